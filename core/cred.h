@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cred: act as a given user on the calling thread, and back.
+ *
+ * Linux keeps credentials per thread. Only those that file access looks at are
+ * changed: the file system user and group and the supplementary groups. The
+ * thread's real, effective and saved user stay the daemon's, so the user that
+ * it acts for can't send it signals. With a file system user other than root
+ * the kernel also takes the capabilities away that override file permissions.
+ */
+#ifndef CORE_CRED_H
+#define CORE_CRED_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Whom to act as. groups: n_groups supplementary groups, the caller's. */
+struct core_cred {
+	uid_t uid;
+	gid_t gid;
+	size_t n_groups;
+	const gid_t *groups;
+};
+
+/* The process itself, as it is when no core_cred_enter() is in force. */
+struct core_cred core_cred_self(void);
+
+/*
+ * Makes the calling thread act as cred until core_cred_leave(). Does not nest.
+ *
+ * A process without privileges has just one identity: for its own uid nothing
+ * changes, for any other the call fails.
+ *
+ * Returns 0, or
+ *   -EPERM   the thread can't become that user; nothing has changed
+ *   -EINVAL  more groups than the kernel takes
+ *   -ENOMEM
+ *
+ * Source: credentials(7), setfsuid(2), setgroups(2) ("C library/kernel
+ * differences"), capabilities(7) ("Effect of user ID changes").
+ */
+int core_cred_enter(const struct core_cred *cred);
+
+/*
+ * Ends what core_cred_enter(cred) began. errno is kept. The process is aborted
+ * if its own identity can't be restored: it must not go on as somebody else.
+ */
+void core_cred_leave(const struct core_cred *cred);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/name.h"
+
+#include <errno.h>
+#include <string.h>
+
+int core_name_check(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	if (len == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strchr(name, '/'))
+		return -EINVAL;
+	return 0;
+}
+
+int core_name_to_object(const char *name, char *ret)
+{
+	int r = core_name_check(name);
+
+	if (r < 0)
+		return r;
+	*ret = '/';
+	strcpy(ret + 1, name);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * name: which file names are names of objects.
+ *
+ * POSIX names an object "/NAME"; on Linux NAME is a file name in the directory
+ * of the objects of its kind. So an entry name is the object name without its
+ * slash, byte for byte: there is no encoding, and bytes that are not UTF-8,
+ * spaces and newlines stand for themselves.
+ */
+#ifndef CORE_NAME_H
+#define CORE_NAME_H
+
+#include <limits.h>
+
+/* Room for "/NAME" and its terminating null. */
+#define CORE_NAME_BUF (NAME_MAX + 2)
+
+/*
+ * Checks an entry name.
+ *
+ * Returns 0, or
+ *   -EINVAL        it is empty, "." or "..", or contains a slash
+ *   -ENAMETOOLONG  it is longer than NAME_MAX (255) bytes
+ *
+ * Source: shm_overview(7), mq_overview(7).
+ */
+int core_name_check(const char *name);
+
+/*
+ * Writes the object name of an entry name, "/NAME", for mq_open(3).
+ *
+ * ret: CORE_NAME_BUF bytes. Returns and fails as core_name_check().
+ */
+int core_name_to_object(const char *name, char *ret);
+
+#endif
