@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Queues are opened, created and removed by mq_open() and mq_unlink(), so that
+ * every rule and error is theirs. The directory of the queues serves to look at
+ * them: a queue can be found, listed and stat'ed there without the right to
+ * open it.
+ */
+#include "core/mq.h"
+
+#include "core/cleanup.h"
+#include "core/name.h"
+#include "core/object.h"
+#include "core/seen.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static int check_ino(int fd, ino_t ino)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return ino != 0 && st.st_ino != ino ? -ESTALE : 0;
+}
+
+/* Where no directory lists the queues: notes what is known of this name. */
+static int note_seen(const struct core_ns *ns, const char *name, int result)
+{
+	if (!ns->mq_seen)
+		return result;
+	if (result == 0)
+		return core_seen_add(ns->mq_seen, name);
+	if (result == -ENOENT)
+		core_seen_remove(ns->mq_seen, name);
+	return result;
+}
+
+int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
+		 const char *name, int flags, mode_t mode,
+		 const struct mq_attr *attr, ino_t ino, int *ret_fd)
+{
+	struct mq_attr copy = attr ? *attr : (struct mq_attr){ 0 };
+	_cleanup_close_ int fd = -1;
+	char object[CORE_NAME_BUF];
+	int r = core_name_to_object(name, object);
+
+	if (r < 0)
+		return r;
+	r = core_cred_enter(cred);
+	if (r < 0)
+		return r;
+	fd = mq_open(object,
+		     (flags & (O_ACCMODE | O_CREAT | O_EXCL)) | O_NONBLOCK |
+			     O_CLOEXEC,
+		     mode, attr ? &copy : NULL);
+	core_cred_leave(cred);
+	r = fd < 0 ? -errno : check_ino(fd, ino);
+	r = note_seen(ns, name, r);
+	if (r == 0)
+		*ret_fd = core_steal_fd(&fd);
+	return r;
+}
+
+int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
+		 const char *name, ino_t ino, int *ret_fd)
+{
+	int r;
+
+	if (ns->mq_dir >= 0)
+		return core_object_find(ns->mq_dir, cred, name, ino, ret_fd);
+	r = core_mq_open(ns, cred, name, O_RDONLY, 0, NULL, ino, ret_fd);
+	if (r == -EACCES)
+		r = core_mq_open(ns, cred, name, O_WRONLY, 0, NULL, ino,
+				 ret_fd);
+	return r;
+}
+
+int core_mq_msgsize(int fd, size_t *ret)
+{
+	struct mq_attr attr;
+
+	if (mq_getattr(fd, &attr) < 0)
+		return -errno;
+	*ret = (size_t)attr.mq_msgsize;
+	return 0;
+}
+
+/*
+ * The sum of the lengths, from the text that read(2) of a queue gives. The
+ * kernel counts such a read as an access (atime, ctime), so a queue that is
+ * empty by its attributes isn't read.
+ */
+static size_t waiting_bytes(int fd, const struct mq_attr *attr)
+{
+	char text[128];
+	size_t bytes;
+	ssize_t n;
+
+	if (attr->mq_curmsgs == 0)
+		return 0;
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "QSIZE:%zu", &bytes) == 1 ? bytes : 0;
+}
+
+int core_mq_stat(int fd, struct stat *ret)
+{
+	struct core_cred self = core_cred_self();
+	_cleanup_close_ int readable = -1;
+	struct mq_attr attr = { 0 };
+	struct stat st;
+	size_t bytes = 0;
+	int r = core_object_reopen(&self, fd, O_RDONLY, &readable);
+
+	if (r < 0 && r != -EACCES)
+		return r;
+	if (r == 0 && mq_getattr(readable, &attr) == 0)
+		bytes = waiting_bytes(readable, &attr);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	st.st_size = (off_t)bytes;
+	st.st_blocks = (blkcnt_t)((bytes + 511) / 512);
+	if (attr.mq_msgsize > 0)
+		st.st_blksize = (blksize_t)attr.mq_msgsize;
+	*ret = st;
+	return 0;
+}
+
+int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority)
+{
+	return mq_send(fd, buf, len, priority) < 0 ? -errno : 0;
+}
+
+int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,
+		    unsigned int *ret_priority)
+{
+	unsigned int priority;
+	ssize_t n = mq_receive(fd, buf, size, &priority);
+
+	if (n < 0)
+		return -errno;
+	*ret_len = (size_t)n;
+	if (ret_priority)
+		*ret_priority = priority;
+	return 0;
+}
+
+int core_mq_purge(int fd)
+{
+	_cleanup_free_ char *buf = NULL;
+	struct mq_attr attr;
+
+	if (mq_getattr(fd, &attr) < 0)
+		return -errno;
+	buf = malloc((size_t)attr.mq_msgsize);
+	if (!buf)
+		return -ENOMEM;
+	for (long i = 0; i < attr.mq_curmsgs; i++) {
+		if (mq_receive(fd, buf, (size_t)attr.mq_msgsize, NULL) < 0)
+			return errno == EAGAIN ? 0 : -errno;
+	}
+	return 0;
+}
+
+int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
+		   const char *name)
+{
+	char object[CORE_NAME_BUF];
+	int r = core_name_to_object(name, object);
+
+	if (r < 0)
+		return r;
+	r = core_cred_enter(cred);
+	if (r < 0)
+		return r;
+	if (mq_unlink(object) < 0)
+		r = -errno;
+	core_cred_leave(cred);
+	if (r == 0 && ns->mq_seen)
+		core_seen_remove(ns->mq_seen, name);
+	return r;
+}
+
+int core_mq_list(const struct core_ns *ns, const struct core_cred *cred,
+		 struct core_list *ret)
+{
+	struct core_list list, kept = { 0 };
+	int r;
+
+	if (ns->mq_dir >= 0)
+		return core_list_read(ns->mq_dir, NULL, ret);
+	r = core_seen_list(ns->mq_seen, &list);
+	if (r < 0)
+		return r;
+	kept.entries = list.entries;
+	for (size_t i = 0; i < list.n; i++) {
+		_cleanup_close_ int fd = -1;
+		struct stat st = { 0 };
+
+		r = core_mq_find(ns, cred, list.entries[i]->d_name, 0, &fd);
+		if (r == -ENOENT) {
+			free(list.entries[i]);
+			continue;
+		}
+		if (r == 0 && fstat(fd, &st) == 0)
+			list.entries[i]->d_ino = st.st_ino;
+		kept.entries[kept.n++] = list.entries[i];
+	}
+	*ret = kept;
+	return 0;
+}
+
+int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
+{
+	struct stat st = { .st_mode = S_IFDIR | S_ISVTX | 0777, .st_nlink = 2 };
+
+	if (ns->mq_dir >= 0 && fstat(ns->mq_dir, &st) < 0)
+		return -errno;
+	*ret = st;
+	return 0;
+}
+
+static int read_queues_max(unsigned long *ret)
+{
+	FILE *file = fopen("/proc/sys/fs/mqueue/queues_max", "re");
+	int n;
+
+	if (!file)
+		return -EIO;
+	n = fscanf(file, "%lu", ret);
+	(void)fclose(file);
+	return n == 1 ? 0 : -EIO;
+}
+
+int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
+		   struct statvfs *ret)
+{
+	struct statvfs sv = { .f_namemax = NAME_MAX };
+	struct core_list list;
+	unsigned long max;
+	int r = read_queues_max(&max);
+
+	if (r < 0)
+		return r;
+	r = core_mq_list(ns, cred, &list);
+	if (r < 0)
+		return r;
+	sv.f_files = max;
+	sv.f_ffree = max > list.n ? max - list.n : 0;
+	sv.f_favail = sv.f_ffree;
+	sv.f_bsize = sv.f_frsize = (unsigned long)sysconf(_SC_PAGESIZE);
+	core_list_free(&list);
+	*ret = sv;
+	return 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mq: POSIX message queues. An open queue is a descriptor that is always
+ * O_NONBLOCK: who wants to wait uses core/wait. close(2) closes it.
+ */
+#ifndef CORE_MQ_H
+#define CORE_MQ_H
+
+#include "core/cred.h"
+#include "core/list.h"
+#include "core/ns.h"
+
+#include <mqueue.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+/*
+ * Opens or creates a queue: mq_open(3) as cred.
+ *
+ * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL; others are ignored.
+ * mode: of a new queue, less the process's umask.
+ * attr: mq_maxmsg and mq_msgsize of a new queue; NULL: the system's defaults.
+ * ino: the inode number that an existing queue must have, or 0 for any.
+ * ret_fd: the caller's, O_NONBLOCK and close-on-exec.
+ *
+ * Returns 0, or
+ *   -ENOENT   no such queue and no O_CREAT
+ *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
+ *   -ESTALE   the name is another queue's than ino by now
+ *   -EACCES   not permitted
+ *   -EINVAL   attr is not positive or above msg_max or msgsize_max; or as
+ *             core_name_check()
+ *   -EMFILE   the queue's size would exceed RLIMIT_MSGQUEUE, or no descriptor
+ *   -ENOSPC   queues_max queues exist
+ *   -ENAMETOOLONG, -EPERM, -ENFILE, -ENOMEM
+ *
+ * Source: mq_open(3), mq_overview(7).
+ */
+int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
+		 const char *name, int flags, mode_t mode,
+		 const struct mq_attr *attr, ino_t ino, int *ret_fd);
+
+/*
+ * Resolves a name to a descriptor for core_mq_stat() and core/object, as
+ * core_object_find(). Where queues can't be looked up the queue is opened,
+ * which needs the right to read or to write it.
+ */
+int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
+		 const char *name, ino_t ino, int *ret_fd);
+
+/*
+ * fstat(2) of a queue, with the messages in it as content: st_size is the sum
+ * of their lengths in bytes, st_blksize the longest message allowed.
+ *
+ * fd: any descriptor of the queue. Where the process may not read the queue,
+ * st_size is 0. Returns 0, -EMFILE, -ENFILE or -ENOMEM.
+ *
+ * Source: mq_overview(7), QSIZE.
+ */
+int core_mq_stat(int fd, struct stat *ret);
+
+/* The longest message of the open queue fd, in bytes: mq_getattr(3). */
+int core_mq_msgsize(int fd, size_t *ret);
+
+/*
+ * Sends the len bytes at buf as one message: mq_send(3).
+ *
+ * Returns 0, -EAGAIN (full), -EMSGSIZE (longer than the queue allows), -EINVAL
+ * (priority above MQ_PRIO_MAX - 1), -EBADF (not open for writing), -ENOMEM.
+ */
+int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority);
+
+/*
+ * Takes the oldest of the messages with the highest priority: mq_receive(3).
+ *
+ * buf: size bytes, at least the queue's msgsize. ret_len: its length in bytes.
+ * ret_priority: may be NULL.
+ *
+ * Returns 0, -EAGAIN (empty), -EMSGSIZE (size below msgsize), -EBADF.
+ */
+int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,
+		    unsigned int *ret_priority);
+
+/*
+ * Takes and drops the messages that wait in the open queue fd. What is sent
+ * meanwhile may go with them or stay; the number taken has a bound, so that a
+ * busy sender can't keep this going. Returns 0, -EBADF (not open for reading),
+ * -ENOMEM.
+ */
+int core_mq_purge(int fd);
+
+/* mq_unlink(3) as cred; as core_shm_unlink(), and -EACCES in place of -EPERM. */
+int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
+		   const char *name);
+
+/*
+ * Lists the queues; as core_list_read(). Where the system can't list them, those
+ * that were opened with this ns and still exist for cred.
+ */
+int core_mq_list(const struct core_ns *ns, const struct core_cred *cred,
+		 struct core_list *ret);
+
+/* fstat(2) of the queues' directory, or what it would be if there were one. */
+int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret);
+
+/*
+ * What queues use of the namespace: f_files is queues_max, f_ffree how many
+ * more there may be. Returns 0, -EIO (/proc/sys/fs/mqueue isn't readable), or as
+ * core_mq_list().
+ */
+int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
+		   struct statvfs *ret);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ns: where the objects live: the directory of the shared memory objects and
+ * that of the message queues of this process's IPC namespace.
+ */
+#ifndef CORE_NS_H
+#define CORE_NS_H
+
+/* How queues can be listed and looked up without being opened. */
+enum core_ns_mq {
+	CORE_NS_MQ_DETACHED, /* a mount of our own that nobody else sees */
+	CORE_NS_MQ_MOUNTED,  /* /dev/mqueue */
+	CORE_NS_MQ_NONE,     /* not at all: only by opening them */
+};
+
+/* Immutable after core_ns_new(), so threads share it without a lock. */
+struct core_ns {
+	int shm_dir;	    /* directory of the shared memory objects */
+	int mq_dir;	    /* directory of the queues; -1 with MQ_NONE */
+	enum core_ns_mq mq; /* where mq_dir comes from */
+	struct core_seen *mq_seen; /* queues opened here; with MQ_NONE only */
+};
+
+/*
+ * Opens the directories.
+ *
+ * ret: the caller's, to be given to core_ns_free().
+ *
+ * Returns 0, or what open("/dev/shm") failed with (-ENOENT, -ENOTDIR, -EACCES,
+ * -EMFILE), or -ENOMEM. That queues can't be listed is no error: see "mq".
+ *
+ * Source: shm_overview(7), mq_overview(7) ("Mounting the message queue
+ * filesystem"), fsopen(2), fsmount(2).
+ */
+int core_ns_new(struct core_ns **ret);
+
+/* Closes the directories; NULL is allowed. Returns NULL. */
+struct core_ns *core_ns_free(struct core_ns *ns);
+
+#endif

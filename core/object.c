@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An O_PATH descriptor names an inode and nothing else: it grants no access,
+ * and opening it needs no right to the file. The kernel's link /proc/self/fd/N
+ * leads from there to the very inode, whatever has become of its name, and
+ * checks rights as a path does. A process may always follow its own links, also
+ * while a thread of it acts as somebody else.
+ */
+#include "core/object.h"
+
+#include "core/cleanup.h"
+#include "core/name.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+struct fd_path {
+	char s[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+};
+
+static struct fd_path fd_path(int fd)
+{
+	struct fd_path path;
+
+	(void)snprintf(path.s, sizeof(path.s), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+/* Runs a system call as cred: its result, or its negative errno. */
+#define AS(cred, call)                          \
+	({                                      \
+		int r_ = core_cred_enter(cred); \
+		if (r_ == 0) {                  \
+			r_ = (call);            \
+			if (r_ < 0)             \
+				r_ = -errno;    \
+			core_cred_leave(cred);  \
+		}                               \
+		r_;                             \
+	})
+
+int core_object_find(int dir, const struct core_cred *cred, const char *name,
+		     ino_t ino, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r = core_name_check(name);
+
+	if (r < 0)
+		return r;
+	fd = AS(cred, openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	if (ino != 0 && st.st_ino != ino)
+		return -ESTALE;
+	*ret_fd = core_steal_fd(&fd);
+	return 0;
+}
+
+int core_object_reopen(const struct core_cred *cred, int fd, int flags,
+		       int *ret_fd)
+{
+	struct fd_path path = fd_path(fd);
+	int r = AS(cred, open(path.s, flags | O_CLOEXEC | O_NONBLOCK));
+
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 0;
+}
+
+int core_object_stat(int fd, struct stat *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret = st;
+	return 0;
+}
+
+int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode)
+{
+	struct fd_path path = fd_path(fd);
+
+	return AS(cred, chmod(path.s, mode));
+}
+
+int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
+		      gid_t gid)
+{
+	struct fd_path path = fd_path(fd);
+
+	return AS(cred, chown(path.s, uid, gid));
+}
+
+int core_object_utimens(const struct core_cred *cred, int fd,
+			const struct timespec times[2])
+{
+	struct fd_path path = fd_path(fd);
+
+	return AS(cred, utimensat(AT_FDCWD, path.s, times, 0));
+}
+
+int core_object_access(const struct core_cred *cred, int fd, int mask)
+{
+	struct fd_path path = fd_path(fd);
+
+	return AS(cred, faccessat(AT_FDCWD, path.s, mask, AT_EACCESS));
+}

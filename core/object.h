@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * object: what shared memory objects and message queues have in common. Both
+ * are inodes that a name in one directory leads to.
+ *
+ * A name may be given to another object at any moment. So a name is resolved
+ * once, to a descriptor; the inode number is compared then, and all that
+ * follows is done on the descriptor.
+ *
+ * "fd" below is any descriptor of the object, also an O_PATH one. Nothing here
+ * keeps or closes it.
+ */
+#ifndef CORE_OBJECT_H
+#define CORE_OBJECT_H
+
+#include "core/cred.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+/*
+ * Resolves a name in a directory of objects. Symbolic links aren't followed,
+ * and nothing is opened, so that a FIFO or a device can't block or act.
+ *
+ * dir: the directory. ino: the inode number it must have, or 0 for any.
+ * ret_fd: an O_PATH descriptor, the caller's.
+ *
+ * Returns 0, or
+ *   -ENOENT        no such name, or not that of a regular file
+ *   -ESTALE        the name is another object's by now
+ *   -EINVAL, -ENAMETOOLONG   as core_name_check()
+ *   -EACCES, -EPERM, -EMFILE, -ENFILE, -ENOMEM
+ *
+ * Source: open(2), O_PATH and O_NOFOLLOW.
+ */
+int core_object_find(int dir, const struct core_cred *cred, const char *name,
+		     ino_t ino, int *ret_fd);
+
+/*
+ * Opens the object behind fd once more, with the rights of cred.
+ *
+ * flags: as for open(2); O_CLOEXEC and O_NONBLOCK are added.
+ * ret_fd: the caller's. Returns 0 or the error of open(2), such as -EACCES.
+ */
+int core_object_reopen(const struct core_cred *cred, int fd, int flags,
+		       int *ret_fd);
+
+/* fstat(2) by the name that fchmod(2) and the others have here. */
+int core_object_stat(int fd, struct stat *ret);
+
+/*
+ * fchmod(2), fchown(2), futimens(3) and access(2) by cred, each with the errors
+ * of its model. uid or gid -1: unchanged. times: as for futimens(3), with
+ * UTIME_NOW and UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2), of
+ * the effective rights.
+ */
+int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode);
+int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
+		      gid_t gid);
+int core_object_utimens(const struct core_cred *cred, int fd,
+			const struct timespec times[2]);
+int core_object_access(const struct core_cred *cred, int fd, int mask);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/shm.h"
+
+#include "core/cleanup.h"
+#include "core/name.h"
+#include "core/object.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/*
+ * The C library's shm_open() opens the name itself: a FIFO would block it and a
+ * device would be opened. Here an existing name is first resolved without
+ * opening it, and a new one is only ever made with O_EXCL. What lies between,
+ * a name that comes or goes, is met by trying again; someone who makes and
+ * removes it in a loop can keep the two steps from meeting, so that has a
+ * bound, and the last answer stands.
+ */
+#define TRIES 64
+
+static int create(const struct core_ns *ns, const struct core_cred *cred,
+		  const char *name, int flags, mode_t mode, int *ret_fd)
+{
+	int fd;
+	int r = core_cred_enter(cred);
+
+	if (r < 0)
+		return r;
+	fd = openat(ns->shm_dir, name,
+		    (flags & O_ACCMODE) | O_CREAT | O_EXCL | O_NOFOLLOW |
+			    O_CLOEXEC,
+		    mode);
+	core_cred_leave(cred);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
+			 const char *name, int flags, ino_t ino, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	int r = core_object_find(ns->shm_dir, cred, name, ino, &fd);
+
+	if (r < 0)
+		return r;
+	return core_object_reopen(cred, fd, flags & (O_ACCMODE | O_TRUNC),
+				  ret_fd);
+}
+
+int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
+		  const char *name, int flags, mode_t mode, ino_t ino,
+		  int *ret_fd)
+{
+	int r = core_name_check(name);
+
+	for (int i = 0; r == 0 && i < TRIES; i++) {
+		if (!(flags & O_CREAT) || !(flags & O_EXCL)) {
+			r = open_existing(ns, cred, name, flags, ino, ret_fd);
+			if (r != -ENOENT || !(flags & O_CREAT))
+				return r;
+		}
+		r = create(ns, cred, name, flags, mode, ret_fd);
+		if (r != -EEXIST || (flags & O_EXCL))
+			return r;
+		r = 0;
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
+int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
+		    const char *name)
+{
+	int r = core_name_check(name);
+
+	if (r < 0)
+		return r;
+	r = core_cred_enter(cred);
+	if (r < 0)
+		return r;
+	if (unlinkat(ns->shm_dir, name, 0) < 0)
+		r = -errno;
+	core_cred_leave(cred);
+	return r;
+}
+
+static int is_object(const struct dirent *entry)
+{
+	return entry->d_type == DT_REG &&
+	       strncmp(entry->d_name, "sem.", 4) != 0;
+}
+
+int core_shm_list(const struct core_ns *ns, struct core_list *ret)
+{
+	return core_list_read(ns->shm_dir, is_object, ret);
+}
+
+int core_shm_statfs(const struct core_ns *ns, struct statvfs *ret)
+{
+	struct statvfs sv;
+
+	if (fstatvfs(ns->shm_dir, &sv) < 0)
+		return -errno;
+	*ret = sv;
+	return 0;
+}

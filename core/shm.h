@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shm: POSIX shared memory objects. An open one is a plain descriptor: read(2),
+ * ftruncate(2), mmap(2) and close(2) do the rest.
+ */
+#ifndef CORE_SHM_H
+#define CORE_SHM_H
+
+#include "core/cred.h"
+#include "core/list.h"
+#include "core/ns.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+/*
+ * Opens or creates an object: shm_open(3) as cred.
+ *
+ * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC; others are
+ *        ignored. O_WRONLY is ours: shm_open leaves it out.
+ * mode: of a new object, less the process's umask.
+ * ino: the inode number that an existing object must have, or 0 for any.
+ * ret_fd: the caller's, close-on-exec.
+ *
+ * Returns 0, or
+ *   -ENOENT   no such object and no O_CREAT, or the name of something that is
+ *             not a regular file
+ *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
+ *   -ESTALE   the name is another object's than ino by now
+ *   -EACCES   not permitted; also fs.protected_regular
+ *   -EINVAL, -ENAMETOOLONG   as core_name_check()
+ *   -EPERM, -EMFILE, -ENFILE, -ENOSPC, -ENOMEM
+ *
+ * Source: shm_open(3), proc_sys_fs(5).
+ */
+int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
+		  const char *name, int flags, mode_t mode, ino_t ino,
+		  int *ret_fd);
+
+/*
+ * Removes a name: shm_unlink(3) as cred. Whoever has the object open or mapped
+ * keeps it. Returns 0, -ENOENT, -EACCES, -EPERM (sticky directory), or as
+ * core_name_check().
+ */
+int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
+		    const char *name);
+
+/*
+ * Lists the objects: regular files that aren't semaphores ("sem.*", see
+ * sem_overview(7)). As core_list_read().
+ */
+int core_shm_list(const struct core_ns *ns, struct core_list *ret);
+
+/* The capacity of the objects' file system: fstatvfs(3). 0 or -errno. */
+int core_shm_statfs(const struct core_ns *ns, struct statvfs *ret);
+
+#endif
