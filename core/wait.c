@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One lock guards everything here; it is a leaf: no callback runs under it, and
+ * nothing else is locked while it is held.
+ *
+ * A line is worked by one thread at a time, whichever comes first: the one that
+ * submits or the epoll thread. Who finds it busy leaves a note ("again") and
+ * goes away. So attempts need no lock and can't overtake each other.
+ *
+ * A waiter is in at most one list: "fresh" (submitted, never tried), "batch"
+ * (fresh ones that the present round is to deal with), "blocked" (waiting), or
+ * "cancelled" (on its way to done() on the epoll thread). A round tries from the
+ * head until one must wait. What is behind it then must wait too, without a try
+ * of its own: the work per message doesn't grow with the number of waiters. This
+ * conclusion holds only for those that were there before the failed try, which
+ * is what the batch is for: who comes later starts a new round.
+ *
+ * No wake-up is lost: the descriptor is armed (EPOLLONESHOT) after the round, and
+ * arming one that is ready reports it at once.
+ *
+ * A queue may go away as soon as the last done() has run, so a round holds a
+ * reference. Events name the queue by inode number and look it up, so that one
+ * for a queue that is gone by then finds nothing.
+ */
+#include "core/wait.h"
+
+#include "core/cleanup.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <search.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+enum state {
+	OUTSIDE = 0, /* not submitted */
+	LISTED,
+	RUNNING,   /* in attempt() */
+	CANCELLED, /* cancelled while OUTSIDE or RUNNING */
+};
+
+struct line {
+	struct core_waiter_list fresh, batch, blocked;
+	bool busy, again;
+};
+
+struct core_wait_queue {
+	ino_t ino; /* first: the key of the tree */
+	struct core_wait *wait;
+	unsigned int refs;
+	int fd;
+	uint32_t armed;
+	struct line lines[2];
+};
+
+struct core_wait {
+	pthread_mutex_t lock;
+	pthread_t thread;
+	int epoll;
+	int event;    /* an eventfd: "cancelled" has grown, or quit */
+	void *queues; /* tree of struct core_wait_queue * */
+	struct core_waiter_list cancelled;
+	bool stopped, quit;
+};
+
+/* The eventfd's key in epoll; no inode has this number. */
+#define EVENT_KEY 0
+
+static int compare(const void *a, const void *b)
+{
+	ino_t x = *(const ino_t *)a, y = *(const ino_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static struct core_wait_queue *find(struct core_wait *wait, ino_t ino)
+{
+	struct core_wait_queue **slot = tfind(&ino, &wait->queues, compare);
+
+	return slot ? *slot : NULL;
+}
+
+static void wake(const struct core_wait *wait)
+{
+	/* It can only fail when the counter is full, which wakes as well. */
+	(void)eventfd_write(wait->event, 1);
+}
+
+/* Calls done() without the lock. */
+static void finish(struct core_wait *wait, struct core_waiter *waiter,
+		   int result)
+{
+	pthread_mutex_unlock(&wait->lock);
+	waiter->done(waiter, result);
+	pthread_mutex_lock(&wait->lock);
+}
+
+static void put(struct core_waiter_list *list, struct core_waiter *waiter)
+{
+	waiter->state = LISTED;
+	waiter->list = list;
+	TAILQ_INSERT_TAIL(list, waiter, entry);
+}
+
+static struct core_waiter *take(struct core_waiter_list *list)
+{
+	struct core_waiter *waiter = TAILQ_FIRST(list);
+
+	if (waiter)
+		TAILQ_REMOVE(list, waiter, entry);
+	return waiter;
+}
+
+static void move(struct core_waiter_list *to, struct core_waiter_list *from)
+{
+	struct core_waiter *waiter;
+
+	while ((waiter = take(from)))
+		put(to, waiter);
+}
+
+/* Tells the kernel what to report next: what the blocked waiters wait for. */
+static void arm(struct core_wait_queue *queue)
+{
+	struct epoll_event event = { .events = 0, .data.u64 = queue->ino };
+
+	if (!TAILQ_EMPTY(&queue->lines[CORE_WAIT_IN].blocked))
+		event.events |= EPOLLIN;
+	if (!TAILQ_EMPTY(&queue->lines[CORE_WAIT_OUT].blocked))
+		event.events |= EPOLLOUT;
+	if (event.events == queue->armed)
+		return;
+	queue->armed = event.events;
+	event.events |= EPOLLONESHOT;
+	/* A change of a watched descriptor has no way to fail. */
+	if (epoll_ctl(queue->wait->epoll, EPOLL_CTL_MOD, queue->fd, &event) < 0)
+		abort();
+}
+
+static void unref(struct core_wait_queue *queue)
+{
+	if (--queue->refs > 0)
+		return;
+	tdelete(&queue->ino, &queue->wait->queues, compare);
+	(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->fd, NULL);
+	(void)close(queue->fd);
+	free(queue);
+}
+
+/* Tries waiters from the head of the line until one has to wait. */
+static void round_try(struct core_wait *wait, struct line *line)
+{
+	struct core_waiter *waiter;
+	int r;
+
+	while ((waiter = take(&line->blocked)) ||
+	       (waiter = take(&line->batch))) {
+		waiter->state = RUNNING;
+		pthread_mutex_unlock(&wait->lock);
+		r = waiter->attempt(waiter);
+		pthread_mutex_lock(&wait->lock);
+		if (r == -EAGAIN && waiter->state == CANCELLED) {
+			r = -EINTR;
+		} else if (r == -EAGAIN && wait->stopped) {
+			r = -ENOTCONN;
+		} else if (r == -EAGAIN && !waiter->nowait) {
+			waiter->state = LISTED;
+			waiter->list = &line->blocked;
+			TAILQ_INSERT_HEAD(&line->blocked, waiter, entry);
+			return;
+		}
+		finish(wait, waiter, r);
+	}
+}
+
+static void run(struct core_wait_queue *queue, enum core_wait_dir dir)
+{
+	struct line *line = &queue->lines[dir];
+	struct core_wait *wait = queue->wait;
+	struct core_waiter *waiter;
+
+	line->again = true;
+	if (line->busy)
+		return;
+	line->busy = true;
+	queue->refs++;
+	while (line->again) {
+		line->again = false;
+		move(&line->batch, &line->fresh);
+		round_try(wait, line);
+		while ((waiter = take(&line->batch))) {
+			if (waiter->nowait)
+				finish(wait, waiter, -EAGAIN);
+			else
+				put(&line->blocked, waiter);
+		}
+	}
+	line->busy = false;
+	arm(queue);
+	unref(queue);
+}
+
+static void handle(struct core_wait *wait, const struct epoll_event *event)
+{
+	struct core_wait_queue *queue;
+	struct core_waiter *waiter;
+	eventfd_t count;
+
+	if (event->data.u64 == EVENT_KEY) {
+		(void)eventfd_read(wait->event, &count);
+		while ((waiter = take(&wait->cancelled)))
+			finish(wait, waiter, -EINTR);
+		return;
+	}
+	queue = find(wait, (ino_t)event->data.u64);
+	if (!queue)
+		return;
+	queue->armed = 0;
+	queue->refs++;
+	if (event->events & ~(uint32_t)EPOLLOUT)
+		run(queue, CORE_WAIT_IN);
+	if (event->events & ~(uint32_t)EPOLLIN)
+		run(queue, CORE_WAIT_OUT);
+	arm(queue);
+	unref(queue);
+}
+
+static void *serve(void *closure)
+{
+	struct core_wait *wait = closure;
+	struct epoll_event events[16];
+	int n;
+
+	pthread_setname_np(pthread_self(), "wait");
+	pthread_mutex_lock(&wait->lock);
+	while (!wait->quit) {
+		pthread_mutex_unlock(&wait->lock);
+		n = epoll_wait(wait->epoll, events,
+			       sizeof(events) / sizeof(*events), -1);
+		pthread_mutex_lock(&wait->lock);
+		for (int i = 0; i < n; i++)
+			handle(wait, &events[i]);
+	}
+	pthread_mutex_unlock(&wait->lock);
+	return NULL;
+}
+
+/* Starts the thread with all signals blocked: they are the main thread's. */
+static int start(struct core_wait *wait)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&wait->thread, NULL, serve, wait);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
+int core_wait_new(struct core_wait **ret)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = EVENT_KEY };
+	_cleanup_free_ struct core_wait *wait = calloc(1, sizeof(*wait));
+	_cleanup_close_ int epoll = -1, eventfd_ = -1;
+	int r;
+
+	if (!wait)
+		return -ENOMEM;
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	eventfd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (epoll < 0 || eventfd_ < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd_, &event) < 0)
+		return -errno;
+	wait->epoll = epoll;
+	wait->event = eventfd_;
+	TAILQ_INIT(&wait->cancelled);
+	pthread_mutex_init(&wait->lock, NULL);
+	r = start(wait);
+	if (r < 0) {
+		pthread_mutex_destroy(&wait->lock);
+		return r;
+	}
+	core_steal_fd(&epoll);
+	core_steal_fd(&eventfd_);
+	*ret = core_steal_ptr(wait);
+	return 0;
+}
+
+static void collect(const void *slot, VISIT visit, void *closure)
+{
+	struct core_wait_queue *queue = *(struct core_wait_queue *const *)slot;
+	struct core_waiter_list *all = closure;
+
+	if (visit != postorder && visit != leaf)
+		return;
+	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
+		move(all, &queue->lines[dir].blocked);
+		move(all, &queue->lines[dir].batch);
+		move(all, &queue->lines[dir].fresh);
+	}
+}
+
+void core_wait_stop(struct core_wait *wait)
+{
+	struct core_waiter_list all = TAILQ_HEAD_INITIALIZER(all);
+	struct core_waiter *waiter;
+
+	pthread_mutex_lock(&wait->lock);
+	wait->stopped = true;
+	twalk_r(wait->queues, collect, &all);
+	/* "all" is not one of wait's lists: take() first, then nobody's. */
+	while ((waiter = take(&all)))
+		finish(wait, waiter, -ENOTCONN);
+	while ((waiter = take(&wait->cancelled)))
+		finish(wait, waiter, -EINTR);
+	pthread_mutex_unlock(&wait->lock);
+}
+
+struct core_wait *core_wait_free(struct core_wait *wait)
+{
+	if (!wait)
+		return NULL;
+	core_wait_stop(wait);
+	pthread_mutex_lock(&wait->lock);
+	wait->quit = true;
+	pthread_mutex_unlock(&wait->lock);
+	wake(wait);
+	pthread_join(wait->thread, NULL);
+	(void)close(wait->event);
+	(void)close(wait->epoll);
+	pthread_mutex_destroy(&wait->lock);
+	free(wait);
+	return NULL;
+}
+
+static int watch(struct core_wait *wait, ino_t ino, int fd,
+		 struct core_wait_queue **ret)
+{
+	struct epoll_event event = { .events = EPOLLONESHOT, .data.u64 = ino };
+	_cleanup_free_ struct core_wait_queue *queue =
+		calloc(1, sizeof(*queue));
+	_cleanup_close_ int copy = -1;
+
+	if (!queue)
+		return -ENOMEM;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	queue->ino = ino;
+	queue->wait = wait;
+	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
+		TAILQ_INIT(&queue->lines[dir].fresh);
+		TAILQ_INIT(&queue->lines[dir].batch);
+		TAILQ_INIT(&queue->lines[dir].blocked);
+	}
+	if (!tsearch(&queue->ino, &wait->queues, compare))
+		return -ENOMEM;
+	if (epoll_ctl(wait->epoll, EPOLL_CTL_ADD, copy, &event) < 0) {
+		int r = -errno;
+
+		tdelete(&queue->ino, &wait->queues, compare);
+		return r;
+	}
+	queue->fd = core_steal_fd(&copy);
+	*ret = core_steal_ptr(queue);
+	return 0;
+}
+
+int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
+		   struct core_wait_queue **ret)
+{
+	struct core_wait_queue *queue;
+	int r = 0;
+
+	pthread_mutex_lock(&wait->lock);
+	queue = find(wait, ino);
+	if (!queue)
+		r = watch(wait, ino, fd, &queue);
+	if (r == 0) {
+		queue->refs++;
+		*ret = queue;
+	}
+	pthread_mutex_unlock(&wait->lock);
+	return r;
+}
+
+void core_wait_close(struct core_wait_queue *queue)
+{
+	struct core_wait *wait = queue->wait;
+
+	pthread_mutex_lock(&wait->lock);
+	unref(queue);
+	pthread_mutex_unlock(&wait->lock);
+}
+
+void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
+		      struct core_waiter *waiter)
+{
+	struct core_wait *wait = queue->wait;
+
+	pthread_mutex_lock(&wait->lock);
+	if (waiter->state == CANCELLED) {
+		finish(wait, waiter, -EINTR);
+	} else {
+		put(&queue->lines[dir].fresh, waiter);
+		run(queue, dir);
+	}
+	pthread_mutex_unlock(&wait->lock);
+}
+
+void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter)
+{
+	pthread_mutex_lock(&wait->lock);
+	if (waiter->state == LISTED) {
+		TAILQ_REMOVE(waiter->list, waiter, entry);
+		put(&wait->cancelled, waiter);
+		wake(wait);
+	} else {
+		waiter->state = CANCELLED;
+	}
+	pthread_mutex_unlock(&wait->lock);
+}

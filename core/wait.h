@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wait: waiting for room or messages in queues without a thread per waiter.
+ *
+ * A queue has two lines of waiters, one for each direction. A waiter is an
+ * attempt that may have to be repeated: it is made when the waiter reaches the
+ * head of its line, and once more each time the kernel says that the queue may
+ * be ready. One epoll thread watches all the queues.
+ *
+ * What a caller can rely on:
+ * - Order: within a line attempts succeed in the order of submission.
+ * - Exactly one completion: done() is called once for each waiter submitted,
+ *   on whatever thread, perhaps before core_wait_submit() returns.
+ * - One at a time: in one line no two attempts run at once.
+ * - No lock of this module is held during attempt() or done(). Both may take
+ *   the caller's locks; neither may submit to or close the same queue.
+ */
+#ifndef CORE_WAIT_H
+#define CORE_WAIT_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct core_wait;
+struct core_wait_queue;
+TAILQ_HEAD(core_waiter_list, core_waiter);
+
+enum core_wait_dir {
+	CORE_WAIT_IN,  /* for a message: EPOLLIN */
+	CORE_WAIT_OUT, /* for room: EPOLLOUT */
+};
+
+/* Part of a caller's structure; the caller's memory, lent until done(). */
+struct core_waiter {
+	/*
+	 * Tries the operation without blocking. Returns -EAGAIN when it must
+	 * wait; anything else is final and goes to done().
+	 */
+	int (*attempt)(struct core_waiter *waiter);
+	/*
+	 * The end: with what attempt() returned, or
+	 *   -EAGAIN    it would have to wait, and nowait is set
+	 *   -EINTR     cancelled
+	 *   -ENOTCONN  core_wait_stop()
+	 * The memory is the caller's again.
+	 */
+	void (*done)(struct core_waiter *waiter, int result);
+	bool nowait; /* end with -EAGAIN rather than wait */
+
+	/* Private. */
+	int state;
+	struct core_waiter_list *list;
+	TAILQ_ENTRY(core_waiter) entry;
+};
+
+/*
+ * Starts the thread. ret: the caller's, to be given to core_wait_free().
+ * Returns 0, -ENOMEM, -EMFILE, -ENFILE or -EAGAIN (no more threads).
+ */
+int core_wait_new(struct core_wait **ret);
+
+/*
+ * Ends all waiters with -ENOTCONN, and each later one that would have to wait.
+ * Returns after the last done() of those that were waiting.
+ */
+void core_wait_stop(struct core_wait *wait);
+
+/*
+ * core_wait_stop(), and ends the thread. All queues must be closed. NULL is
+ * allowed. Returns NULL.
+ */
+struct core_wait *core_wait_free(struct core_wait *wait);
+
+/*
+ * Finds the queue with this inode number, or begins to watch it.
+ *
+ * fd: any mq descriptor of the queue; a duplicate is kept, so fd stays the
+ *     caller's and may be closed first.
+ * ret: to be given to core_wait_close() as often as it was obtained.
+ *
+ * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC (fs.epoll.max_user_watches).
+ */
+int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
+		   struct core_wait_queue **ret);
+
+/* Gives a queue back; none of the holder's waiters may be in it. */
+void core_wait_close(struct core_wait_queue *queue);
+
+/*
+ * Puts a waiter at the end of a line; see the top for what follows. The waiter
+ * has attempt, done and nowait set, and the rest zero, or was cancelled already.
+ */
+void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
+		      struct core_waiter *waiter);
+
+/*
+ * Asks for the end of a waiter: done() with -EINTR, on the epoll thread, unless
+ * an attempt succeeds first. May be called before core_wait_submit(), and from
+ * anywhere, but not after done() has begun to give up the memory.
+ */
+void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter);
+
+#endif
