@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dir: the slots that are the same for every directory. A listing is read as a
+ * whole when it is begun, and again after rewinddir(3), so that it is not torn
+ * by objects that come and go meanwhile. See fs/ops.h for what the slots mean.
+ */
+#ifndef FS_DIR_H
+#define FS_DIR_H
+
+#include "fs/node.h"
+
+int fs_dir_open(const struct fs_call *call, struct fs_node *node, int flags);
+int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
+		size_t size, off_t offset);
+void fs_dir_release(struct fs_handle *handle);
+
+/* Replies with the attributes of a directory; st may be that of its model. */
+int fs_dir_reply_attr(const struct fs_call *call, struct fs_node *node,
+		      const struct stat *model);
+
+#endif

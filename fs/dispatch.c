@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An operation that some kinds lack is answered with an error of its own, never
+ * with ENOSYS: the kernel takes that for the whole mount and asks no more. What
+ * is missing from the table at the end no kind has.
+ *
+ * Rights are checked where an object is reached, by acting as the caller, and
+ * not by the kernel on the mount (default_permissions), which would have to
+ * guess them from the mode.
+ */
+#include "fs/dispatch.h"
+
+#include "core/cleanup.h"
+#include "fs/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* Linux's NGROUPS_MAX is 65536; almost everybody has less than these. */
+#define FEW_GROUPS 64
+
+/* One request: what slots get, and what has to be freed after. */
+struct call {
+	struct fs_call base;
+	gid_t few[FEW_GROUPS];
+	gid_t *many;
+};
+
+/*
+ * Reads the caller's supplementary groups, which the request doesn't carry. Who
+ * can't be asked any more has none.
+ */
+static void read_groups(struct call *call)
+{
+	gid_t *groups = call->few;
+	int size = FEW_GROUPS;
+	int n = fuse_req_getgroups(call->base.req, size, groups);
+
+	if (n > size) {
+		size = n;
+		groups = call->many = calloc((size_t)size, sizeof(*groups));
+		n = groups ? fuse_req_getgroups(call->base.req, size, groups)
+			   : 0;
+	}
+	if (n < 0 || n > size)
+		n = 0;
+	call->base.cred.groups = groups;
+	call->base.cred.n_groups = (size_t)n;
+}
+
+#define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
+
+/* Begins a request on an open handle: rights were checked when it was opened. */
+static struct fs_node *begin_open(struct call *call, fuse_req_t req,
+				  fuse_ino_t id)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	call->base = (struct fs_call){
+		.fs = fuse_req_userdata(req),
+		.req = req,
+		.cred = { .uid = ctx->uid, .gid = ctx->gid },
+	};
+	call->many = NULL;
+	return fs_node_from_id(call->base.fs->nodes, id);
+}
+
+/*
+ * Begins a request in which rights count. A daemon without privileges acts as
+ * itself or not at all, and root's groups give it nothing, so these need no
+ * look into /proc.
+ */
+static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
+{
+	struct fs_node *node = begin_open(call, req, id);
+
+	if (call->base.cred.uid != 0 && geteuid() == 0)
+		read_groups(call);
+	return node;
+}
+
+/* Ends a request with what its slot returned. */
+static void end(struct call *call, int result)
+{
+	if (result < 0)
+		(void)fuse_reply_err(call->base.req, -result);
+	free(call->many);
+}
+
+static void on_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct fs *fs = userdata;
+
+	/* Else ">" would arrive as a change of size, which empties a queue. */
+	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC))
+		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old: "
+				       "opening with O_TRUNC empties queues\n");
+	fs->max_write = conn->max_write;
+}
+
+static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->lookup ? ops->lookup(&call.base, dir, name) : -ENOENT);
+}
+
+static void forget(struct fs *fs, fuse_ino_t id, uint64_t n)
+{
+	fs_node_forget(fs->nodes, fs_node_from_id(fs->nodes, id), n);
+}
+
+static void on_forget(fuse_req_t req, fuse_ino_t id, uint64_t n)
+{
+	forget(fuse_req_userdata(req), id, n);
+	fuse_reply_none(req);
+}
+
+static void on_forget_multi(fuse_req_t req, size_t count,
+			    struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		forget(fuse_req_userdata(req), forgets[i].ino,
+		       forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+
+	(void)fi;
+	end(&call, fs_node_ops(node)->getattr(&call.base, node));
+}
+
+static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
+		       int to_set, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->setattr
+			   ? ops->setattr(&call.base, node,
+					  fi ? HANDLE(fi) : NULL, attr, to_set)
+			   : -EPERM);
+}
+
+static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (ops->access)
+		end(&call, ops->access(&call.base, node, mask));
+	else
+		(void)fuse_reply_err(req, 0);
+}
+
+static void on_statfs(fuse_req_t req, fuse_ino_t id)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+
+	end(&call, fs_node_ops(node)->statfs(&call.base));
+}
+
+static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
+		      mode_t mode, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->create
+			   ? ops->create(&call.base, dir, name, mode, fi->flags)
+			   : -EPERM);
+}
+
+static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
+		     mode_t mode, dev_t dev)
+{
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	(void)dev;
+	end(&call, ops->mknod && S_ISREG(mode)
+			   ? ops->mknod(&call.base, dir, name, mode)
+			   : -EPERM);
+}
+
+static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
+}
+
+/* Objects are files in fixed directories, so these are nobody's to do. */
+
+static void on_mkdir(fuse_req_t req, fuse_ino_t id, const char *name,
+		     mode_t mode)
+{
+	(void)id, (void)name, (void)mode;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+static void on_rmdir(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	(void)id, (void)name;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+static void on_symlink(fuse_req_t req, const char *target, fuse_ino_t id,
+		       const char *name)
+{
+	(void)target, (void)id, (void)name;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir,
+		    const char *name)
+{
+	(void)id, (void)dir, (void)name;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
+		      fuse_ino_t new_id, const char *new_name,
+		      unsigned int flags)
+{
+	(void)id, (void)name, (void)new_id, (void)new_name, (void)flags;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+/* Of files and of directories: both make a handle. */
+static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+
+	end(&call, fs_node_ops(node)->open(&call.base, node, fi->flags));
+}
+
+static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+
+	fs_node_ops(node)->release(HANDLE(fi));
+	(void)fuse_reply_err(req, 0);
+}
+
+static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		    struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->read ? ops->read(&call.base, HANDLE(fi), size, offset,
+					 fi->flags)
+			     : -EISDIR);
+}
+
+static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
+		     size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->write ? ops->write(&call.base, HANDLE(fi), buf, size,
+					   offset, fi->flags)
+			      : -EISDIR);
+}
+
+static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		       struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->readdir
+			   ? ops->readdir(&call.base, HANDLE(fi), size, offset)
+			   : -ENOTDIR);
+}
+
+const struct fuse_lowlevel_ops fs_dispatch = {
+	.init = on_init,
+	.lookup = on_lookup,
+	.forget = on_forget,
+	.forget_multi = on_forget_multi,
+	.getattr = on_getattr,
+	.setattr = on_setattr,
+	.access = on_access,
+	.statfs = on_statfs,
+	.create = on_create,
+	.mknod = on_mknod,
+	.unlink = on_unlink,
+	.mkdir = on_mkdir,
+	.rmdir = on_rmdir,
+	.symlink = on_symlink,
+	.link = on_link,
+	.rename = on_rename,
+	.open = on_open,
+	.opendir = on_open,
+	.release = on_release,
+	.releasedir = on_release,
+	.read = on_read,
+	.write = on_write,
+	.readdir = on_readdir,
+};

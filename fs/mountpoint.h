@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mountpoint: the directory that is mounted on, before and while it is.
+ */
+#ifndef FS_MOUNTPOINT_H
+#define FS_MOUNTPOINT_H
+
+struct core_wait;
+struct fs_watch;
+
+/*
+ * Makes sure that a directory can be mounted on. An ipcfs whose daemon died and
+ * that still stands there is unmounted. On failure it says on stderr what is
+ * wrong with the path.
+ *
+ * ret: the absolute path, from malloc(3).
+ * Returns 0 or a negative errno.
+ */
+int fs_mountpoint_prepare(const char *path, char **ret);
+
+/*
+ * Watches for the end of the mount. A lazy unmount (umount -l) takes it out of
+ * sight, but it lives on while a file is open. Who waits in a queue then would
+ * wait for ever where nobody can see it, so the waiting ends: core_wait_stop().
+ * Other open files go on working.
+ *
+ * path: the mount point, mounted. ret: to be given to fs_watch_free().
+ * Returns 0 or a negative errno.
+ */
+int fs_watch_new(const char *path, struct core_wait *wait,
+		 struct fs_watch **ret);
+
+/* Ends the watching. NULL is allowed. Returns NULL. */
+struct fs_watch *fs_watch_free(struct fs_watch *watch);
+
+#endif

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Message queues as files: mq/ and what is in it.
+ *
+ * A read that finds no message and a write that finds no room become waiters of
+ * core/wait, which replies when their time has come; so does a read or write
+ * that needn't wait, for only the line knows whose turn it is.
+ *
+ * A handle keeps the message that was taken last, its window: what a read had no
+ * room for is given to the next reads, and who seeks back within it, as tools do
+ * that read too far, reads it again. The handle's lock guards the window and is
+ * taken inside attempts, so core/wait is never called with it.
+ */
+#include "core/mq.h"
+
+#include "core/cleanup.h"
+#include "core/object.h"
+#include "core/wait.h"
+#include "fs/dir.h"
+#include "fs/object.h"
+#include "fs/reply.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+
+static const struct fs_ops obj_ops;
+
+/* A message taken from a queue: the handle's and that of replies under way. */
+struct message {
+	unsigned int refs;
+	size_t len;
+	char data[];
+};
+
+struct mq_handle {
+	struct fs_handle base;
+	struct core_wait_queue *queue;
+	size_t msgsize;
+	bool stream; /* the file has no position: reads just go on */
+
+	pthread_mutex_t lock;
+	struct message *window; /* the last message taken, or NULL */
+	off_t start;		/* the position of its first byte */
+	size_t taken;		/* how many of its bytes were read */
+	bool received;		/* a message since the open or the last end */
+};
+
+/* A read or write under way, from its request to its reply. */
+struct transfer {
+	struct core_waiter waiter;
+	struct core_wait *wait;
+	fuse_req_t req;
+	struct mq_handle *handle;
+	size_t size;
+
+	/* Of a read: where, and the piece of a message that it got. */
+	off_t offset;
+	bool eof_if_empty;
+	struct message *message;
+	size_t from;
+
+	/* Of a write: the message. */
+	char data[];
+};
+
+static struct message *message_ref(struct message *message)
+{
+	__atomic_add_fetch(&message->refs, 1, __ATOMIC_RELAXED);
+	return message;
+}
+
+static void message_unref(struct message *message)
+{
+	if (message &&
+	    __atomic_sub_fetch(&message->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free(message);
+}
+
+/*
+ * Cuts up to size bytes for a read at offset out of the window. An offset
+ * elsewhere, which lseek(2) can lead to, goes on behind what was read. Called
+ * with the handle's lock. Returns whether there is anything.
+ */
+static bool window_take(struct mq_handle *handle, off_t offset, size_t size,
+			struct transfer *ret)
+{
+	struct message *window = handle->window;
+	size_t from = handle->taken;
+
+	if (!window)
+		return false;
+	if (!handle->stream && offset >= handle->start &&
+	    offset - handle->start < (off_t)window->len)
+		from = (size_t)(offset - handle->start);
+	else if (from < window->len)
+		handle->start = offset - (off_t)from;
+	if (from >= window->len)
+		return false;
+	ret->message = message_ref(window);
+	ret->from = from;
+	ret->size = window->len - from < size ? window->len - from : size;
+	handle->taken = from + ret->size;
+	return true;
+}
+
+/* A message whose reply failed was read by nobody: its bytes are unread again. */
+static void window_put_back(struct mq_handle *handle,
+			    const struct transfer *read)
+{
+	pthread_mutex_lock(&handle->lock);
+	if (handle->window == read->message &&
+	    handle->taken == read->from + read->size)
+		handle->taken = read->from;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+/* Takes the next message from the queue. Called with the handle's lock. */
+static int window_next(struct mq_handle *handle, off_t offset)
+{
+	struct message *message = malloc(sizeof(*message) + handle->msgsize);
+	int r;
+
+	if (!message)
+		return -ENOMEM;
+	r = core_mq_receive(handle->base.fd, message->data, handle->msgsize,
+			    &message->len, NULL);
+	if (r < 0) {
+		free(message);
+		return r;
+	}
+	message->refs = 1;
+	message_unref(handle->window);
+	handle->window = message;
+	handle->start = offset;
+	handle->taken = 0;
+	handle->received = true;
+	return 0;
+}
+
+static void transfer_free(struct transfer *transfer)
+{
+	message_unref(transfer->message);
+	free(transfer);
+}
+
+static void on_interrupt(fuse_req_t req, void *closure)
+{
+	struct transfer *transfer = closure;
+
+	(void)req;
+	core_wait_cancel(transfer->wait, &transfer->waiter);
+}
+
+/*
+ * Hands the transfer to its line. libfuse holds a lock of the request while it
+ * runs on_interrupt(), and to unset it waits for that lock: so it is set before
+ * anyone else can know the transfer, and after it is unset none can run.
+ */
+static int transfer_submit(struct transfer *transfer, enum core_wait_dir dir)
+{
+	fuse_req_interrupt_func(transfer->req, on_interrupt, transfer);
+	core_wait_submit(transfer->handle->queue, dir, &transfer->waiter);
+	return FS_PARKED;
+}
+
+static int read_attempt(struct core_waiter *waiter)
+{
+	struct transfer *read = (struct transfer *)waiter;
+	struct mq_handle *handle = read->handle;
+	int r = 0;
+
+	pthread_mutex_lock(&handle->lock);
+	if (!window_take(handle, read->offset, read->size, read)) {
+		r = window_next(handle, read->offset);
+		if (r == 0 &&
+		    !window_take(handle, read->offset, read->size, read))
+			read->size = 0; /* an empty message */
+	}
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+/* The end of file was met: the next read of this open file waits again. */
+static void end_of_file(struct mq_handle *handle)
+{
+	pthread_mutex_lock(&handle->lock);
+	handle->received = false;
+	pthread_mutex_unlock(&handle->lock);
+}
+
+static void read_reply(struct transfer *read)
+{
+	const char *data = NULL;
+
+	if (read->message)
+		data = read->message->data + read->from;
+	if (fuse_reply_buf(read->req, data, data ? read->size : 0) < 0 && data)
+		window_put_back(read->handle, read);
+}
+
+static void read_done(struct core_waiter *waiter, int result)
+{
+	struct transfer *read = (struct transfer *)waiter;
+
+	fuse_req_interrupt_func(read->req, NULL, NULL);
+	if (result == 0) {
+		read_reply(read);
+	} else if (result == -EAGAIN && read->eof_if_empty) {
+		end_of_file(read->handle);
+		(void)fuse_reply_buf(read->req, NULL, 0);
+	} else {
+		(void)fuse_reply_err(read->req, -result);
+	}
+	transfer_free(read);
+}
+
+static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
+		    size_t size, off_t offset, int flags)
+{
+	struct mq_handle *handle = (struct mq_handle *)handle_;
+	struct transfer *read = calloc(1, sizeof(*read));
+	bool found;
+
+	if (!read)
+		return -ENOMEM;
+	read->waiter.attempt = read_attempt;
+	read->waiter.done = read_done;
+	read->wait = call->fs->wait;
+	read->req = call->req;
+	read->handle = handle;
+	read->size = size;
+	read->offset = offset;
+
+	pthread_mutex_lock(&handle->lock);
+	found = window_take(handle, offset, size, read);
+	read->eof_if_empty = handle->received && !(flags & O_NONBLOCK);
+	pthread_mutex_unlock(&handle->lock);
+	if (found) {
+		read_reply(read);
+		transfer_free(read);
+		return 0;
+	}
+	read->waiter.nowait = read->eof_if_empty || (flags & O_NONBLOCK);
+	return transfer_submit(read, CORE_WAIT_IN);
+}
+
+static int write_attempt(struct core_waiter *waiter)
+{
+	struct transfer *write = (struct transfer *)waiter;
+
+	return core_mq_send(write->handle->base.fd, write->data, write->size,
+			    0);
+}
+
+static void write_done(struct core_waiter *waiter, int result)
+{
+	struct transfer *write = (struct transfer *)waiter;
+
+	fuse_req_interrupt_func(write->req, NULL, NULL);
+	if (result == 0)
+		(void)fuse_reply_write(write->req, write->size);
+	else
+		(void)fuse_reply_err(write->req, -result);
+	transfer_free(write);
+}
+
+/*
+ * The kernel cuts a long write into requests of max_write bytes, or up to a page
+ * less where the caller's buffer isn't aligned. Such a request may be the first
+ * piece of a longer message, so it is refused.
+ */
+static bool may_be_cut(const struct fs *fs, size_t size)
+{
+	return size + (size_t)sysconf(_SC_PAGESIZE) > fs->max_write;
+}
+
+static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
+		     const char *buf, size_t size, off_t offset, int flags)
+{
+	struct mq_handle *handle = (struct mq_handle *)handle_;
+	struct transfer *write;
+
+	(void)offset;
+	if (size > handle->msgsize || may_be_cut(call->fs, size))
+		return -EMSGSIZE;
+	write = calloc(1, sizeof(*write) + size);
+	if (!write)
+		return -ENOMEM;
+	write->waiter.attempt = write_attempt;
+	write->waiter.done = write_done;
+	write->waiter.nowait = flags & O_NONBLOCK;
+	write->wait = call->fs->wait;
+	write->req = call->req;
+	write->handle = handle;
+	write->size = size;
+	memcpy(write->data, buf, size);
+	return transfer_submit(write, CORE_WAIT_OUT);
+}
+
+static void obj_release(struct fs_handle *handle_)
+{
+	struct mq_handle *handle = (struct mq_handle *)handle_;
+
+	fs_node_remove(handle_);
+	if (handle->queue)
+		core_wait_close(handle->queue);
+	message_unref(handle->window);
+	pthread_mutex_destroy(&handle->lock);
+	(void)close(handle->base.fd);
+	free(handle);
+}
+
+/* Takes over *fd, also on failure. */
+static int handle_new(const struct fs *fs, int *fd, ino_t ino, int flags,
+		      struct mq_handle **ret)
+{
+	struct mq_handle *handle = calloc(1, sizeof(*handle));
+	int r;
+
+	if (!handle)
+		return -ENOMEM;
+	pthread_mutex_init(&handle->lock, NULL);
+	handle->base.fd = core_steal_fd(fd);
+	/* Only who just reads can use a position, to seek back in the window. */
+	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
+	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
+	if (r == 0)
+		r = core_wait_open(fs->wait, ino, handle->base.fd,
+				   &handle->queue);
+	if (r < 0) {
+		obj_release(&handle->base);
+		return r;
+	}
+	*ret = handle;
+	return 0;
+}
+
+static unsigned int reply_flags(const struct mq_handle *handle)
+{
+	return handle->stream ? FS_OPEN_STREAM : 0;
+}
+
+/* Reading takes messages away, which a read-only mount doesn't allow. */
+static bool may_read(const struct fs *fs, int flags)
+{
+	return !fs->read_only || (flags & O_ACCMODE) == O_WRONLY;
+}
+
+static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
+{
+	ino_t ino = fs_node_ino(node);
+	_cleanup_close_ int fd = -1;
+	struct mq_handle *handle = NULL;
+	char name[NAME_MAX + 1];
+	int r;
+
+	if (!may_read(call->fs, flags))
+		return -EROFS;
+	fs_node_name(node, name);
+	r = core_mq_open(call->fs->ns, &call->cred, name, flags & O_ACCMODE, 0,
+			 NULL, ino, &fd);
+	if (r == 0)
+		r = handle_new(call->fs, &fd, ino, flags, &handle);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	return fs_reply_open(call, node, &handle->base, reply_flags(handle));
+}
+
+static int dir_create(const struct fs_call *call, struct fs_node *dir,
+		      const char *name, mode_t mode, int flags)
+{
+	_cleanup_close_ int fd = -1;
+	struct mq_handle *handle = NULL;
+	struct stat st;
+	int r;
+
+	(void)dir;
+	r = core_mq_open(call->fs->ns, &call->cred, name, flags | O_CREAT, mode,
+			 NULL, 0, &fd);
+	if (r == 0)
+		r = core_mq_stat(fd, &st);
+	if (r == 0)
+		r = handle_new(call->fs, &fd, st.st_ino, flags, &handle);
+	if (r < 0)
+		return r;
+	return fs_reply_create(call, &obj_ops, name, &st, &handle->base,
+			       reply_flags(handle));
+}
+
+static int dir_mknod(const struct fs_call *call, struct fs_node *dir,
+		     const char *name, mode_t mode)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r;
+
+	(void)dir;
+	r = core_mq_open(call->fs->ns, &call->cred, name,
+			 O_RDONLY | O_CREAT | O_EXCL, mode, NULL, 0, &fd);
+	if (r == 0)
+		r = core_mq_stat(fd, &st);
+	if (r < 0)
+		return r;
+	return fs_reply_entry(call, &obj_ops, name, &st);
+}
+
+static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
+		    int *ret_fd)
+{
+	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
+}
+
+/* Only emptying it is a change of size that a queue knows. */
+static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
+			int fd, off_t size)
+{
+	_cleanup_close_ int readable = -1;
+	int r;
+
+	(void)handle;
+	if (size != 0)
+		return -EINVAL;
+	r = core_object_reopen(&call->cred, fd, O_RDONLY, &readable);
+	if (r < 0)
+		return r;
+	return core_mq_purge(readable);
+}
+
+static int dir_statfs(const struct fs_call *call)
+{
+	struct statvfs sv;
+	int r = core_mq_statfs(call->fs->ns, &call->cred, &sv);
+
+	if (r < 0)
+		return r;
+	(void)fuse_reply_statfs(call->req, &sv);
+	return 0;
+}
+
+static int dir_unlink(const struct fs_call *call, const char *name)
+{
+	int r = core_mq_unlink(call->fs->ns, &call->cred, name);
+
+	if (r < 0)
+		return r;
+	(void)fuse_reply_err(call->req, 0);
+	return 0;
+}
+
+static int dir_list(const struct fs_call *call, struct core_list *ret)
+{
+	return core_mq_list(call->fs->ns, &call->cred, ret);
+}
+
+static int dir_getattr(const struct fs_call *call, struct fs_node *node)
+{
+	struct stat st;
+	int r = core_mq_stat_dir(call->fs->ns, &st);
+
+	if (r < 0)
+		return r;
+	return fs_dir_reply_attr(call, node, &st);
+}
+
+static const struct fs_ops obj_ops = {
+	.find = obj_find,
+	.stat = core_mq_stat,
+	.truncate = obj_truncate,
+	.unshared = true,
+	.getattr = fs_object_getattr,
+	.setattr = fs_object_setattr,
+	.access = fs_object_access,
+	.statfs = dir_statfs,
+	.open = obj_open,
+	.read = obj_read,
+	.write = obj_write,
+	.release = obj_release,
+};
+
+const struct fs_ops fs_mq_dir_ops = {
+	.list = dir_list,
+	.child = &obj_ops,
+	.lookup = fs_object_lookup,
+	.getattr = dir_getattr,
+	.statfs = dir_statfs,
+	.create = dir_create,
+	.mknod = dir_mknod,
+	.unlink = dir_unlink,
+	.open = fs_dir_open,
+	.readdir = fs_dir_read,
+	.release = fs_dir_release,
+};

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A node id is the node's address: the kernel gives back only ids that it was
+ * given and hasn't forgotten. The table's lock guards the lookup counts and the
+ * tree of shared nodes; a node's lock guards its name and its handles. The
+ * table's is taken first.
+ *
+ * An id may be used again for another node after the last forget. The kernel
+ * drops its inode before it sends that, so it can't confuse the two.
+ */
+#include "fs/node.h"
+
+#include "core/cleanup.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <search.h>
+#include <string.h>
+
+struct fs_node {
+	const struct fs_ops *ops; /* ops and ino: the key of the tree */
+	ino_t ino;
+	uint64_t n_lookup;
+	LIST_ENTRY(fs_node) entry; /* in all */
+
+	pthread_mutex_t lock;
+	char *name;
+	LIST_HEAD(, fs_handle) handles;
+};
+
+struct fs_nodes {
+	pthread_mutex_t lock;
+	struct fs_node root;
+	void *shared; /* tree of struct fs_node * */
+	LIST_HEAD(, fs_node) all;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct fs_node *x = a, *y = b;
+
+	if (x->ops != y->ops)
+		return (uintptr_t)x->ops < (uintptr_t)y->ops ? -1 : 1;
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+int fs_nodes_new(struct fs_nodes **ret)
+{
+	struct fs_nodes *nodes = calloc(1, sizeof(*nodes));
+
+	if (!nodes)
+		return -ENOMEM;
+	pthread_mutex_init(&nodes->lock, NULL);
+	pthread_mutex_init(&nodes->root.lock, NULL);
+	nodes->root.ops = &fs_root_ops;
+	nodes->root.ino = FUSE_ROOT_ID;
+	*ret = nodes;
+	return 0;
+}
+
+static void release_handles(struct fs_node *node)
+{
+	struct fs_handle *handle;
+
+	while ((handle = LIST_FIRST(&node->handles)))
+		node->ops->release(handle);
+}
+
+static void node_free(struct fs_node *node)
+{
+	pthread_mutex_destroy(&node->lock);
+	free(node->name);
+	free(node);
+}
+
+struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes)
+{
+	struct fs_node *node;
+
+	if (!nodes)
+		return NULL;
+	release_handles(&nodes->root);
+	while ((node = LIST_FIRST(&nodes->all))) {
+		release_handles(node);
+		fs_node_forget(nodes, node, node->n_lookup);
+	}
+	pthread_mutex_destroy(&nodes->root.lock);
+	pthread_mutex_destroy(&nodes->lock);
+	free(nodes);
+	return NULL;
+}
+
+struct fs_node *fs_node_from_id(struct fs_nodes *nodes, fuse_ino_t id)
+{
+	if (id == FUSE_ROOT_ID)
+		return &nodes->root;
+	return (struct fs_node *)(uintptr_t)id;
+}
+
+fuse_ino_t fs_node_id(const struct fs_node *node)
+{
+	if (node->ops == &fs_root_ops)
+		return FUSE_ROOT_ID;
+	return (fuse_ino_t)(uintptr_t)node;
+}
+
+/* Finds a shared node, or makes a node; the table's lock is held. */
+static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
+	       struct fs_node **ret)
+{
+	struct fs_node key = { .ops = ops, .ino = ino };
+	struct fs_node **slot, *node;
+
+	slot = tfind(&key, &nodes->shared, compare);
+	if (slot && !ops->unshared) {
+		*ret = *slot;
+		return 0;
+	}
+	node = calloc(1, sizeof(*node));
+	if (!node)
+		return -ENOMEM;
+	node->ops = ops;
+	node->ino = ino;
+	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
+		free(node);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&node->lock, NULL);
+	LIST_INSERT_HEAD(&nodes->all, node, entry);
+	*ret = node;
+	return 0;
+}
+
+int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
+		const char *name, struct fs_node **ret)
+{
+	_cleanup_free_ char *copy = strdup(name);
+	struct fs_node *node;
+	char *old;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	pthread_mutex_lock(&nodes->lock);
+	r = get(nodes, ops, ino, &node);
+	if (r == 0) {
+		node->n_lookup++;
+		pthread_mutex_lock(&node->lock);
+		old = node->name;
+		node->name = copy;
+		copy = old;
+		pthread_mutex_unlock(&node->lock);
+		*ret = node;
+	}
+	pthread_mutex_unlock(&nodes->lock);
+	return r;
+}
+
+void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
+{
+	bool last;
+
+	if (node == &nodes->root)
+		return;
+	pthread_mutex_lock(&nodes->lock);
+	node->n_lookup -= n;
+	last = node->n_lookup == 0;
+	if (last) {
+		if (!node->ops->unshared)
+			tdelete(node, &nodes->shared, compare);
+		LIST_REMOVE(node, entry);
+	}
+	pthread_mutex_unlock(&nodes->lock);
+	if (last)
+		node_free(node);
+}
+
+const struct fs_ops *fs_node_ops(const struct fs_node *node)
+{
+	return node->ops;
+}
+
+ino_t fs_node_ino(const struct fs_node *node)
+{
+	return node->ino;
+}
+
+void fs_node_name(struct fs_node *node, char *ret)
+{
+	pthread_mutex_lock(&node->lock);
+	strcpy(ret, node->name);
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_add(struct fs_node *node, struct fs_handle *handle)
+{
+	handle->node = node;
+	pthread_mutex_lock(&node->lock);
+	LIST_INSERT_HEAD(&node->handles, handle, entry);
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_remove(struct fs_handle *handle)
+{
+	struct fs_node *node = handle->node;
+
+	if (!node)
+		return;
+	pthread_mutex_lock(&node->lock);
+	LIST_REMOVE(handle, entry);
+	pthread_mutex_unlock(&node->lock);
+}
+
+int fs_node_dup(struct fs_node *node, int *ret_fd)
+{
+	struct fs_handle *handle;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&node->lock);
+	handle = LIST_FIRST(&node->handles);
+	if (handle) {
+		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
+		if (r < 0)
+			r = -errno;
+	}
+	pthread_mutex_unlock(&node->lock);
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * node: what the kernel knows by a node id, how often it was told of it, and
+ * what it has open.
+ *
+ * A node is the object with a given inode number, not a name: the name is just
+ * where the object was last seen. A node lives as long as its lookup count is
+ * above zero; an open file keeps it so.
+ *
+ * Kinds that are "unshared" get a fresh node for every lookup of one object. The
+ * kernel takes a lock on the inode for a write that appends, and so would make
+ * one writer wait, unkillable, for another who waits for room in a queue; with
+ * a node each they don't share the lock.
+ */
+#ifndef FS_NODE_H
+#define FS_NODE_H
+
+#include "core/name.h"
+#include "fs/ops.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* An open file or directory. Part of the kind's own structure. */
+struct fs_handle {
+	struct fs_node *node; /* NULL until it is added */
+	int fd;		      /* of the open object, or -1 */
+	LIST_ENTRY(fs_handle) entry;
+};
+
+/* Makes the table, with the root in it. Returns 0 or -ENOMEM. */
+int fs_nodes_new(struct fs_nodes **ret);
+
+/*
+ * Releases all handles that are still open and frees all nodes; for the end,
+ * when no request is left. NULL is allowed. Returns NULL.
+ */
+struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes);
+
+/* The node of a node id that the kernel holds. */
+struct fs_node *fs_node_from_id(struct fs_nodes *nodes, fuse_ino_t id);
+
+/* Its node id. */
+fuse_ino_t fs_node_id(const struct fs_node *node);
+
+/*
+ * Finds or makes the node of an object and adds one to its lookup count, as a
+ * reply with an entry does.
+ *
+ * ino: the object's inode number. name: where it is now.
+ * Returns 0 or -ENOMEM.
+ */
+int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
+		const char *name, struct fs_node **ret);
+
+/* Takes n from the lookup count; at zero the node is freed. */
+void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
+
+const struct fs_ops *fs_node_ops(const struct fs_node *node);
+ino_t fs_node_ino(const struct fs_node *node);
+
+/* Where the object was last seen. ret: NAME_MAX + 1 bytes. */
+void fs_node_name(struct fs_node *node, char *ret);
+
+/*
+ * Adds an open handle to the node, and removes it if it was added. Its fd must
+ * stay open in between.
+ */
+void fs_node_add(struct fs_node *node, struct fs_handle *handle);
+void fs_node_remove(struct fs_handle *handle);
+
+/*
+ * Duplicates the descriptor of an open handle of the node, through which the
+ * object can be reached also when it has no name any more.
+ *
+ * Returns 0, -ENOENT (nothing is open), -EMFILE.
+ */
+int fs_node_dup(struct fs_node *node, int *ret_fd);
+
+#endif

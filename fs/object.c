@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs/object.h"
+
+#include "core/cleanup.h"
+#include "core/object.h"
+#include "fs/reply.h"
+
+int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
+		     const char *name)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r = ops->find(call, name, 0, &fd);
+
+	if (r == 0)
+		r = ops->stat(fd, &st);
+	if (r < 0)
+		return r;
+	return fs_reply_entry(call, ops, name, &st);
+}
+
+/*
+ * A descriptor of the node's object: of an open handle, for then the object may
+ * have no name any more, or else by name. The name may be another object's by
+ * now; ESTALE makes the kernel look the path up again.
+ */
+static int node_fd(const struct fs_call *call, struct fs_node *node,
+		   int *ret_fd)
+{
+	char name[NAME_MAX + 1];
+	int r = fs_node_dup(node, ret_fd);
+
+	if (r != -ENOENT)
+		return r;
+	fs_node_name(node, name);
+	r = fs_node_ops(node)->find(call, name, fs_node_ino(node), ret_fd);
+	return r == -ENOENT ? -ESTALE : r;
+}
+
+static int reply_attr(const struct fs_call *call, const struct fs_ops *ops,
+		      int fd)
+{
+	struct stat st;
+	int r = ops->stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	(void)fuse_reply_attr(call->req, &st, 0);
+	return 0;
+}
+
+int fs_object_getattr(const struct fs_call *call, struct fs_node *node)
+{
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (r < 0)
+		return r;
+	return reply_attr(call, fs_node_ops(node), fd);
+}
+
+static struct timespec new_time(int to_set, int set, int now,
+				struct timespec value)
+{
+	if (to_set & now)
+		value = (struct timespec){ .tv_nsec = UTIME_NOW };
+	else if (!(to_set & set))
+		value = (struct timespec){ .tv_nsec = UTIME_OMIT };
+	return value;
+}
+
+static int set_times(const struct fs_call *call, int fd,
+		     const struct stat *attr, int to_set)
+{
+	struct timespec times[2] = {
+		new_time(to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW,
+			 attr->st_atim),
+		new_time(to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW,
+			 attr->st_mtim),
+	};
+
+	return core_object_utimens(&call->cred, fd, times);
+}
+
+#define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
+#define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
+
+int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
+		      struct fs_handle *handle, const struct stat *attr,
+		      int to_set)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	const struct core_cred *cred = &call->cred;
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (r == 0 && (to_set & SET_OWNER))
+		r = core_object_chown(
+			cred, fd,
+			to_set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1,
+			to_set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1);
+	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
+		r = core_object_chmod(cred, fd, attr->st_mode & 07777);
+	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))
+		r = ops->truncate(call, handle, fd, attr->st_size);
+	/* With a new size the kernel sends the time of it, which is set by now. */
+	else if (r == 0 && (to_set & SET_TIMES))
+		r = set_times(call, fd, attr, to_set);
+	if (r < 0)
+		return r;
+	return reply_attr(call, ops, fd);
+}
+
+int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)
+{
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (r == 0)
+		r = core_object_access(&call->cred, fd, mask);
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}

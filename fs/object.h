@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * object: the slots that are the same for every kind of object: each resolves the
+ * node to a descriptor and works on that, with the kind's find, stat and
+ * truncate. See fs/ops.h for what the slots mean.
+ */
+#ifndef FS_OBJECT_H
+#define FS_OBJECT_H
+
+#include "fs/node.h"
+
+/* For the directory: finds an object of dir's child kind. */
+int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
+		     const char *name);
+
+/* For the object. */
+int fs_object_getattr(const struct fs_call *call, struct fs_node *node);
+int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
+		      struct fs_handle *handle, const struct stat *attr,
+		      int to_set);
+int fs_object_access(const struct fs_call *call, struct fs_node *node,
+		     int mask);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ops: what a kind of node can do.
+ *
+ * A node is what the kernel knows by a node id: the root, a directory of
+ * objects, an object. One const table of operations makes a kind; fs/dispatch
+ * turns each request into a call of one slot of the node's table.
+ *
+ * A slot that answers a request returns
+ *   0        it has replied, with the one reply that its comment names
+ *   FS_PARKED  it will be replied to later, or has been, by somebody else
+ *   -errno   it has not replied: fs/dispatch replies with the error
+ * An empty slot stands for the errno in its comment.
+ */
+#ifndef FS_OPS_H
+#define FS_OPS_H
+
+#define FUSE_USE_VERSION 317
+
+#include "core/cred.h"
+#include "core/list.h"
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define FS_PARKED 1
+
+struct core_ns;
+struct core_wait;
+struct fs_handle;
+struct fs_node;
+struct fs_nodes;
+
+/* One mount. Set up by fs/main before the first request, constant after. */
+struct fs {
+	struct core_ns *ns;
+	struct core_wait *wait;
+	struct fs_nodes *nodes;
+	bool read_only;		 /* -o ro */
+	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
+	struct timespec started; /* the times of the root */
+};
+
+/* One request. */
+struct fs_call {
+	struct fs *fs;
+	fuse_req_t req;
+	struct core_cred cred; /* the process that made it */
+};
+
+struct fs_ops {
+	/*
+	 * For directories of objects. fs/dir answers with them.
+	 */
+
+	/* Lists what is in it; ret to be given to core_list_free(). */
+	int (*list)(const struct fs_call *call, struct core_list *ret);
+	/* The kind of its objects; NULL: lookup is the directory's own. */
+	const struct fs_ops *child;
+
+	/*
+	 * For objects. fs/object answers with them.
+	 */
+
+	/* Resolves a name to a descriptor, as core_object_find(). */
+	int (*find)(const struct fs_call *call, const char *name, ino_t ino,
+		    int *ret_fd);
+	/* fstat(2) of an object's descriptor. */
+	int (*stat)(int fd, struct stat *ret);
+	/*
+	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
+	 * truncate(2) of the object behind fd, with the rights of the caller.
+	 */
+	int (*truncate)(const struct fs_call *call, struct fs_handle *handle,
+			int fd, off_t size);
+	/* Whether each lookup gives a node of its own; see fs/node.h. */
+	bool unshared;
+
+	/*
+	 * Requests, each with the reply that is due on success.
+	 */
+
+	/* fuse_reply_entry. Empty: ENOENT */
+	int (*lookup)(const struct fs_call *call, struct fs_node *dir,
+		      const char *name);
+	/* fuse_reply_attr. Required. */
+	int (*getattr)(const struct fs_call *call, struct fs_node *node);
+	/*
+	 * fuse_reply_attr; handle: of ftruncate(2), else NULL;
+	 * to_set: FUSE_SET_ATTR_*. Empty: EPERM
+	 */
+	int (*setattr)(const struct fs_call *call, struct fs_node *node,
+		       struct fs_handle *handle, const struct stat *attr,
+		       int to_set);
+	/* fuse_reply_err(0); mask: R_OK, W_OK, X_OK. Empty: allowed */
+	int (*access)(const struct fs_call *call, struct fs_node *node,
+		      int mask);
+	/* fuse_reply_statfs. Required. */
+	int (*statfs)(const struct fs_call *call);
+
+	/* In a directory. fs_reply_create. Empty: EPERM */
+	int (*create)(const struct fs_call *call, struct fs_node *dir,
+		      const char *name, mode_t mode, int flags);
+	/* fs_reply_entry; of a regular file. Empty: EPERM */
+	int (*mknod)(const struct fs_call *call, struct fs_node *dir,
+		     const char *name, mode_t mode);
+	/* fuse_reply_err(0). Empty: EPERM */
+	int (*unlink)(const struct fs_call *call, const char *name);
+
+	/* fs_reply_open; flags: of open(2). Required. */
+	int (*open)(const struct fs_call *call, struct fs_node *node,
+		    int flags);
+	/* fuse_reply_buf or fuse_reply_data; flags: the file's now. Empty: EISDIR */
+	int (*read)(const struct fs_call *call, struct fs_handle *handle,
+		    size_t size, off_t offset, int flags);
+	/* fuse_reply_write; flags: the file's now. Empty: EISDIR */
+	int (*write)(const struct fs_call *call, struct fs_handle *handle,
+		     const char *buf, size_t size, off_t offset, int flags);
+	/* fuse_reply_buf with fuse_add_direntry. Empty: ENOTDIR */
+	int (*readdir)(const struct fs_call *call, struct fs_handle *handle,
+		       size_t size, off_t offset);
+	/* Closes and frees a handle that open or create made. No reply. */
+	void (*release)(struct fs_handle *handle);
+};
+
+/* The kinds that others start from: the root and its entries. */
+extern const struct fs_ops fs_root_ops;
+extern const struct fs_ops fs_shm_dir_ops;
+extern const struct fs_ops fs_mq_dir_ops;
+
+#endif

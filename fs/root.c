@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The root: a fixed directory with one entry for each kind of object. */
+#include "core/cleanup.h"
+#include "core/shm.h"
+#include "fs/dir.h"
+#include "fs/reply.h"
+
+#include <string.h>
+
+/* A directory's inode number is its place here after that of the root. */
+static const struct {
+	const char *name;
+	const struct fs_ops *ops;
+} entries[] = {
+	{ "shm", &fs_shm_dir_ops },
+	{ "mq", &fs_mq_dir_ops },
+};
+
+#define N_ENTRIES (sizeof(entries) / sizeof(*entries))
+
+static ino_t entry_ino(size_t i)
+{
+	return FUSE_ROOT_ID + 1 + i;
+}
+
+static int root_list(const struct fs_call *call, struct core_list *ret)
+{
+	struct core_list list = { 0 };
+
+	(void)call;
+	list.entries = calloc(N_ENTRIES, sizeof(struct dirent *));
+	if (!list.entries)
+		return -ENOMEM;
+	for (; list.n < N_ENTRIES; list.n++) {
+		struct dirent *entry = calloc(1, sizeof(*entry));
+
+		if (!entry) {
+			core_list_free(&list);
+			return -ENOMEM;
+		}
+		strcpy(entry->d_name, entries[list.n].name);
+		entry->d_ino = entry_ino(list.n);
+		entry->d_type = DT_DIR;
+		list.entries[list.n] = entry;
+	}
+	*ret = list;
+	return 0;
+}
+
+/* The attributes follow with getattr: none of these is used before. */
+static int root_lookup(const struct fs_call *call, struct fs_node *dir,
+		       const char *name)
+{
+	(void)dir;
+	for (size_t i = 0; i < N_ENTRIES; i++) {
+		struct stat st = { .st_ino = entry_ino(i),
+				   .st_mode = S_IFDIR | 0755,
+				   .st_nlink = 2 };
+
+		if (strcmp(name, entries[i].name) == 0)
+			return fs_reply_entry(call, entries[i].ops, name, &st);
+	}
+	return -ENOENT;
+}
+
+static int root_getattr(const struct fs_call *call, struct fs_node *node)
+{
+	struct core_cred self = core_cred_self();
+	struct stat st = { .st_mode = S_IFDIR | 0755,
+			   .st_nlink = 2 + N_ENTRIES,
+			   .st_uid = self.uid,
+			   .st_gid = self.gid };
+
+	st.st_atim = st.st_mtim = st.st_ctim = call->fs->started;
+	return fs_dir_reply_attr(call, node, &st);
+}
+
+static int root_statfs(const struct fs_call *call)
+{
+	return fs_shm_dir_ops.statfs(call);
+}
+
+const struct fs_ops fs_root_ops = {
+	.list = root_list,
+	.lookup = root_lookup,
+	.getattr = root_getattr,
+	.statfs = root_statfs,
+	.open = fs_dir_open,
+	.readdir = fs_dir_read,
+	.release = fs_dir_release,
+};
