@@ -161,6 +161,7 @@ static int mount_and_serve(struct fuse_args *args, const struct fs_opts *opts,
 			r = serve(session, fs, mountpoint);
 		}
 		fuse_session_unmount(session);
+		fs_mountpoint_release(mountpoint);
 	}
 	fuse_session_destroy(session);
 	return r;

@@ -99,6 +99,14 @@ int fs_mountpoint_prepare(const char *path, char **ret)
 	return 0;
 }
 
+void fs_mountpoint_release(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 && errno == ENOTCONN && is_ipcfs(path))
+		(void)unmount_dead(path);
+}
+
 struct fs_watch {
 	struct core_wait *wait;
 	unsigned int major, minor; /* of the mount's device number */

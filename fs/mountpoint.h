@@ -19,6 +19,13 @@ struct fs_watch;
 int fs_mountpoint_prepare(const char *path, char **ret);
 
 /*
+ * Takes an ipcfs away that stands dead on a mount point. The kernel leaves one
+ * behind when the connection was cut: by umount -f of a busy mount, or through
+ * /sys/fs/fuse/connections. path: absolute.
+ */
+void fs_mountpoint_release(const char *path);
+
+/*
  * Watches for the end of the mount. A lazy unmount (umount -l) takes it out of
  * sight, but it lives on while a file is open. Who waits in a queue then would
  * wait for ever where nobody can see it, so the waiting ends: core_wait_stop().
