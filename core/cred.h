@@ -22,7 +22,11 @@ struct core_cred {
 	const gid_t *groups;
 };
 
-/* The process itself, as it is when no core_cred_enter() is in force. */
+/*
+ * The process itself, as it is when no core_cred_enter() is in force. One that
+ * has the privilege to act as others has no use for supplementary groups: a
+ * thread that has acted as somebody, or failed to, is left without.
+ */
 struct core_cred core_cred_self(void);
 
 /*
@@ -32,7 +36,7 @@ struct core_cred core_cred_self(void);
  * changes, for any other the call fails.
  *
  * Returns 0, or
- *   -EPERM   the thread can't become that user; nothing has changed
+ *   -EPERM   the thread can't become that user; it acts as itself
  *   -EINVAL  more groups than the kernel takes
  *   -ENOMEM
  *

@@ -15,10 +15,10 @@ struct core_list {
 };
 
 /*
- * Reads the names of the regular files in a directory that pass the filter.
+ * Reads the names in a directory that pass the filter.
  *
  * dir: a descriptor of the directory; it may be an O_PATH one and is not moved.
- * filter: as for scandir(3): nonzero keeps the entry; NULL keeps all.
+ * filter: as for scandir(3): nonzero keeps the entry; NULL: regular files.
  * ret: the caller's, to be given to core_list_free().
  *
  * Returns 0, -EMFILE, -ENFILE, -ENOMEM or -EACCES. Source: scandirat(3).

@@ -160,7 +160,8 @@ int core_mq_purge(int fd)
 	buf = malloc((size_t)attr.mq_msgsize);
 	if (!buf)
 		return -ENOMEM;
-	for (long i = 0; i < attr.mq_curmsgs; i++) {
+	/* Once at least: that shows whether fd is open for reading. */
+	for (long i = 0; i == 0 || i < attr.mq_curmsgs; i++) {
 		if (mq_receive(fd, buf, (size_t)attr.mq_msgsize, NULL) < 0)
 			return errno == EAGAIN ? 0 : -errno;
 	}

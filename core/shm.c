@@ -14,22 +14,19 @@
  * opening it, and a new one is only ever made with O_EXCL. What lies between,
  * a name that comes or goes, is met by trying again; someone who makes and
  * removes it in a loop can keep the two steps from meeting, so that has a
- * bound, and the last answer stands.
+ * bound.
  */
 #define TRIES 64
 
-static int create(const struct core_ns *ns, const struct core_cred *cred,
-		  const char *name, int flags, mode_t mode, int *ret_fd)
+static int open_name(const struct core_ns *ns, const struct core_cred *cred,
+		     const char *name, int flags, mode_t mode, int *ret_fd)
 {
-	int fd;
-	int r = core_cred_enter(cred);
+	int fd, r = core_cred_enter(cred);
 
 	if (r < 0)
 		return r;
 	fd = openat(ns->shm_dir, name,
-		    (flags & O_ACCMODE) | O_CREAT | O_EXCL | O_NOFOLLOW |
-			    O_CLOEXEC,
-		    mode);
+		    flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
 	core_cred_leave(cred);
 	if (fd < 0)
 		return -errno;
@@ -38,15 +35,31 @@ static int create(const struct core_ns *ns, const struct core_cred *cred,
 }
 
 static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
-			 const char *name, int flags, ino_t ino, int *ret_fd)
+			 const char *name, int flags, mode_t mode, ino_t ino,
+			 int *ret_fd)
 {
-	_cleanup_close_ int fd = -1;
-	int r = core_object_find(ns->shm_dir, cred, name, ino, &fd);
+	_cleanup_close_ int found = -1, fd = -1;
+	struct stat st;
+	int r = core_object_find(ns->shm_dir, cred, name, ino, &found);
 
 	if (r < 0)
 		return r;
-	return core_object_reopen(cred, fd, flags & (O_ACCMODE | O_TRUNC),
-				  ret_fd);
+	if (!(flags & O_CREAT))
+		return core_object_reopen(
+			cred, found, flags & (O_ACCMODE | O_TRUNC), ret_fd);
+	/* Once more by name: fs.protected_regular is a rule for O_CREAT. */
+	r = open_name(ns, cred, name, flags & (O_ACCMODE | O_TRUNC | O_CREAT),
+		      mode, &fd);
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	if (ino != 0 && st.st_ino != ino)
+		return -ESTALE;
+	*ret_fd = core_steal_fd(&fd);
+	return 0;
 }
 
 int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
@@ -57,11 +70,14 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
 		if (!(flags & O_CREAT) || !(flags & O_EXCL)) {
-			r = open_existing(ns, cred, name, flags, ino, ret_fd);
+			r = open_existing(ns, cred, name, flags, mode, ino,
+					  ret_fd);
 			if (r != -ENOENT || !(flags & O_CREAT))
 				return r;
 		}
-		r = create(ns, cred, name, flags, mode, ret_fd);
+		r = open_name(ns, cred, name,
+			      (flags & O_ACCMODE) | O_CREAT | O_EXCL, mode,
+			      ret_fd);
 		if (r != -EEXIST || (flags & O_EXCL))
 			return r;
 		r = 0;

@@ -24,7 +24,7 @@
  *
  * Returns 0, or
  *   -ENOENT   no such object and no O_CREAT, or the name of something that is
- *             not a regular file
+ *             not a regular file, or that comes and goes all the time
  *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
  *   -ESTALE   the name is another object's than ino by now
  *   -EACCES   not permitted; also fs.protected_regular
@@ -39,8 +39,8 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 
 /*
  * Removes a name: shm_unlink(3) as cred. Whoever has the object open or mapped
- * keeps it. Returns 0, -ENOENT, -EACCES, -EPERM (sticky directory), or as
- * core_name_check().
+ * keeps it. Returns 0, -ENOENT, -EACCES, -EPERM (sticky directory; the C library
+ * makes EACCES of it), -EISDIR, or as core_name_check().
  */
 int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		    const char *name);

@@ -39,6 +39,7 @@ enum state {
 	LISTED,
 	RUNNING,   /* in attempt() */
 	CANCELLED, /* cancelled while OUTSIDE or RUNNING */
+	DONE,	   /* in done(), or the caller's again */
 };
 
 struct line {
@@ -62,6 +63,8 @@ struct core_wait {
 	int event;    /* an eventfd: "cancelled" has grown, or quit */
 	void *queues; /* tree of struct core_wait_queue * */
 	struct core_waiter_list cancelled;
+	unsigned int n_callbacks; /* attempts and done() that run now */
+	pthread_cond_t quiet;	  /* there are none */
 	bool stopped, quit;
 };
 
@@ -88,13 +91,27 @@ static void wake(const struct core_wait *wait)
 	(void)eventfd_write(wait->event, 1);
 }
 
-/* Calls done() without the lock. */
+/* Around a callback, which runs without the lock. */
+static void unlock(struct core_wait *wait)
+{
+	wait->n_callbacks++;
+	pthread_mutex_unlock(&wait->lock);
+}
+
+static void relock(struct core_wait *wait)
+{
+	pthread_mutex_lock(&wait->lock);
+	if (--wait->n_callbacks == 0)
+		pthread_cond_broadcast(&wait->quiet);
+}
+
 static void finish(struct core_wait *wait, struct core_waiter *waiter,
 		   int result)
 {
-	pthread_mutex_unlock(&wait->lock);
+	waiter->state = DONE;
+	unlock(wait);
 	waiter->done(waiter, result);
-	pthread_mutex_lock(&wait->lock);
+	relock(wait);
 }
 
 static void put(struct core_waiter_list *list, struct core_waiter *waiter)
@@ -158,9 +175,9 @@ static void round_try(struct core_wait *wait, struct line *line)
 	while ((waiter = take(&line->blocked)) ||
 	       (waiter = take(&line->batch))) {
 		waiter->state = RUNNING;
-		pthread_mutex_unlock(&wait->lock);
+		unlock(wait);
 		r = waiter->attempt(waiter);
-		pthread_mutex_lock(&wait->lock);
+		relock(wait);
 		if (r == -EAGAIN && waiter->state == CANCELLED) {
 			r = -EINTR;
 		} else if (r == -EAGAIN && wait->stopped) {
@@ -278,8 +295,10 @@ int core_wait_new(struct core_wait **ret)
 	wait->event = eventfd_;
 	TAILQ_INIT(&wait->cancelled);
 	pthread_mutex_init(&wait->lock, NULL);
+	pthread_cond_init(&wait->quiet, NULL);
 	r = start(wait);
 	if (r < 0) {
+		pthread_cond_destroy(&wait->quiet);
 		pthread_mutex_destroy(&wait->lock);
 		return r;
 	}
@@ -311,11 +330,12 @@ void core_wait_stop(struct core_wait *wait)
 	pthread_mutex_lock(&wait->lock);
 	wait->stopped = true;
 	twalk_r(wait->queues, collect, &all);
-	/* "all" is not one of wait's lists: take() first, then nobody's. */
 	while ((waiter = take(&all)))
 		finish(wait, waiter, -ENOTCONN);
 	while ((waiter = take(&wait->cancelled)))
 		finish(wait, waiter, -EINTR);
+	while (wait->n_callbacks > 0)
+		pthread_cond_wait(&wait->quiet, &wait->lock);
 	pthread_mutex_unlock(&wait->lock);
 }
 
@@ -331,6 +351,7 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	pthread_join(wait->thread, NULL);
 	(void)close(wait->event);
 	(void)close(wait->epoll);
+	pthread_cond_destroy(&wait->quiet);
 	pthread_mutex_destroy(&wait->lock);
 	free(wait);
 	return NULL;
@@ -418,7 +439,7 @@ void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter)
 		TAILQ_REMOVE(waiter->list, waiter, entry);
 		put(&wait->cancelled, waiter);
 		wake(wait);
-	} else {
+	} else if (waiter->state != DONE) {
 		waiter->state = CANCELLED;
 	}
 	pthread_mutex_unlock(&wait->lock);

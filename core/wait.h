@@ -4,8 +4,9 @@
  *
  * A queue has two lines of waiters, one for each direction. A waiter is an
  * attempt that may have to be repeated: it is made when the waiter reaches the
- * head of its line, and once more each time the kernel says that the queue may
- * be ready. One epoll thread watches all the queues.
+ * head of its line, and again each time the kernel says that the queue may be
+ * ready or another waiter joins the line. One epoll thread watches all the
+ * queues.
  *
  * What a caller can rely on:
  * - Order: within a line attempts succeed in the order of submission.
@@ -62,13 +63,13 @@ int core_wait_new(struct core_wait **ret);
 
 /*
  * Ends all waiters with -ENOTCONN, and each later one that would have to wait.
- * Returns after the last done() of those that were waiting.
+ * Returns when no attempt() and no done() is running. Not from either of them.
  */
 void core_wait_stop(struct core_wait *wait);
 
 /*
- * core_wait_stop(), and ends the thread. All queues must be closed. NULL is
- * allowed. Returns NULL.
+ * core_wait_stop(), and ends the thread. All queues must be closed, and no other
+ * call of this module be under way. NULL is allowed. Returns NULL.
  */
 struct core_wait *core_wait_free(struct core_wait *wait);
 

@@ -40,6 +40,7 @@
 #include "core/wait.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <mqueue.h>
 #include <signal.h>
 #include <stdio.h>
@@ -91,13 +92,15 @@ static int print_version(void)
 /*
  * What the process is for all it does: modes are the callers' business, a
  * caller's file size limit is the kernel's, and descriptors are what open files
- * cost.
+ * cost. Root's groups would only be in the way of acting as others; who may not
+ * drop them doesn't do that.
  */
 static void set_up_process(void)
 {
 	struct rlimit limit;
 
 	(void)umask(0);
+	(void)setgroups(0, NULL);
 	(void)signal(SIGXFSZ, SIG_IGN);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;

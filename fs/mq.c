@@ -25,6 +25,7 @@
 #include <string.h>
 
 static const struct fs_ops obj_ops;
+static int obj_stat(int fd, struct stat *ret);
 
 /* A message taken from a queue: the handle's and that of replies under way. */
 struct message {
@@ -379,7 +380,7 @@ static int dir_create(const struct fs_call *call, struct fs_node *dir,
 	r = core_mq_open(call->fs->ns, &call->cred, name, flags | O_CREAT, mode,
 			 NULL, 0, &fd);
 	if (r == 0)
-		r = core_mq_stat(fd, &st);
+		r = obj_stat(fd, &st);
 	if (r == 0)
 		r = handle_new(call->fs, &fd, st.st_ino, flags, &handle);
 	if (r < 0)
@@ -399,7 +400,7 @@ static int dir_mknod(const struct fs_call *call, struct fs_node *dir,
 	r = core_mq_open(call->fs->ns, &call->cred, name,
 			 O_RDONLY | O_CREAT | O_EXCL, mode, NULL, 0, &fd);
 	if (r == 0)
-		r = core_mq_stat(fd, &st);
+		r = obj_stat(fd, &st);
 	if (r < 0)
 		return r;
 	return fs_reply_entry(call, &obj_ops, name, &st);
@@ -409,6 +410,25 @@ static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 		    int *ret_fd)
 {
 	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
+}
+
+/*
+ * st_blksize is what stdio makes its buffer: it must hold a whole message. FUSE
+ * reports only powers of two, rounding down, and with less than 128 bytes glibc
+ * hands on each piece that it is given. Either would make two messages of what
+ * a program prints as one.
+ */
+static int obj_stat(int fd, struct stat *ret)
+{
+	blksize_t size = 128;
+	int r = core_mq_stat(fd, ret);
+
+	if (r < 0)
+		return r;
+	while (size < ret->st_blksize)
+		size *= 2;
+	ret->st_blksize = size;
+	return 0;
 }
 
 /* Only emptying it is a change of size that a queue knows. */
@@ -465,7 +485,7 @@ static int dir_getattr(const struct fs_call *call, struct fs_node *node)
 
 static const struct fs_ops obj_ops = {
 	.find = obj_find,
-	.stat = core_mq_stat,
+	.stat = obj_stat,
 	.truncate = obj_truncate,
 	.unshared = true,
 	.getattr = fs_object_getattr,
