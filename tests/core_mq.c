@@ -1,0 +1,832 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Queues are charged to the user's RLIMIT_MSGQUEUE, which all tests that run at
+ * this moment share. So they are small, and gone at the end of each test.
+ */
+#include "core/mq.h"
+
+#include "core/object.h"
+#include "core_test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+#define LIMITS "/proc/sys/fs/mqueue/"
+
+static const struct mq_attr small = { .mq_maxmsg = 4, .mq_msgsize = 32 };
+static struct core_ns *ns;
+
+static int set_up_group(void **state)
+{
+	(void)state;
+	(void)umask(022);
+	return core_ns_new(&ns);
+}
+
+static int tear_down_group(void **state)
+{
+	(void)state;
+	core_ns_free(ns);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct core_list list;
+	int r = core_mq_list(ns, &test_root, &list);
+
+	(void)state;
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		r = core_mq_unlink(ns, &test_root, list.entries[i]->d_name);
+	core_list_free(&list);
+	return r;
+}
+
+static int must_open(const char *name, int flags)
+{
+	int fd = -1;
+
+	assert_int_equal(core_mq_open(ns, &test_root, name, flags, 0600, &small,
+				      0, &fd),
+			 0);
+	return fd;
+}
+
+static int must_find(const char *name)
+{
+	int fd = -1;
+
+	assert_int_equal(core_mq_find(ns, &test_root, name, 0, &fd), 0);
+	return fd;
+}
+
+static int open_fails(const struct core_cred *cred, const char *name, int flags,
+		      const struct mq_attr *attr, ino_t ino)
+{
+	int fd = UNKNOWN;
+	int r = core_mq_open(ns, cred, name, flags, 0600, attr, ino, &fd);
+
+	assert_int_equal(fd, UNKNOWN);
+	return r;
+}
+
+static void must_send(int fd, const char *text, unsigned int priority)
+{
+	assert_int_equal(core_mq_send(fd, text, strlen(text), priority), 0);
+}
+
+static void assert_received(int fd, const char *text, unsigned int priority)
+{
+	unsigned int got = UNKNOWN;
+	size_t len = UNKNOWN;
+	char buf[32];
+
+	assert_int_equal(core_mq_receive(fd, buf, sizeof(buf), &len, &got), 0);
+	assert_int_equal(len, strlen(text));
+	assert_memory_equal(buf, text, len);
+	assert_int_equal(got, priority);
+}
+
+static long read_limit(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return atol(text);
+}
+
+/* False where the namespace's root may not: before Linux 5.19 or so. */
+static bool write_limit(const char *path, long value)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld", value);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void test_a_new_queue(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+	struct mq_attr attr;
+	size_t msgsize;
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK),
+			 O_RDWR | O_NONBLOCK);
+	assert_return_code(mq_getattr(fd, &attr), errno);
+	assert_int_equal(attr.mq_maxmsg, 4);
+	assert_int_equal(attr.mq_msgsize, 32);
+	assert_int_equal(attr.mq_curmsgs, 0);
+	assert_int_equal(core_mq_msgsize(fd, &msgsize), 0);
+	assert_int_equal(msgsize, 32);
+	close(fd);
+}
+
+static void test_system_defaults(void **state)
+{
+	struct mq_attr attr;
+	int fd = -1;
+
+	(void)state;
+	(void)write_limit(LIMITS "msg_default", 3);
+	(void)write_limit(LIMITS "msgsize_default", 128);
+	assert_int_equal(core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT,
+				      0600, NULL, 0, &fd),
+			 0);
+	assert_return_code(mq_getattr(fd, &attr), errno);
+	assert_int_equal(attr.mq_maxmsg, read_limit(LIMITS "msg_default"));
+	assert_int_equal(attr.mq_msgsize, read_limit(LIMITS "msgsize_default"));
+	close(fd);
+}
+
+static void test_mode_is_less_the_umask(void **state)
+{
+	mode_t old = umask(027);
+	struct stat st;
+	int fd = -1;
+	int r = core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT, 0666,
+			     &small, 0, &fd);
+
+	(void)state;
+	(void)umask(old);
+	assert_int_equal(r, 0);
+	assert_int_equal(core_mq_stat(fd, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0640);
+	close(fd);
+}
+
+static void test_other_flags_are_ignored(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+
+	(void)state;
+	must_send(fd, "kept", 0);
+	close(fd);
+	fd = must_open("q", O_RDWR | O_TRUNC | O_APPEND | O_DIRECTORY);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, 0);
+	assert_received(fd, "kept", 0);
+	close(fd);
+}
+
+static void test_open_errors(void **state)
+{
+	char name[NAME_MAX + 2];
+	struct rlimit old;
+	struct stat st;
+	int r, fd = must_open("q", O_RDWR | O_CREAT);
+
+	(void)state;
+	assert_return_code(fstat(fd, &st), errno);
+	close(fd);
+	memset(name, 'x', sizeof(name));
+	name[NAME_MAX + 1] = '\0';
+	assert_int_equal(open_fails(&test_root, name, O_RDWR, NULL, 0),
+			 -ENAMETOOLONG);
+	assert_int_equal(core_mq_unlink(ns, &test_root, name), -ENAMETOOLONG);
+	assert_int_equal(open_fails(&test_root, "", O_RDWR, NULL, 0), -EINVAL);
+	assert_int_equal(open_fails(&test_root, "..", O_RDWR, NULL, 0),
+			 -EINVAL);
+	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR, NULL, 0),
+			 -EINVAL);
+	name[NAME_MAX] = '\0';
+	close(must_open(name, O_RDWR | O_CREAT));
+
+	assert_int_equal(open_fails(&test_root, "missing", O_RDWR, NULL, 0),
+			 -ENOENT);
+	assert_int_equal(open_fails(&test_root, "q", O_RDWR | O_CREAT | O_EXCL,
+				    &small, 0),
+			 -EEXIST);
+	assert_int_equal(open_fails(&test_root, "q", O_RDWR, NULL,
+				    st.st_ino + 1),
+			 -ESTALE);
+	assert_int_equal(core_mq_open(ns, &test_root, "q", O_RDWR, 0, NULL,
+				      st.st_ino, &fd),
+			 0);
+	close(fd);
+	test_no_more_fds(&old);
+	r = open_fails(&test_root, "q", O_RDWR, NULL, 0);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(open_fails(&test_user, "q", O_RDWR, NULL, 0),
+			 test_privileged() ? -EACCES : -EPERM);
+}
+
+static int open_over_the_limit(void *arg)
+{
+	const struct rlimit limit = { .rlim_cur = 100, .rlim_max = 100 };
+	int fd;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
+		return -1;
+	return core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT, 0600, &small,
+			    0, &fd);
+}
+
+static void test_rlimit_msgqueue(void **state)
+{
+	(void)state;
+	assert_int_equal(test_in_child(open_over_the_limit, NULL), -EMFILE);
+}
+
+/*
+ * The same open natively and by core.
+ */
+
+enum before {
+	MISSING,
+	OWN,
+	OPEN_TO_ALL,
+	READABLE,
+	WRITABLE,
+	PRIVATE,
+	N_BEFORE
+};
+
+struct outcome {
+	int flags, r;
+	struct mq_attr attr;
+	struct stat st; /* all zero: no such queue */
+};
+
+static void prepare(enum before before)
+{
+	static const struct {
+		mode_t mode;
+		uid_t owner;
+	} queues[] = {
+		[OWN] = { 0600, USER },	      [OPEN_TO_ALL] = { 0666, OTHER },
+		[READABLE] = { 0644, OTHER }, [WRITABLE] = { 0622, OTHER },
+		[PRIVATE] = { 0600, OTHER },
+	};
+	int fd;
+
+	(void)mq_unlink("/q");
+	if (before == MISSING)
+		return;
+	fd = must_open("q", O_RDWR | O_CREAT | O_EXCL);
+	assert_return_code(fchmod(fd, queues[before].mode), errno);
+	assert_return_code(
+		fchown(fd, queues[before].owner, queues[before].owner), errno);
+	close(fd);
+}
+
+static void note(struct outcome *outcome, int fd)
+{
+	if (outcome->r == 0)
+		close(fd);
+	if (fstatat(ns->mq_dir, "q", &outcome->st, 0) < 0)
+		memset(&outcome->st, 0, sizeof(outcome->st));
+}
+
+static int open_natively(void *arg)
+{
+	struct outcome *outcome = arg;
+	mqd_t mqd = mq_open("/q", outcome->flags, 0606, &outcome->attr);
+
+	outcome->r = mqd < 0 ? -errno : 0;
+	note(outcome, mqd);
+	return 0;
+}
+
+/* Opens "q" in both ways and compares what came of it. */
+static void compare(const struct core_cred *cred, enum before before, int flags,
+		    const struct mq_attr *attr)
+{
+	struct outcome *native = test_shared(sizeof(*native));
+	struct outcome ours = { .flags = flags, .attr = *attr };
+	int fd = -1;
+
+	*native = ours;
+	prepare(before);
+	assert_int_equal(test_as(cred, open_natively, native), 0);
+	prepare(before);
+	ours.r = core_mq_open(ns, cred, "q", flags, 0606, attr, 0, &fd);
+	note(&ours, fd);
+	if (ours.r != native->r)
+		fail_msg("uid %u, before %d, flags %#o, %ld x %ld: %d, not %d",
+			 cred->uid, before, (unsigned int)flags,
+			 attr->mq_maxmsg, attr->mq_msgsize, ours.r, native->r);
+	assert_int_equal(ours.st.st_mode, native->st.st_mode);
+	assert_int_equal(ours.st.st_uid, native->st.st_uid);
+	assert_int_equal(ours.st.st_gid, native->st.st_gid);
+	munmap(native, sizeof(*native));
+}
+
+static void test_flags_do_what_they_do_natively(void **state)
+{
+	static const int more[] = { 0, O_CREAT, O_CREAT | O_EXCL };
+
+	(void)state;
+	NEEDS(test_privileged());
+	for (enum before before = MISSING; before < N_BEFORE; before++) {
+		for (int acc = O_RDONLY; acc <= O_RDWR; acc++) {
+			for (size_t i = 0; i < COUNT(more); i++) {
+				compare(&test_root, before, acc | more[i],
+					&small);
+				compare(&test_user, before, acc | more[i],
+					&small);
+			}
+		}
+	}
+}
+
+static void test_bad_attributes(void **state)
+{
+	static const struct mq_attr bad[] = {
+		{ .mq_maxmsg = 0, .mq_msgsize = 8 },
+		{ .mq_maxmsg = 8, .mq_msgsize = 0 },
+		{ .mq_maxmsg = -1, .mq_msgsize = 8 },
+		{ .mq_maxmsg = 8, .mq_msgsize = -1 },
+		{ .mq_maxmsg = 65537, .mq_msgsize = 1 },
+		{ .mq_maxmsg = 1, .mq_msgsize = (16 << 20) + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(open_fails(&test_root, "q", O_RDWR | O_CREAT,
+					    &bad[i], 0),
+				 -EINVAL);
+}
+
+/* Root may go beyond msg_max and msgsize_max, and who it acts for may not. */
+static void test_limits_are_the_users(void **state)
+{
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
+
+	(void)state;
+	NEEDS(test_privileged());
+	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
+	attr.mq_maxmsg = read_limit(LIMITS "msg_max") + 1;
+	compare(&test_root, MISSING, O_RDWR | O_CREAT, &attr);
+	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
+	attr.mq_maxmsg = 1;
+	attr.mq_msgsize = read_limit(LIMITS "msgsize_max") + 1;
+	compare(&test_root, MISSING, O_RDWR | O_CREAT, &attr);
+	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
+}
+
+static void test_queues_max_is_the_users(void **state)
+{
+	long max = read_limit(LIMITS "queues_max");
+	int r, fd = -1;
+
+	(void)state;
+	NEEDS(test_privileged());
+	close(must_open("other", O_RDWR | O_CREAT));
+	assert_true(write_limit(LIMITS "queues_max", 1));
+	r = core_mq_open(ns, &test_user, "q", O_RDWR | O_CREAT, 0600, &small, 0,
+			 &fd);
+	write_limit(LIMITS "queues_max", max);
+	if (r == 0)
+		close(fd);
+	assert_int_equal(r, -ENOSPC);
+}
+
+static void test_messages(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+	char buf[32];
+	size_t len;
+
+	(void)state;
+	must_send(fd, "low 1", 0);
+	must_send(fd, "high", MQ_PRIO_MAX - 1);
+	must_send(fd, "", 1);
+	must_send(fd, "low 2", 0);
+	assert_int_equal(core_mq_send(fd, "5th", 3, 9), -EAGAIN);
+	assert_received(fd, "high", MQ_PRIO_MAX - 1);
+	assert_received(fd, "", 1);
+	assert_received(fd, "low 1", 0);
+	assert_int_equal(core_mq_receive(fd, buf, sizeof(buf), &len, NULL), 0);
+	assert_int_equal(len, 5);
+	assert_memory_equal(buf, "low 2", 5);
+	close(fd);
+}
+
+static void test_message_errors(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+	int reader = must_open("q", O_RDONLY);
+	int writer = must_open("q", O_WRONLY);
+	unsigned int priority = UNKNOWN;
+	size_t len = UNKNOWN;
+	char buf[33] = "";
+
+	(void)state;
+	assert_int_equal(core_mq_receive(fd, buf, 32, &len, &priority),
+			 -EAGAIN);
+	assert_int_equal(core_mq_receive(writer, buf, 32, &len, NULL), -EBADF);
+	assert_int_equal(core_mq_send(fd, buf, 33, 0), -EMSGSIZE);
+	assert_int_equal(core_mq_send(fd, buf, 1, MQ_PRIO_MAX), -EINVAL);
+	assert_int_equal(core_mq_send(reader, buf, 1, 0), -EBADF);
+	assert_int_equal(core_mq_send(fd, buf, 32, 0), 0);
+	assert_int_equal(core_mq_receive(fd, buf, 31, &len, &priority),
+			 -EMSGSIZE);
+	assert_int_equal(core_mq_receive(-1, buf, 32, &len, NULL), -EBADF);
+	assert_int_equal(core_mq_msgsize(-1, &len), -EBADF);
+	assert_int_equal(len, UNKNOWN);
+	assert_int_equal(priority, UNKNOWN);
+	assert_int_equal(core_mq_receive(reader, buf, 33, &len, NULL), 0);
+	assert_int_equal(len, 32);
+	close(fd);
+	close(reader);
+	close(writer);
+}
+
+static void test_find(void **state)
+{
+	int fd, mqd = must_open("q", O_RDWR | O_CREAT);
+	struct stat st;
+
+	(void)state;
+	assert_return_code(fstat(mqd, &st), errno);
+	assert_int_equal(core_mq_find(ns, &test_root, "q", st.st_ino, &fd), 0);
+	assert_true(fcntl(fd, F_GETFL) & O_PATH);
+	close(fd);
+	if (test_privileged()) {
+		assert_int_equal(core_mq_find(ns, &test_user, "q", 0, &fd), 0);
+		close(fd);
+	}
+	fd = UNKNOWN;
+	assert_int_equal(core_mq_find(ns, &test_root, "q", st.st_ino + 1, &fd),
+			 -ESTALE);
+	assert_int_equal(core_mq_find(ns, &test_root, "missing", 0, &fd),
+			 -ENOENT);
+	assert_int_equal(core_mq_find(ns, &test_root, ".", 0, &fd), -EINVAL);
+	assert_int_equal(fd, UNKNOWN);
+	close(mqd);
+}
+
+static void assert_size(int fd, off_t size)
+{
+	struct stat st;
+
+	assert_int_equal(core_mq_stat(fd, &st), 0);
+	assert_int_equal(st.st_size, size);
+	assert_int_equal(st.st_blksize, 32);
+	assert_true(S_ISREG(st.st_mode));
+}
+
+static void test_stat_counts_bytes(void **state)
+{
+	int mqd = must_open("q", O_WRONLY | O_CREAT), path = must_find("q");
+
+	(void)state;
+	assert_size(mqd, 0);
+	assert_size(path, 0);
+	must_send(mqd, "12345", 0);
+	must_send(mqd, "", 0);
+	must_send(mqd, "678", 7);
+	assert_size(mqd, 8);
+	assert_size(path, 8);
+	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), 0);
+	assert_size(mqd, 8);
+	assert_size(path, 8);
+	close(mqd);
+	close(path);
+}
+
+static int stat_and_get_size(void *arg)
+{
+	struct stat st;
+	int r = core_mq_stat(*(int *)arg, &st);
+
+	return r < 0 ? r : (int)st.st_size;
+}
+
+static void test_stat_of_what_cant_be_read(void **state)
+{
+	int mqd = must_open("q", O_RDWR | O_CREAT), path = must_find("q");
+	struct stat st = { .st_size = UNKNOWN };
+	struct rlimit old;
+	int r;
+
+	(void)state;
+	must_send(mqd, "12345", 0);
+	test_no_more_fds(&old);
+	r = core_mq_stat(path, &st);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(st.st_size, UNKNOWN);
+	if (test_privileged()) {
+		assert_int_equal(test_as(&test_user, stat_and_get_size, &path),
+				 0);
+		assert_return_code(fchmod(mqd, 0604), errno);
+		assert_int_equal(test_as(&test_user, stat_and_get_size, &path),
+				 5);
+	}
+	close(mqd);
+	close(path);
+}
+
+static bool was_read(int fd)
+{
+	const struct timespec long_ago[2] = { { 1, 0 }, { 1, 0 } };
+	struct stat before, after;
+	char text[128];
+
+	assert_return_code(futimens(fd, long_ago), errno);
+	assert_int_equal(core_mq_stat(fd, &before), 0);
+	assert_return_code(fstat(fd, &after), errno);
+	/* The kernel: read(2) of a queue tells its state, and is an access. */
+	assert_true(pread(fd, text, sizeof(text), 0) > 0);
+	assert_memory_equal(text, "QSIZE:", 6);
+	assert_return_code(fstat(fd, &before), errno);
+	assert_int_not_equal(before.st_atim.tv_sec, 1);
+	return after.st_atim.tv_sec != 1;
+}
+
+static void test_stat_of_an_empty_queue_is_no_access(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+
+	(void)state;
+	assert_false(was_read(fd));
+	must_send(fd, "12345", 0);
+	assert_true(was_read(fd));
+	close(fd);
+}
+
+static void test_purge(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+	int writer = must_open("q", O_WRONLY);
+
+	(void)state;
+	assert_int_equal(core_mq_purge(fd), 0);
+	must_send(fd, "1", 0);
+	must_send(fd, "2", 9);
+	assert_int_equal(core_mq_purge(writer), -EBADF);
+	assert_size(fd, 2);
+	assert_int_equal(core_mq_purge(fd), 0);
+	assert_size(fd, 0);
+	assert_int_equal(core_mq_purge(-1), -EBADF);
+	close(fd);
+	close(writer);
+}
+
+/* Also of an empty queue: the error doesn't depend on what waits there. */
+static void test_purge_of_an_empty_queue_needs_read(void **state)
+{
+	int fd = must_open("q", O_WRONLY | O_CREAT);
+
+	(void)state;
+	assert_int_equal(core_mq_purge(fd), -EBADF);
+	close(fd);
+}
+
+struct sender {
+	int fd;
+	atomic_bool stop;
+};
+
+static void *keep_sending(void *closure)
+{
+	struct sender *sender = closure;
+
+	while (!sender->stop)
+		(void)core_mq_send(sender->fd, "x", 1, 0);
+	return NULL;
+}
+
+static void test_purge_has_an_end(void **state)
+{
+	struct sender sender = { .fd = must_open("q", O_RDWR | O_CREAT) };
+	pthread_t thread;
+
+	(void)state;
+	pthread_create(&thread, NULL, keep_sending, &sender);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(core_mq_purge(sender.fd), 0);
+	sender.stop = true;
+	pthread_join(thread, NULL);
+	close(sender.fd);
+}
+
+static void test_unlink(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+
+	(void)state;
+	if (test_privileged())
+		assert_int_equal(core_mq_unlink(ns, &test_user, "q"), -EACCES);
+	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), 0);
+	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), -ENOENT);
+	assert_int_equal(core_mq_unlink(ns, &test_root, ""), -EINVAL);
+	must_send(fd, "kept", 0);
+	assert_received(fd, "kept", 0);
+	close(fd);
+}
+
+static void test_list_and_statfs(void **state)
+{
+	static const char *const names[] = { "q", ".hidden", "a\nb\xff" };
+	long max = read_limit(LIMITS "queues_max");
+	struct core_list list;
+	struct statvfs sv;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(core_mq_list(ns, &test_root, &list), 0);
+	assert_int_equal(list.n, 0);
+	core_list_free(&list);
+	for (size_t i = 0; i < COUNT(names); i++)
+		close(must_open(names[i], O_RDWR | O_CREAT));
+	assert_int_equal(core_mq_list(ns, &test_root, &list), 0);
+	assert_int_equal(list.n, COUNT(names));
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_non_null(test_entry(&list, names[i]));
+	assert_return_code(fstatat(ns->mq_dir, "q", &st, 0), errno);
+	assert_int_equal(test_entry(&list, "q")->d_ino, st.st_ino);
+	core_list_free(&list);
+	assert_int_equal(core_mq_statfs(ns, &test_root, &sv), 0);
+	assert_int_equal(sv.f_files, max);
+	assert_int_equal(sv.f_ffree, max - (long)COUNT(names));
+
+	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), 0);
+	assert_int_equal(core_mq_list(ns, &test_root, &list), 0);
+	assert_null(test_entry(&list, "q"));
+	core_list_free(&list);
+	assert_int_equal(core_mq_statfs(ns, &test_root, &sv), 0);
+	assert_int_equal(sv.f_ffree, max - (long)COUNT(names) + 1);
+}
+
+static void test_stat_dir(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(core_mq_stat_dir(ns, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | S_ISVTX | 0777);
+}
+
+/*
+ * A namespace whose queues can't be listed. In a child: each step that fails
+ * has a number.
+ */
+
+#define MUST(condition)                   \
+	do {                              \
+		if (!(condition))         \
+			return -__LINE__; \
+	} while (0)
+
+/* Whether the ns lists just these names, NULL for none. */
+static bool lists(const struct core_ns *own, const char *a, const char *b)
+{
+	struct core_list list;
+	bool ok;
+
+	if (core_mq_list(own, &test_user, &list) != 0)
+		return false;
+	ok = list.n == (size_t)((a != NULL) + (b != NULL)) &&
+	     (!a || test_entry(&list, a)) && (!b || test_entry(&list, b));
+	core_list_free(&list);
+	return ok;
+}
+
+static int without_a_directory(void *arg)
+{
+	const struct core_cred *cred = &test_user;
+	struct core_list list;
+	struct core_ns *own;
+	struct statvfs sv;
+	struct stat st;
+	int a, b, fd = -1;
+
+	(void)arg;
+	MUST(unshare(CLONE_NEWNS) == 0);
+	MUST(mount("tmpfs", "/dev", "tmpfs", 0, "mode=755") == 0);
+	MUST(mkdir("/dev/shm", 0755) == 0);
+	MUST(test_become(cred) == 0);
+	MUST(core_ns_new(&own) == 0);
+	MUST(own->mq == CORE_NS_MQ_NONE);
+	MUST(lists(own, NULL, NULL));
+	MUST(core_mq_stat_dir(own, &st) == 0);
+	MUST(st.st_mode == (S_IFDIR | S_ISVTX | 0777));
+
+	/* What it has opened is listed; "foreign" was never opened here. */
+	MUST(core_mq_open(own, cred, "a", O_RDWR | O_CREAT, 0600, &small, 0,
+			  &a) == 0);
+	MUST(core_mq_open(own, cred, "b", O_WRONLY | O_CREAT, 0200, &small, 0,
+			  &b) == 0);
+	MUST(lists(own, "a", "b"));
+	MUST(core_mq_open(own, cred, "none", O_RDWR, 0, NULL, 0, &fd) ==
+	     -ENOENT);
+	MUST(core_mq_open(own, cred, "foreign", O_RDWR, 0, NULL, 0, &fd) ==
+	     -EACCES);
+	MUST(core_mq_find(own, cred, "foreign", 0, &fd) == -EACCES);
+	MUST(fd == -1);
+	MUST(lists(own, "a", "b"));
+	MUST(core_mq_statfs(own, cred, &sv) == 0);
+	MUST(sv.f_files - sv.f_ffree == 2);
+
+	/* Inode numbers are known all the same; stat and find by opening. */
+	MUST(fstat(a, &st) == 0);
+	MUST(core_mq_list(own, cred, &list) == 0);
+	MUST(test_entry(&list, "a")->d_ino == st.st_ino);
+	core_list_free(&list);
+	MUST(core_mq_find(own, cred, "a", st.st_ino + 1, &fd) == -ESTALE);
+	MUST(core_mq_find(own, cred, "a", st.st_ino, &fd) == 0);
+	close(fd);
+	MUST(core_mq_find(own, cred, "b", 0, &fd) == 0);
+	MUST(core_mq_send(a, "12345", 5, 0) == 0);
+	MUST(core_mq_stat(a, &st) == 0 && st.st_size == 5);
+	MUST(core_mq_stat(fd, &st) == 0 && st.st_size == 0);
+	close(fd);
+
+	/* What is unlinked is forgotten, also when others did it. */
+	MUST(core_mq_unlink(own, cred, "foreign") == -EACCES);
+	MUST(core_mq_unlink(own, cred, "a") == 0);
+	MUST(lists(own, "b", NULL));
+	MUST(mq_unlink("/b") == 0);
+	MUST(lists(own, NULL, NULL));
+	close(a);
+	close(b);
+	core_ns_free(own);
+	return 0;
+}
+
+static void test_where_queues_cant_be_listed(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	close(must_open("foreign", O_RDWR | O_CREAT));
+	assert_int_equal(test_in_child(without_a_directory, NULL), 0);
+}
+
+/* In a user's own process: what creating a queue with maxmsg gives. */
+static int create_with_maxmsg(void *arg)
+{
+	struct mq_attr attr = { .mq_maxmsg = *(long *)arg, .mq_msgsize = 1 };
+	int fd;
+
+	return core_mq_open(ns, &test_user, "q", O_RDWR | O_CREAT, 0600, &attr,
+			    0, &fd);
+}
+
+static void test_limits_of_a_users_process(void **state)
+{
+	long queues_max = read_limit(LIMITS "queues_max");
+	long maxmsg = read_limit(LIMITS "msg_max") + 1;
+	int r;
+
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(test_as(&test_user, create_with_maxmsg, &maxmsg),
+			 -EINVAL);
+	close(must_open("other", O_RDWR | O_CREAT));
+	maxmsg = 1;
+	assert_true(write_limit(LIMITS "queues_max", 1));
+	r = test_as(&test_user, create_with_maxmsg, &maxmsg);
+	write_limit(LIMITS "queues_max", queues_max);
+	assert_int_equal(r, -ENOSPC);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_new_queue),
+		TEST(system_defaults),
+		TEST(mode_is_less_the_umask),
+		TEST(other_flags_are_ignored),
+		TEST(open_errors),
+		TEST(rlimit_msgqueue),
+		TEST(flags_do_what_they_do_natively),
+		TEST(bad_attributes),
+		TEST(limits_are_the_users),
+		TEST(queues_max_is_the_users),
+		TEST(limits_of_a_users_process),
+		TEST(messages),
+		TEST(message_errors),
+		TEST(find),
+		TEST(stat_counts_bytes),
+		TEST(stat_of_what_cant_be_read),
+		TEST(stat_of_an_empty_queue_is_no_access),
+		TEST(purge),
+		TEST(purge_of_an_empty_queue_needs_read),
+		TEST(purge_has_an_end),
+		TEST(unlink),
+		TEST(list_and_statfs),
+		TEST(stat_dir),
+		TEST(where_queues_cant_be_listed),
+	};
+
+	return cmocka_run_group_tests_name("mq", tests, set_up_group,
+					   tear_down_group);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/ns.h"
+
+#include "core_test.h"
+
+#include <mqueue.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
+
+#define MQUEUE_TYPE 0x19800202
+
+static int is_mqueue(int dir)
+{
+	struct statfs sf;
+
+	return fstatfs(dir, &sf) == 0 && sf.f_type == MQUEUE_TYPE;
+}
+
+static int is_shm(int dir)
+{
+	struct stat st = { 0 }, shm = { 0 };
+
+	return fstat(dir, &st) == 0 && stat("/dev/shm", &shm) == 0 &&
+	       st.st_dev == shm.st_dev && st.st_ino == shm.st_ino;
+}
+
+static void test_root_has_a_mount_of_its_own(void **state)
+{
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
+	struct core_ns *ns;
+	struct stat st;
+	mqd_t mqd;
+
+	(void)state;
+	assert_int_equal(core_ns_new(&ns), 0);
+	assert_int_equal(ns->mq, CORE_NS_MQ_DETACHED);
+	assert_true(is_shm(ns->shm_dir));
+	assert_true(is_mqueue(ns->mq_dir));
+	assert_null(ns->mq_seen);
+	assert_int_equal(fcntl(ns->shm_dir, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(ns->mq_dir, F_GETFD), FD_CLOEXEC);
+
+	mqd = mq_open("/ns", O_RDWR | O_CREAT, 0600, &attr);
+	assert_true(mqd >= 0);
+	assert_return_code(fstatat(ns->mq_dir, "ns", &st, 0), errno);
+	mq_close(mqd);
+	mq_unlink("/ns");
+	assert_null(core_ns_free(ns));
+	assert_null(core_ns_free(NULL));
+}
+
+/* In a child: an own /dev, with nothing in it. */
+static int empty_dev(void)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount("tmpfs", "/dev", "tmpfs", 0, "mode=755") == 0;
+}
+
+static int dev_without_shm(void *arg)
+{
+	struct core_ns *ns = arg;
+
+	return empty_dev() ? core_ns_new(&ns) : -1;
+}
+
+static int dev_with_a_file_for_shm(void *arg)
+{
+	struct core_ns *ns = arg;
+
+	return empty_dev() && mknod("/dev/shm", S_IFREG | 0644, 0) == 0
+		       ? core_ns_new(&ns)
+		       : -1;
+}
+
+static int dev_with_roots_shm(void *arg)
+{
+	struct core_ns *ns = arg;
+
+	return empty_dev() && mkdir("/dev/shm", 0700) == 0 &&
+			       test_become(&test_user) == 0
+		       ? core_ns_new(&ns)
+		       : -1;
+}
+
+static void test_errors(void **state)
+{
+	struct core_ns *ns = NULL;
+	struct rlimit old;
+	int r;
+
+	(void)state;
+	assert_int_equal(test_in_child(dev_without_shm, NULL), -ENOENT);
+	assert_int_equal(test_in_child(dev_with_a_file_for_shm, NULL),
+			 -ENOTDIR);
+	if (test_privileged())
+		assert_int_equal(test_in_child(dev_with_roots_shm, NULL),
+				 -EACCES);
+	test_no_more_fds(&old);
+	r = core_ns_new(&ns);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_null(ns);
+}
+
+enum mqueue { ABSENT, DIRECTORY, MOUNTED };
+
+/* In a child: what an ordinary user gets, or -1. */
+static int users_ns(void *arg)
+{
+	enum mqueue mqueue = *(enum mqueue *)arg;
+	struct core_ns *ns;
+	int result;
+
+	if (!empty_dev() || mkdir("/dev/shm", 0755) < 0)
+		return -1;
+	if (mqueue != ABSENT && mkdir("/dev/mqueue", 0755) < 0)
+		return -1;
+	if (mqueue == MOUNTED &&
+	    mount("mqueue", "/dev/mqueue", "mqueue", 0, NULL) < 0)
+		return -1;
+	if (test_become(&test_user) < 0 || core_ns_new(&ns) != 0)
+		return -1;
+	result = ns->mq;
+	if (!is_shm(ns->shm_dir))
+		result = -1;
+	if (mqueue == MOUNTED ? !is_mqueue(ns->mq_dir) || ns->mq_seen
+			      : ns->mq_dir != -1 || !ns->mq_seen)
+		result = -1;
+	core_ns_free(ns);
+	return result;
+}
+
+static void test_a_user_has_what_is_mounted(void **state)
+{
+	enum mqueue mqueue;
+
+	(void)state;
+	NEEDS(test_privileged());
+	mqueue = MOUNTED;
+	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_MOUNTED);
+	mqueue = ABSENT;
+	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_NONE);
+	mqueue = DIRECTORY;
+	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_root_has_a_mount_of_its_own),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_a_user_has_what_is_mounted),
+	};
+
+	return cmocka_run_group_tests_name("ns", tests, NULL, NULL);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/shm.h"
+
+#include "core_test.h"
+
+#include <pthread.h>
+#include <sys/sysmacros.h>
+
+#define SHM  "/dev/shm/"
+#define PATH SHM "object"
+
+static struct core_ns *ns;
+
+static int set_up_group(void **state)
+{
+	(void)state;
+	(void)umask(022);
+	return core_ns_new(&ns);
+}
+
+static int tear_down_group(void **state)
+{
+	(void)state;
+	core_ns_free(ns);
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)unlink(PATH);
+	return 0;
+}
+
+static int must_open(const char *name, int flags)
+{
+	int fd = -1;
+
+	assert_int_equal(
+		core_shm_open(ns, &test_root, name, flags, 0600, 0, &fd), 0);
+	return fd;
+}
+
+/* The result of core_shm_open(), which must have opened nothing. */
+static int open_fails(const struct core_cred *cred, const char *name, int flags,
+		      ino_t ino)
+{
+	int fd = UNKNOWN;
+	int r = core_shm_open(ns, cred, name, flags, 0600, ino, &fd);
+
+	assert_int_equal(fd, UNKNOWN);
+	return r;
+}
+
+static void test_a_new_object(void **state)
+{
+	struct stat st;
+	int fd = must_open("object", O_RDWR | O_CREAT);
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_return_code(fstat(fd, &st), errno);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_return_code(ftruncate(fd, 2), errno);
+	test_assert_content(fd, "");
+	close(fd);
+}
+
+static void test_the_pages_are_the_objects(void **state)
+{
+	int fd = must_open("object", O_RDWR | O_CREAT);
+	int native = shm_open("/object", O_RDWR, 0);
+	char *ours, *theirs;
+
+	(void)state;
+	assert_true(native >= 0);
+	assert_return_code(ftruncate(native, 1), errno);
+	ours = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	theirs = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, native, 0);
+	assert_ptr_not_equal(ours, MAP_FAILED);
+	assert_ptr_not_equal(theirs, MAP_FAILED);
+	*ours = 'x';
+	assert_int_equal(*theirs, 'x');
+	munmap(ours, 1);
+	munmap(theirs, 1);
+	close(native);
+	close(fd);
+}
+
+static void test_mode_is_less_the_umask(void **state)
+{
+	mode_t old = umask(027);
+	int fd = -1;
+	int r = core_shm_open(ns, &test_root, "object", O_RDWR | O_CREAT, 0666,
+			      0, &fd);
+
+	(void)state;
+	(void)umask(old);
+	assert_int_equal(r, 0);
+	close(fd);
+	assert_int_equal(test_stat(PATH).st_mode, S_IFREG | 0640);
+}
+
+static void test_other_flags_are_ignored(void **state)
+{
+	int fd = must_open("object", O_RDWR | O_CREAT | O_APPEND | O_DIRECTORY |
+					     O_NONBLOCK | O_SYNC);
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_GETFL) & (O_APPEND | O_SYNC), 0);
+	close(fd);
+	fd = must_open("object", O_RDWR | O_APPEND | O_DIRECTORY | O_SYNC);
+	assert_int_equal(fcntl(fd, F_GETFL) & (O_APPEND | O_SYNC), 0);
+	close(fd);
+}
+
+static void test_names_and_inode_numbers(void **state)
+{
+	char name[NAME_MAX + 2];
+	struct rlimit old;
+	int r, fd = must_open("object", O_RDWR | O_CREAT);
+	ino_t ino = test_stat(PATH).st_ino;
+
+	(void)state;
+	close(fd);
+	memset(name, 'x', sizeof(name));
+	name[NAME_MAX + 1] = '\0';
+	assert_int_equal(open_fails(&test_root, name, O_RDWR | O_CREAT, 0),
+			 -ENAMETOOLONG);
+	assert_int_equal(core_shm_unlink(ns, &test_root, name), -ENAMETOOLONG);
+	assert_int_equal(open_fails(&test_root, "", O_RDWR | O_CREAT, 0),
+			 -EINVAL);
+	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR | O_CREAT, 0),
+			 -EINVAL);
+	assert_int_equal(core_shm_unlink(ns, &test_root, ".."), -EINVAL);
+	name[NAME_MAX] = '\0';
+	close(must_open(name, O_RDWR | O_CREAT));
+	assert_int_equal(core_shm_unlink(ns, &test_root, name), 0);
+
+	assert_int_equal(open_fails(&test_root, "object", O_RDWR, ino + 1),
+			 -ESTALE);
+	assert_int_equal(open_fails(&test_root, "object", O_RDWR | O_CREAT,
+				    ino + 1),
+			 -ESTALE);
+	assert_int_equal(core_shm_open(ns, &test_root, "object", O_RDWR, 0, ino,
+				       &fd),
+			 0);
+	close(fd);
+
+	test_no_more_fds(&old);
+	r = core_shm_open(ns, &test_root, "new", O_RDWR | O_CREAT, 0, 0, &fd);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	if (!test_privileged())
+		assert_int_equal(open_fails(&test_user, "object", O_RDONLY, 0),
+				 -EPERM);
+}
+
+/* Must not block: the FIFO has no other end. */
+static void test_what_is_no_object(void **state)
+{
+	static const char *const names[] = { "directory", "fifo", "link",
+					     "dangling", "null" };
+	size_t n = COUNT(names) - (test_privileged() ? 0 : 1);
+
+	(void)state;
+	assert_return_code(mkdir(SHM "directory", 0755), errno);
+	assert_return_code(mkfifo(SHM "fifo", 0666), errno);
+	close(must_open("target", O_RDWR | O_CREAT));
+	assert_return_code(symlink("target", SHM "link"), errno);
+	assert_return_code(symlink("gone", SHM "dangling"), errno);
+	if (test_privileged())
+		assert_return_code(mknod(SHM "null", S_IFCHR | 0666,
+					 makedev(1, 3)),
+				   errno);
+	for (size_t i = 0; i < n; i++) {
+		for (int acc = O_RDONLY; acc <= O_RDWR; acc++) {
+			assert_int_equal(open_fails(&test_root, names[i], acc,
+						    0),
+					 -ENOENT);
+			assert_int_equal(open_fails(&test_root, names[i],
+						    acc | O_CREAT | O_TRUNC, 0),
+					 -ENOENT);
+			assert_int_equal(open_fails(&test_root, names[i],
+						    acc | O_CREAT | O_EXCL, 0),
+					 -EEXIST);
+		}
+	}
+	assert_int_equal(access(SHM "gone", F_OK), -1);
+}
+
+/*
+ * The same open natively and by core.
+ */
+
+enum before { MISSING, OWN, OPEN_TO_ALL, READABLE, PRIVATE, N_BEFORE };
+
+struct outcome {
+	int flags, r, access_mode;
+	struct stat st; /* all zero: no such object */
+};
+
+static void prepare(enum before before)
+{
+	static const struct {
+		mode_t mode;
+		uid_t owner;
+	} files[] = {
+		[OWN] = { 0600, USER },
+		[OPEN_TO_ALL] = { 0666, OTHER },
+		[READABLE] = { 0644, OTHER },
+		[PRIVATE] = { 0600, OTHER },
+	};
+
+	(void)unlink(PATH);
+	if (before != MISSING)
+		test_make_file(PATH, "content", files[before].mode,
+			       files[before].owner, files[before].owner);
+}
+
+static void note(struct outcome *outcome, int fd)
+{
+	if (outcome->r == 0) {
+		outcome->access_mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+		close(fd);
+	}
+	if (stat(PATH, &outcome->st) < 0)
+		memset(&outcome->st, 0, sizeof(outcome->st));
+}
+
+static int open_natively(void *arg)
+{
+	struct outcome *outcome = arg;
+	int fd = shm_open("/object", outcome->flags, 0606);
+
+	outcome->r = fd < 0 ? -errno : 0;
+	note(outcome, fd);
+	return 0;
+}
+
+static void open_by_core(const struct core_cred *cred, struct outcome *outcome)
+{
+	int fd = -1;
+
+	outcome->r =
+		core_shm_open(ns, cred, "object", outcome->flags, 0606, 0, &fd);
+	note(outcome, fd);
+}
+
+static void test_flags_do_what_they_do_natively(void **state)
+{
+	static const struct core_cred *const creds[] = { &test_root,
+							 &test_user };
+	static const int more[] = {
+		0,
+		O_TRUNC,
+		O_CREAT,
+		O_CREAT | O_TRUNC,
+		O_CREAT | O_EXCL,
+		O_CREAT | O_EXCL | O_TRUNC,
+	};
+	struct outcome *native = test_shared(sizeof(*native)), ours;
+
+	(void)state;
+	NEEDS(test_privileged());
+	for (size_t i = 0; i < COUNT(creds) * N_BEFORE * COUNT(more) * 3; i++) {
+		const struct core_cred *cred = creds[i % 2];
+		enum before before = (i / 2) % N_BEFORE;
+		int flags = more[i / 2 / N_BEFORE % COUNT(more)] |
+			    (int)(i / 2 / N_BEFORE / COUNT(more));
+
+		memset(native, 0, sizeof(*native));
+		native->flags = flags;
+		prepare(before);
+		assert_int_equal(test_as(cred, open_natively, native), 0);
+		ours = (struct outcome){ .flags = flags };
+		prepare(before);
+		open_by_core(cred, &ours);
+		if (ours.r != native->r ||
+		    ours.st.st_size != native->st.st_size)
+			fail_msg("uid %u, before %d, flags %#o: %d, not %d",
+				 cred->uid, before, (unsigned int)flags, ours.r,
+				 native->r);
+		assert_int_equal(ours.access_mode, native->access_mode);
+		assert_int_equal(ours.st.st_mode, native->st.st_mode);
+		assert_int_equal(ours.st.st_uid, native->st.st_uid);
+		assert_int_equal(ours.st.st_gid, native->st.st_gid);
+	}
+	munmap(native, sizeof(*native));
+}
+
+static void test_unlink(void **state)
+{
+	int fd = must_open("object", O_RDWR | O_CREAT);
+
+	(void)state;
+	assert_int_equal(write(fd, "content", 7), 7);
+	assert_int_equal(core_shm_unlink(ns, &test_root, "object"), 0);
+	assert_int_equal(core_shm_unlink(ns, &test_root, "object"), -ENOENT);
+	assert_int_equal(open_fails(&test_root, "object", O_RDONLY, 0),
+			 -ENOENT);
+	test_assert_content(fd, "content");
+	close(fd);
+}
+
+static void test_unlink_errors(void **state)
+{
+	int r;
+
+	(void)state;
+	close(must_open("object", O_RDWR | O_CREAT));
+	if (!test_privileged()) {
+		assert_int_equal(core_shm_unlink(ns, &test_user, "object"),
+				 -EPERM);
+		return;
+	}
+	assert_int_equal(core_shm_unlink(ns, &test_user, "object"), -EPERM);
+	assert_return_code(chmod(SHM, 0755), errno);
+	r = core_shm_unlink(ns, &test_user, "object");
+	assert_return_code(chmod(SHM, 01777), errno);
+	assert_int_equal(r, -EACCES);
+	assert_return_code(chown(PATH, USER, USER), errno);
+	assert_int_equal(core_shm_unlink(ns, &test_user, "object"), 0);
+}
+
+static void test_list(void **state)
+{
+	static const char *const names[] = { ".hidden", "a\nb\xff", "sem",
+					     "semaphore", "x" };
+	static const char *const hidden[] = { "sem.", "sem.x" };
+	struct core_list before, list;
+
+	(void)state;
+	assert_int_equal(core_shm_list(ns, &before), 0);
+	for (size_t i = 0; i < COUNT(names); i++)
+		close(must_open(names[i], O_RDWR | O_CREAT));
+	for (size_t i = 0; i < COUNT(hidden); i++)
+		close(must_open(hidden[i], O_RDWR | O_CREAT));
+	assert_return_code(mkdir(SHM "a directory", 0755), errno);
+	assert_return_code(mkfifo(SHM "a fifo", 0666), errno);
+	assert_return_code(symlink("x", SHM "a link"), errno);
+
+	assert_int_equal(core_shm_list(ns, &list), 0);
+	assert_int_equal(list.n, before.n + COUNT(names));
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_non_null(test_entry(&list, names[i]));
+	assert_int_equal(test_entry(&list, "x")->d_ino,
+			 test_stat(SHM "x").st_ino);
+	core_list_free(&list);
+
+	assert_int_equal(core_shm_unlink(ns, &test_root, "x"), 0);
+	assert_int_equal(core_shm_list(ns, &list), 0);
+	assert_null(test_entry(&list, "x"));
+	core_list_free(&list);
+	core_list_free(&before);
+}
+
+static void test_statfs(void **state)
+{
+	struct statvfs before, native, after;
+	int fd = must_open("object", O_RDWR | O_CREAT);
+
+	(void)state;
+	assert_int_equal(core_shm_statfs(ns, &before), 0);
+	assert_return_code(statvfs("/dev/shm", &native), errno);
+	assert_int_equal(before.f_blocks, native.f_blocks);
+	assert_int_equal(before.f_files, native.f_files);
+	assert_int_equal(before.f_namemax, NAME_MAX);
+	assert_return_code(posix_fallocate(fd, 0, 1 << 20), errno);
+	assert_int_equal(core_shm_statfs(ns, &after), 0);
+	assert_int_equal((before.f_bfree - after.f_bfree) * before.f_frsize,
+			 1 << 20);
+	close(fd);
+}
+
+/* Makes, opens and removes one name; counts what has no reason. */
+static void *hammer(void *closure)
+{
+	int *unexpected = closure;
+	int r, fd = -1;
+
+	for (int i = 0; i < 2000; i++) {
+		r = core_shm_open(ns, &test_root, "object", O_RDWR | O_CREAT,
+				  0600, 0, &fd);
+		if (r == 0)
+			close(fd);
+		else
+			++*unexpected;
+		r = core_shm_open(ns, &test_root, "object", O_RDONLY, 0, 0,
+				  &fd);
+		if (r == 0)
+			close(fd);
+		else if (r != -ENOENT)
+			++*unexpected;
+		r = core_shm_unlink(ns, &test_root, "object");
+		if (r != 0 && r != -ENOENT)
+			++*unexpected;
+		r = core_shm_open(ns, &test_root, "object",
+				  O_RDWR | O_CREAT | O_EXCL, 0600, 0, &fd);
+		if (r == 0)
+			close(fd);
+		else if (r != -EEXIST)
+			++*unexpected;
+	}
+	return NULL;
+}
+
+static void test_races_give_no_other_errors(void **state)
+{
+	int unexpected[2] = { 0 };
+	pthread_t threads[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, hammer, &unexpected[i]);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(unexpected[0] + unexpected[1], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_a_new_object, set_up),
+		cmocka_unit_test_setup(test_the_pages_are_the_objects, set_up),
+		cmocka_unit_test_setup(test_mode_is_less_the_umask, set_up),
+		cmocka_unit_test_setup(test_other_flags_are_ignored, set_up),
+		cmocka_unit_test_setup(test_names_and_inode_numbers, set_up),
+		cmocka_unit_test_setup(test_what_is_no_object, set_up),
+		cmocka_unit_test_setup(test_flags_do_what_they_do_natively,
+				       set_up),
+		cmocka_unit_test_setup(test_unlink, set_up),
+		cmocka_unit_test_setup(test_unlink_errors, set_up),
+		cmocka_unit_test_setup(test_list, set_up),
+		cmocka_unit_test_setup(test_statfs, set_up),
+		cmocka_unit_test_setup(test_races_give_no_other_errors, set_up),
+	};
+
+	return cmocka_run_group_tests_name("shm", tests, set_up_group,
+					   tear_down_group);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * core_test: what the tests of core/ share. They run in namespaces of their own
+ * (tests/in_namespace), so names in /dev/shm and of queues are theirs.
+ */
+#ifndef CORE_TEST_H
+#define CORE_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/cred.h"
+#include "core/list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define USER	1000
+#define OTHER	1001
+#define GROUP	2000  /* a supplementary group */
+#define UNKNOWN 12345 /* what an output holds that must stay untouched */
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static const gid_t test_groups[] = { GROUP };
+static const struct core_cred test_root = { 0 };
+static const struct core_cred test_user = { .uid = USER, .gid = USER };
+static const struct core_cred test_member = {
+	.uid = USER, .gid = USER, .n_groups = 1, .groups = test_groups
+};
+
+/* Whether this process can become others: not as root of a user namespace. */
+static inline int test_privileged(void)
+{
+	int can;
+
+	(void)setfsuid(USER);
+	can = setfsuid((uid_t)-1) == USER;
+	(void)setfsuid(geteuid());
+	return can;
+}
+
+/* Not cmocka's skip(): that says "not ok", which meson takes for a failure. */
+#define NEEDS(condition)                                \
+	do {                                            \
+		if (!(condition)) {                     \
+			puts("# not run: " #condition); \
+			return;                         \
+		}                                       \
+	} while (0)
+
+/*
+ * Runs fn(arg) in a child process and returns what it returned; INT_MIN if the
+ * child came to no end. No assert_…() in there: it would go on with the tests.
+ */
+static inline int test_in_child(int (*fn)(void *arg), void *arg)
+{
+	int *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int result;
+	pid_t pid;
+
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	*shared = INT_MIN;
+	pid = fork();
+	if (pid == 0) {
+		*shared = fn(arg);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	result = *shared;
+	munmap(shared, sizeof(*shared));
+	return result;
+}
+
+/* In a child: becomes cred for good, as a login does. 0 or -errno. */
+static inline int test_become(const struct core_cred *cred)
+{
+	if (cred->uid == geteuid() && cred->gid == getegid())
+		return 0;
+	if (syscall(SYS_setgroups, cred->n_groups, cred->groups) < 0 ||
+	    setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
+	    setresuid(cred->uid, cred->uid, cred->uid) < 0)
+		return -errno;
+	return 0;
+}
+
+struct test_as {
+	const struct core_cred *cred;
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+static inline int test_become_and_run(void *arg)
+{
+	struct test_as *as = arg;
+
+	return test_become(as->cred) < 0 ? INT_MIN : as->fn(as->arg);
+}
+
+/* test_in_child() as cred. */
+static inline int test_as(const struct core_cred *cred, int (*fn)(void *arg),
+			  void *arg)
+{
+	struct test_as as = { .cred = cred, .fn = fn, .arg = arg };
+
+	return test_in_child(test_become_and_run, &as);
+}
+
+/* Memory that a child shares with its parent. */
+static inline void *test_shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	return p;
+}
+
+/* Lets no descriptor be opened until test_more_fds(). */
+static inline void test_no_more_fds(struct rlimit *old)
+{
+	int lowest = dup(STDERR_FILENO);
+	struct rlimit limit;
+
+	(void)close(lowest);
+	(void)getrlimit(RLIMIT_NOFILE, old);
+	limit = *old;
+	limit.rlim_cur = (rlim_t)lowest;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static inline void test_more_fds(const struct rlimit *old)
+{
+	(void)setrlimit(RLIMIT_NOFILE, old);
+}
+
+/* Makes a file; it replaces what has the name. */
+static inline void test_make_file(const char *path, const char *content,
+				  mode_t mode, uid_t uid, gid_t gid)
+{
+	int fd;
+
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	assert_return_code(fchown(fd, uid, gid), errno);
+	assert_return_code(fchmod(fd, mode), errno);
+	close(fd);
+}
+
+static inline struct stat test_stat(const char *path)
+{
+	struct stat st;
+
+	assert_return_code(stat(path, &st), errno);
+	return st;
+}
+
+static inline void test_assert_content(int fd, const char *expected)
+{
+	char buf[256];
+	ssize_t n = pread(fd, buf, sizeof(buf) - 1, 0);
+
+	assert_true(n >= 0);
+	buf[n] = '\0';
+	assert_string_equal(buf, expected);
+}
+
+/* The entry with this name, or NULL. */
+static inline const struct dirent *test_entry(const struct core_list *list,
+					      const char *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->entries[i]->d_name, name) == 0)
+			return list->entries[i];
+	}
+	return NULL;
+}
+
+#endif

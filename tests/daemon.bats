@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# The command line, and how the daemon starts and ends.
+
+load mount.bash
+
+setup() {
+	ipcfs_prepare
+}
+
+# fails_with STATUS TEXT ARG...: wrong use names the word that is wrong.
+fails_with() {
+	local want=$1 text=$2
+
+	shift 2
+	run timeout 10 "$IPCFS" "$@"
+	echo "$status: $output"
+	[ "$status" -eq "$want" ]
+	[[ $output == *"$text"* ]]
+	! is_mounted
+}
+
+# waiters: a reader and a writer that wait. After the end each has failed.
+waiters() {
+	native create empty 1 10
+	native create full 1 10
+	native send full x
+	cat "$MQ/empty" >"$WORK/reader" 2>&1 3>&- &
+	READER=$!
+	dd of="$MQ/full" conv=notrunc bs=1 count=1 if=/dev/zero \
+		>"$WORK/writer" 2>&1 3>&- &
+	WRITER=$!
+	eventually waits $READER $WRITER
+}
+
+waiters_failed() {
+	! wait "$READER"
+	! wait "$WRITER"
+	cat "$WORK/reader" "$WORK/writer"
+	grep -qE 'not connected|connection abort' "$WORK/reader"
+	grep -qE 'not connected|connection abort' "$WORK/writer"
+	[ "$(native receive full)" = x ]
+	run native receive full
+	[ "$output" = EAGAIN ]
+	native unlink empty
+	native unlink full
+}
+
+ended_well() {
+	local status=0
+
+	wait "$DAEMON" || status=$?
+	is_empty /dev/shm
+	is_empty "$NATIVE"
+	ipcfs_ended "$status"
+}
+
+@test "-h prints the usage" {
+	for option in -h --help; do
+		run "$IPCFS" $option
+		[ "$status" -eq 0 ]
+		[[ $output == "usage: ipcfs [-f] [-d] [-o OPTION,...] [SOURCE] MOUNTPOINT"* ]]
+	done
+	ipcfs_ended 0
+}
+
+@test "-V prints the versions and a line for each ability" {
+	for option in -V --version; do
+		run "$IPCFS" $option
+		[ "$status" -eq 0 ]
+		for want in '^ipcfs [0-9.]+$' '^libfuse 3\.[0-9.]+' '^POSIX shm: yes$' \
+			'^message queues: yes$' '^listing queues: yes' '^shared mmap: '; do
+			grep -qE "$want" <<<"$output"
+		done
+	done
+	ipcfs_ended 0
+}
+
+@test "wrong use names the wrong word; exit status 2" {
+	: >"$WORK/file"
+	fails_with 2 'MOUNTPOINT'
+	fails_with 2 "'three'" one two three
+	fails_with 2 '-x' -x "$MNT"
+	fails_with 2 'nonsense' -o ro,nonsense "$MNT"
+	fails_with 2 "$WORK/missing': No such file" "$WORK/missing"
+	fails_with 2 "$WORK/file': not a directory" "$WORK/file"
+	ipcfs_ended 0
+}
+
+@test "what fails after that is said on stderr; exit status 1" {
+	mount --bind /dev/null /dev/fuse
+	fails_with 1 'fuse' -f "$MNT"
+	umount /dev/fuse
+	ipcfs_ended 0
+}
+
+@test "in the background it is mounted when the command returns" {
+	"$IPCFS" ipcfs "$MNT" 3>&-
+	is_mounted
+	echo hello >"$SHM/a"
+	[ "$(cat /dev/shm/a)" = hello ]
+	rm "$SHM/a"
+	grep -q "^ipcfs $MNT fuse.ipcfs " /proc/self/mounts
+	umount "$MNT"
+	ipcfs_ended 0
+}
+
+@test "mount -t fuse.ipcfs, as from /etc/fstab" {
+	# mount(8) finds programs in the system's folders only.
+	mount -t tmpfs tmpfs /usr/local/sbin
+	ln -s "$IPCFS" /usr/local/sbin/ipcfs
+	mount -t fuse.ipcfs ipcfs "$MNT" \
+		-o nosuid,nodev,noatime,allow_other 3>&-
+	echo job >"$MQ/q"
+	[ "$(cat "$MQ/q")" = job ]
+	rm "$MQ/q"
+	umount "$MNT" /usr/local/sbin
+	ipcfs_ended 0
+}
+
+@test "SIGTERM and SIGINT with waiters: they get an error, the exit status is 0" {
+	for signal in TERM INT; do
+		ipcfs_start
+		waiters
+		kill -$signal "$DAEMON"
+		waiters_failed
+		wait "$DAEMON"
+		! is_mounted
+	done
+	ended_well
+}
+
+@test "a lazy unmount with waiters: they get an error, other open files stay" {
+	for unmount in "umount -l" "fusermount3 -uz"; do
+		ipcfs_start
+		waiters
+		echo text >"$SHM/a"
+		exec 5<"$SHM/a"
+		$unmount "$MNT"
+		waiters_failed
+		[ "$(cat <&5)" = text ]
+		exec 5<&-
+		wait "$DAEMON"
+		rm /dev/shm/a
+	done
+	ended_well
+}
+
+@test "a forced unmount with waiters: they get an error, no mount stays" {
+	ipcfs_start
+	waiters
+	umount -f "$MNT" || true
+	waiters_failed
+	ended_well
+}
+
+@test "an unmount with waiters is refused, and nothing happens to them" {
+	ipcfs_start
+	waiters
+	run umount "$MNT"
+	[[ $output == *"target is busy"* ]]
+	waits $READER $WRITER
+	kill $READER $WRITER
+	! wait $READER
+	! wait $WRITER
+	native unlink empty
+	native unlink full
+	umount "$MNT"
+	ended_well
+}
+
+@test "a new start takes over from a daemon that was killed" {
+	ipcfs_start
+	waiters
+	echo kept >"$MQ/q"
+	kill -9 "$DAEMON"
+	! wait "$DAEMON"
+	waiters_failed
+	run ls "$MNT"
+	[[ $output == *"not connected" ]]
+	ipcfs_start
+	[ "$(cat "$MQ/q")" = kept ]
+	rm "$MQ/q"
+	[ "$(grep -c " $MNT " /proc/self/mounts)" -eq 1 ]
+	umount "$MNT"
+	ended_well
+}
+
+@test "-o ro inspects only" {
+	echo text >/dev/shm/a
+	native create q
+	native send q message
+	ipcfs_start -o ro
+	[ "$(cat "$SHM/a")" = text ]
+	[ "$(stat -c %s "$MQ/q")" -eq 7 ]
+	for command in "touch $SHM/new" "touch $MQ/new" "rm $SHM/a" "rm $MQ/q" \
+		"truncate -s 0 $SHM/a" "truncate -s 0 $MQ/q" "chmod 600 $SHM/a" \
+		"chown 1 $MQ/q" "cat $MQ/q" "dd of=$MQ/q" "dd of=$SHM/a"; do
+		run ${command} </dev/null
+		echo "$command: $output"
+		[[ $output == *"Read-only file system" ]]
+	done
+	[ "$(native receive q)" = message ]
+	native unlink q
+	rm /dev/shm/a
+	umount "$MNT"
+	ended_well
+}
+
+@test "two mounts show the same objects" {
+	ipcfs_start
+	mkdir "$WORK/second"
+	"$IPCFS" "$WORK/second" 3>&-
+	echo one >"$MQ/q"
+	[ "$(cat "$WORK/second/mq/q")" = one ]
+	cat "$WORK/second/mq/q" >"$WORK/out" 3>&- &
+	reader=$!
+	echo two >"$MQ/q"
+	wait $reader
+	[ "$(cat "$WORK/out")" = two ]
+	rm "$WORK/second/mq/q"
+	umount "$WORK/second"
+	umount "$MNT"
+	ended_well
+}
+
+# as_user COMMAND ARG...: as an ordinary user, nobody.
+as_user() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups env -C "$WORK" "$@"
+}
+
+@test "an ordinary user mounts through fusermount3" {
+	# /dev/fuse is for everybody on most systems.
+	mknod -m 666 "$WORK/fuse" c 10 229
+	mount --bind "$WORK/fuse" /dev/fuse
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	chown 65534:65534 "$WORK" "$MNT"
+	cp "$IPCFS" "$WORK/daemon"
+	as_user "$WORK/daemon" -f "$MNT" >"$LOG" 2>&1 3>&- &
+	DAEMON=$!
+	eventually is_mounted
+
+	as_user sh -c "echo text >'$SHM/a' && echo job >'$MQ/q' && chmod 600 '$MQ/q'"
+	[ "$(stat -c '%u %g' /dev/shm/a "$NATIVE/q" | sort -u)" = "65534 65534" ]
+	[ "$(as_user cat "$SHM/a" "$MQ/q")" = $'text\njob' ]
+	native create roots 1 10
+	: >/dev/shm/roots && chmod 600 /dev/shm/roots
+	for name in "$MQ/roots" "$SHM/roots"; do
+		run as_user cat "$name"
+		[[ $output == *"Permission denied" ]]
+	done
+	# Without /dev/mqueue only what was opened here is listed.
+	[ -d /dev/mqueue ] || [ "$(as_user ls "$MQ")" = q ]
+	as_user "$WORK/daemon" -V | grep -E 'listing queues: (only those|yes, through /dev)'
+	as_user rm "$SHM/a" "$MQ/q"
+	[ -z "$(as_user ls "$MQ" | grep -v roots)" ]
+	native unlink roots
+	rm /dev/shm/roots
+	as_user fusermount3 -u "$MNT"
+	umount /dev/fuse
+	ended_well
+}

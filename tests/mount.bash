@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# A mount of its own for each test, sourced by the bats files and by on_mount.
+# The daemon is run in the foreground, so that its exit status and what it says
+# can be checked. The natives' view of queues is mounted beside it.
+#
+# IPCFS is the daemon's path. After ipcfs_mount:
+#   MNT     the mount point          MQ, SHM   its two directories
+#   NATIVE  native queues as files   DAEMON    the daemon's pid
+#   LOG     what the daemon printed
+
+TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# native COMMAND ARG...: POSIX IPC without the mount; see native.py.
+native() {
+	"$TESTS/native.py" "$@"
+}
+
+# eventually COMMAND ARG...: repeats until it succeeds; fails after 20 seconds.
+eventually() {
+	local end=$((SECONDS + 20))
+
+	until "$@"; do
+		((SECONDS < end)) || {
+			echo "never true: $*" >&2
+			return 1
+		}
+		sleep 0.01
+	done
+}
+
+is_mounted() {
+	grep -q " $MNT fuse.ipcfs " /proc/self/mounts
+}
+
+is_served() {
+	is_mounted && [ -d "$MNT/shm" ]
+}
+
+# ipcfs_start [OPTION...]: starts the daemon on MNT. A shell's background jobs
+# ignore SIGINT; the daemon is not to.
+ipcfs_start() {
+	env --default-signal=INT "$IPCFS" -f "$@" "$MNT" >"$LOG" 2>&1 3>&- &
+	DAEMON=$!
+	eventually is_served
+	# The first request makes the daemon's descriptors complete.
+	stat "$MNT/shm" "$MNT/mq" >/dev/null
+	DAEMON_FDS=$(fds "$DAEMON")
+}
+
+# ipcfs_prepare: makes the directories.
+ipcfs_prepare() {
+	WORK=$(mktemp -d "${BATS_TEST_TMPDIR:-/tmp}/ipcfs.XXXXXX")
+	MNT=$WORK/mnt NATIVE=$WORK/mqueue LOG=$WORK/log
+	SHM=$MNT/shm MQ=$MNT/mq
+	export MNT NATIVE LOG SHM MQ
+	mkdir "$MNT" "$NATIVE"
+	: >"$LOG"
+	mount -t mqueue mqueue "$NATIVE"
+	# What a failed test has left is not the next one's.
+	find /dev/shm "$NATIVE" -mindepth 1 -delete
+}
+
+# ipcfs_mount [OPTION...]: that, and starts the daemon.
+ipcfs_mount() {
+	ipcfs_prepare
+	ipcfs_start "$@"
+}
+
+fds() {
+	find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+has_fds() {
+	[ "$(fds "$1")" -eq "$2" ]
+}
+
+# All threads of the daemon sleep: what it was sent has been dealt with.
+is_idle() {
+	! grep -hE '^State:' "/proc/$DAEMON/task/"*/status | grep -qv sleeping
+}
+
+# waits PID...: each is in a request of the mount, and the daemon has it.
+waits() {
+	local pid
+
+	for pid; do
+		[ "$(cat "/proc/$pid/wchan" 2>/dev/null)" = request_wait_answer ] ||
+			return 1
+	done
+	is_idle
+}
+
+is_empty() {
+	[ -z "$(ls -A "$1")" ]
+}
+
+# ipcfs_end: the test has closed and removed what it made. Fails if the daemon
+# keeps a descriptor, if an object or queue is left, or if it ends badly.
+ipcfs_end() {
+	local status=0
+
+	eventually has_fds "$DAEMON" "$DAEMON_FDS" || {
+		ls -l "/proc/$DAEMON/fd"
+		return 1
+	}
+	is_empty /dev/shm || { ls -l /dev/shm && return 1; }
+	is_empty "$NATIVE" || { ls -l "$NATIVE" && return 1; }
+	umount "$MNT"
+	wait "$DAEMON" || status=$?
+	ipcfs_ended "$status"
+}
+
+# ipcfs_ended STATUS: what must hold after the daemon's end.
+ipcfs_ended() {
+	cat "$LOG"
+	[ "$1" -eq 0 ]
+	[ ! -s "$LOG" ]
+	! is_mounted
+	umount "$NATIVE"
+	rm -r "$WORK"
+}

@@ -1,0 +1,408 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Message queues as files, with the tools that people use.
+
+load mount.bash
+
+setup() {
+	ipcfs_mount
+}
+
+teardown() {
+	ipcfs_end
+}
+
+@test "echo sends a message, cat prints all there are and ends" {
+	echo one >"$MQ/q"
+	echo two >"$MQ/q"
+	echo three >>"$MQ/q"
+	[ "$(cat "$MQ/q")" = $'one\ntwo\nthree' ]
+	rm "$MQ/q"
+}
+
+@test "a write is one message of exactly its bytes" {
+	printf 'a\0b\n' >"$MQ/q"
+	printf c >"$MQ/q"
+	native receive q | cmp - <(printf 'a\0b\n')
+	[ "$(native receive q)" = c ]
+	run native receive q
+	[ "$output" = EAGAIN ]
+	rm "$MQ/q"
+}
+
+@test "a message sent natively is read, by priority, then by age" {
+	native create q
+	native send q low1 1
+	native send q high1 9
+	native send q low2 1
+	native send q high2 9
+	for expected in high1 high2 low1 low2; do
+		[ "$(dd if="$MQ/q" bs=100 count=1 status=none)" = $expected ]
+	done
+	native unlink q
+	[ ! -e "$MQ/q" ]
+}
+
+@test "what is written has priority 0" {
+	native create q
+	native send q above 1
+	echo below >"$MQ/q"
+	[ "$(native receive q)" = above ]
+	[ "$(native receive q)" = below ]
+	rm "$MQ/q"
+}
+
+@test "a queue is created with the system's attributes" {
+	: >"$MQ/q"
+	python3 - "$TESTS" <<-'END'
+		import os, sys
+		sys.path.insert(0, sys.argv[1])
+		import native
+		attr = native.mq_attr(native.mq_open("q", os.O_RDONLY))
+		read = lambda n: int(open("/proc/sys/fs/mqueue/" + n).read())
+		assert attr.maxmsg == read("msg_default")
+		assert attr.msgsize == read("msgsize_default")
+	END
+	rm "$MQ/q"
+}
+
+@test "> discards nothing" {
+	echo one >"$MQ/q"
+	: >"$MQ/q"
+	python3 -c 'import sys; open(sys.argv[1], "w").close()' "$MQ/q"
+	[ "$(cat "$MQ/q")" = one ]
+	rm "$MQ/q"
+}
+
+@test "what a read had no room for stays for the next" {
+	printf 0123456789 >"$MQ/q"
+	printf next >"$MQ/q"
+	exec 5<"$MQ/q"
+	[ "$(dd bs=4 count=1 status=none <&5)" = 0123 ]
+	[ "$(dd bs=4 count=1 status=none <&5)" = 4567 ]
+	# Who opens it now gets the next message: the rest is descriptor 5's.
+	[ "$(dd if="$MQ/q" bs=100 count=1 status=none)" = next ]
+	[ "$(dd bs=100 count=1 status=none <&5)" = 89 ]
+	exec 5<&-
+	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
+	rm "$MQ/q"
+}
+
+@test "head -n1 and read take lines of a message as from a file" {
+	/usr/bin/printf 'a\nb\nc\nd\n' >"$MQ/q"
+	{
+		[ "$(head -n1)" = a ]
+		[ "$(head -n1)" = b ]
+		IFS= read -r line
+		[ "$line" = c ]
+		[ "$(cat)" = d ]
+	} <"$MQ/q"
+	seq 500 >"$MQ/q"
+	while IFS= read -r line; do
+		sum=$((${sum-0} + line))
+	done <"$MQ/q"
+	[ "$sum" -eq 125250 ]
+	rm "$MQ/q"
+}
+
+@test "lseek back within the message reads it again, and elsewhere goes on" {
+	printf first >"$MQ/q"
+	printf second >"$MQ/q"
+	python3 - "$MQ/q" <<-'END'
+		import os, sys
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		assert os.read(fd, 3) == b"fir"
+		os.lseek(fd, 1, os.SEEK_SET)
+		assert os.read(fd, 9) == b"irst"
+		os.lseek(fd, 0, os.SEEK_SET)
+		assert os.read(fd, 2) == b"fi"
+		os.lseek(fd, 1000, os.SEEK_SET)
+		assert os.read(fd, 9) == b"rst"
+		assert os.read(fd, 9) == b"second"
+		os.lseek(fd, -6, os.SEEK_CUR)
+		assert os.read(fd, 9) == b"second"
+		assert os.read(fd, 9) == b""
+	END
+	rm "$MQ/q"
+}
+
+@test "an end of file comes once; after it cat waits again" {
+	echo one >"$MQ/q"
+	exec 5<"$MQ/q"
+	[ "$(cat <&5)" = one ]
+	cat <&5 >"$WORK/out" 3>&- &
+	reader=$!
+	eventually waits $reader
+	echo two >"$MQ/q"
+	wait $reader
+	[ "$(cat "$WORK/out")" = two ]
+	exec 5<&-
+	rm "$MQ/q"
+}
+
+@test "cat waits for the first message, sent through the mount or natively" {
+	: >"$MQ/q"
+	for send in "native send q hello" "eval printf hello >$MQ/q"; do
+		cat "$MQ/q" >"$WORK/out" 3>&- &
+		reader=$!
+		eventually waits $reader
+		$send
+		wait $reader
+		[ "$(cat "$WORK/out")" = hello ]
+	done
+	rm "$MQ/q"
+}
+
+@test "a full queue waits for room, made through the mount or natively" {
+	native create q 1 10
+	echo 0 >"$MQ/q"
+	for receive in "native receive q" "dd if=$MQ/q bs=10 count=1 status=none"; do
+		/bin/echo next >>"$MQ/q" 3>&- &
+		writer=$!
+		eventually waits $writer
+		$receive
+		wait $writer
+	done
+	[ "$(cat "$MQ/q")" = next ]
+	rm "$MQ/q"
+}
+
+@test "a native receiver that waits gets what is written" {
+	native create q 1 10
+	native receive-wait q >"$WORK/out" 3>&- &
+	reader=$!
+	echo hi >"$MQ/q"
+	wait $reader
+	[ "$(cat "$WORK/out")" = hi ]
+	rm "$MQ/q"
+}
+
+@test "O_NONBLOCK: EAGAIN from an empty and from a full queue" {
+	native create q 1 10
+	run dd if="$MQ/q" iflag=nonblock status=none
+	[[ $output == *"Resource temporarily unavailable" ]]
+	echo x >"$MQ/q"
+	run dd of="$MQ/q" oflag=nonblock conv=notrunc status=none <<<y
+	[[ $output == *"Resource temporarily unavailable" ]]
+	[ "$(cat "$MQ/q")" = x ]
+	# Also when it is set on an open descriptor.
+	python3 - "$MQ/q" <<-'END'
+		import os, sys
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		os.set_blocking(fd, False)
+		for f in lambda: os.read(fd, 10), lambda: os.write(fd, b"y") and os.write(fd, b"z"):
+		    try:
+		        sys.exit(f())
+		    except BlockingIOError:
+		        pass
+	END
+	rm "$MQ/q"
+}
+
+@test "longer than msgsize is EMSGSIZE, and nothing of it is sent" {
+	native create q 2 10
+	for size in 11 4097 200000 3000000; do
+		run dd if=/dev/zero of="$MQ/q" bs=$size count=1 conv=notrunc status=none
+		[[ $output == *"Message too long" ]]
+	done
+	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
+	printf 0123456789 >"$MQ/q"
+	[ "$(native receive q)" = 0123456789 ]
+	rm "$MQ/q"
+}
+
+@test "stat: size is what reading would give, blksize the longest message" {
+	native create q 4 1024
+	[ "$(stat -c '%s %o %b %F' "$MQ/q")" = "0 1024 0 regular empty file" ]
+	echo 123 >"$MQ/q"
+	native send q 1234567
+	[ "$(stat -c '%s %o %b %F' "$MQ/q")" = "11 1024 1 regular file" ]
+	[ "$(wc -c <"$MQ/q")" -eq 11 ]
+	exec 5<"$MQ/q"
+	[ "$(stat -Lc %s /proc/self/fd/5)" -eq 11 ]
+	[ "$(cat <&5 | wc -c)" -eq 11 ]
+	exec 5<&-
+	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
+	rm "$MQ/q"
+}
+
+@test "stdio sends what echo prints as one message, whatever msgsize is" {
+	for msgsize in 1 10 127 1000 1025; do
+		native create q 2 $msgsize
+		[ "$(stat -c %o "$MQ/q")" -ge 128 ]
+		[ "$(stat -c %o "$MQ/q")" -ge $msgsize ]
+		text=$(head -c $((msgsize - 1)) /dev/zero | tr '\0' x)
+		bash -c 'echo "$1" >"$2"' - "$text" "$MQ/q"
+		[ "$(native receive q)" = "$text" ]
+		run native receive q
+		[ "$output" = EAGAIN ]
+		rm "$MQ/q"
+	done
+}
+
+@test "mode, owner and times are the queue's own" {
+	local format='%i %a %u %g %h %x %y %z'
+
+	(umask 027 && : >"$MQ/q")
+	[ "$(stat -c %a "$NATIVE/q")" = 640 ]
+	chmod 4604 "$MQ/q"
+	chown 12:34 "$MQ/q"
+	touch -d '2001-02-03 04:05:06' "$MQ/q"
+	[ "$(stat -c "$format" "$MQ/q")" = "$(stat -c "$format" "$NATIVE/q")" ]
+	[ "$(stat -c '%a %u %g %Y' "$NATIVE/q")" = "604 12 34 981173106" ] ||
+		[ "$(stat -c '%a %u %g %Y' "$NATIVE/q")" = "4604 12 34 981173106" ]
+	rm "$MQ/q"
+}
+
+@test "whoever has it open keeps it after rm; a new one is another" {
+	exec 5<>"$MQ/q"
+	rm "$MQ/q"
+	run native receive q
+	[ "$output" = ENOENT ]
+	echo other >"$MQ/q"
+	printf mine >&5
+	[ "$(stat -Lc '%s %h' /proc/self/fd/5)" = "4 0" ]
+	[ "$(dd bs=100 count=1 status=none <&5)" = mine ]
+	[ "$(cat "$MQ/q")" = other ]
+	exec 5>&-
+	rm "$MQ/q"
+}
+
+@test "O_RDWR: a shell reads and writes one descriptor" {
+	exec 5<>"$MQ/q"
+	echo 'a line' >&5
+	IFS= read -r line <&5
+	[ "$line" = 'a line' ]
+	exec 5>&-
+	rm "$MQ/q"
+}
+
+@test "O_EXCL and the open of what isn't there" {
+	run cat "$MQ/q"
+	[[ $output == *"No such file or directory" ]]
+	: >"$MQ/q"
+	run python3 -c 'import sys; open(sys.argv[1], "x")' "$MQ/q"
+	[[ $output == *FileExistsError* ]]
+	rm "$MQ/q"
+	run rm "$MQ/q"
+	[[ $output == *"No such file or directory" ]]
+}
+
+@test "the listing is that of the IPC namespace" {
+	native create made-natively 1 10
+	: >"$MQ/made-here"
+	[ "$(ls -A "$MQ")" = $'made-here\nmade-natively' ]
+	native unlink made-natively
+	[ "$(ls -A "$MQ")" = made-here ]
+	rm "$MQ/made-here"
+	[ -z "$(ls -A "$MQ")" ]
+}
+
+@test "df -i tells how many queues there may be" {
+	local max
+
+	max=$(cat /proc/sys/fs/mqueue/queues_max)
+	native create a 1 10
+	native create b 1 10
+	[ "$(df --output=itotal,iused,iavail "$MQ" | tail -1 | xargs)" = \
+		"$max 2 $((max - 2))" ]
+	rm "$MQ/a" "$MQ/b"
+}
+
+@test "names of any bytes, up to 255 of them" {
+	local name long
+
+	printf -v long '%255s' ''
+	for name in 'two words' $'new\nline' $'\xff\xfe' .dot -dash '*' "${long// /x}" 'ü'; do
+		/bin/echo "$name" >"$MQ/$name"
+		[ "$(native receive "$name")" = "$name" ]
+		rm "$MQ/$name"
+	done
+	run touch "$MQ/${long// /x}x"
+	[[ $output == *"File name too long" ]]
+}
+
+@test "what queues can't be is an error that loses nothing" {
+	echo message >"$MQ/q"
+	for command in "mv $MQ/q $MQ/p" "mv $MQ/q $SHM/q" "mv $MQ/q $WORK/mnt" \
+		"ln $MQ/q $MQ/p" "ln -s q $MQ/p" "mkdir $MQ/d" "mkfifo $MQ/p" \
+		"chmod 700 $MQ"; do
+		run "${command%% *}" ${command#* }
+		echo "$command: $output"
+		[[ $output == *"Operation not permitted" ]]
+	done
+	run truncate -s 5 "$MQ/q"
+	[[ $output == *"Invalid argument" ]]
+	[ "$(ls -A "$MQ" "$SHM" | grep -c '^[a-z]')" -eq 1 ]
+	[ "$(cat "$MQ/q")" = message ]
+	rm "$MQ/q"
+}
+
+@test "truncate -s 0 discards what waits" {
+	echo one >"$MQ/q"
+	echo two >"$MQ/q"
+	truncate -s 0 "$MQ/q"
+	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
+	echo three >"$MQ/q"
+	[ "$(cat "$MQ/q")" = three ]
+	rm "$MQ/q"
+}
+
+@test "mmap is ENODEV" {
+	echo 0123456789 >"$MQ/q"
+	run python3 - "$MQ/q" <<-'END'
+		import mmap, sys
+		f = open(sys.argv[1])
+		mmap.mmap(f.fileno(), 4, prot=mmap.PROT_READ)
+	END
+	[[ $output == *"No such device" ]]
+	cat "$MQ/q"
+	rm "$MQ/q"
+}
+
+@test "cp, tee, dd, grep, awk and Python's open" {
+	seq 100 >"$WORK/plain"
+	cp "$WORK/plain" "$MQ/q"
+	cp "$MQ/q" "$WORK/copy"
+	cmp "$WORK/plain" "$WORK/copy"
+	tee "$MQ/q" <"$WORK/plain" >/dev/null
+	[ "$(grep -c 9 "$MQ/q")" -eq 19 ]
+	dd if="$WORK/plain" of="$MQ/q" bs=100 conv=notrunc status=none
+	[ "$(awk '{ s += $1 } END { print s }' "$MQ/q")" -eq 5050 ]
+	python3 - "$MQ/q" <<-'END'
+		import sys
+		name = sys.argv[1]
+		with open(name, "w") as f:
+		    f.write("ü\n")
+		with open(name) as f:
+		    assert f.read() == "ü\n"
+		with open(name, "r+b", buffering=0) as f:
+		    f.write(b"x")
+		    assert f.read(10) == b"x"
+		with open(name, "ab") as f:
+		    f.write(b"appended")
+		with open(name, "rb") as f:
+		    assert f.read() == b"appended"
+	END
+	rm "$MQ/q"
+}
+
+@test "a worker loop in shell" {
+	: >"$MQ/jobs"
+	(
+		while job=$(cat "$MQ/jobs") && [ "$job" != stop ]; do
+			echo "did $job"
+		done
+	) >"$WORK/out" 3>&- &
+	worker=$!
+	empty() { [ "$(stat -c %s "$MQ/jobs")" -eq 0 ]; }
+	for i in 1 2 3; do
+		echo "job $i" >"$MQ/jobs"
+		eventually empty
+	done
+	echo stop >"$MQ/jobs"
+	wait $worker
+	[ "$(grep -c did "$WORK/out")" -le 3 ]
+	[ "$(grep -o 'job .' "$WORK/out")" = $'job 1\njob 2\njob 3' ]
+	rm "$MQ/jobs"
+}

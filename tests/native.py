@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""POSIX IPC without the mount, through the C library, for tests.
+
+native.py create NAME [MAXMSG MSGSIZE [MODE]]   mq_open, O_CREAT | O_EXCL
+native.py send NAME TEXT [PRIORITY]             mq_send, not blocking
+native.py receive NAME                          mq_receive, not blocking
+native.py receive-wait NAME                     mq_receive
+native.py unlink NAME                           mq_unlink
+native.py shm-create NAME TEXT [MODE]           shm_open, O_CREAT | O_EXCL
+native.py shm-read NAME                         shm_open
+native.py shm-unlink NAME                       shm_unlink
+
+Names are without the slash. A failed call prints its errno's name; status 1.
+"""
+import ctypes
+import errno
+import os
+import sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Attr(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_long) for n in
+                ("flags", "maxmsg", "msgsize", "curmsgs")] + [
+                    ("reserved", ctypes.c_long * 4)]
+
+
+def check(result):
+    if result < 0:
+        e = ctypes.get_errno()
+        raise OSError(e, os.strerror(e))
+    return result
+
+
+def slash(name):
+    return b"/" + os.fsencode(name)
+
+
+def mq_open(name, flags, mode=0o600, maxmsg=None, msgsize=None):
+    attr = None
+    if maxmsg:
+        attr = ctypes.byref(Attr(maxmsg=maxmsg, msgsize=msgsize))
+    old = os.umask(0)
+    try:
+        return check(libc.mq_open(slash(name), flags,
+                                  ctypes.c_uint(mode), attr))
+    finally:
+        os.umask(old)
+
+
+def mq_attr(mqd):
+    attr = Attr()
+    check(libc.mq_getattr(mqd, ctypes.byref(attr)))
+    return attr
+
+
+def mq_send(mqd, data, priority=0):
+    check(libc.mq_send(mqd, data, ctypes.c_size_t(len(data)),
+                       ctypes.c_uint(priority)))
+
+
+def mq_receive(mqd):
+    size = mq_attr(mqd).msgsize
+    buf = ctypes.create_string_buffer(size)
+    n = libc.mq_receive(mqd, buf, ctypes.c_size_t(size), None)
+    return buf.raw[:check(n)]
+
+
+def mq_unlink(name):
+    check(libc.mq_unlink(slash(name)))
+
+
+def shm_open(name, flags, mode=0o600):
+    old = os.umask(0)
+    try:
+        return check(libc.shm_open(slash(name), flags, ctypes.c_uint(mode)))
+    finally:
+        os.umask(old)
+
+
+def shm_unlink(name):
+    check(libc.shm_unlink(slash(name)))
+
+
+def main(command, name, *args):
+    creat = os.O_CREAT | os.O_EXCL | os.O_RDWR
+    if command == "create":
+        size = [int(a) for a in args[:2]] or [None, None]
+        mode = int(args[2], 8) if len(args) > 2 else 0o600
+        mq_open(name, creat, mode, *size)
+    elif command == "send":
+        mqd = mq_open(name, os.O_WRONLY | os.O_NONBLOCK)
+        mq_send(mqd, os.fsencode(args[0]), int(args[1]) if args[1:] else 0)
+    elif command in ("receive", "receive-wait"):
+        wait = 0 if command == "receive-wait" else os.O_NONBLOCK
+        data = mq_receive(mq_open(name, os.O_RDONLY | wait))
+        sys.stdout.buffer.write(data)
+    elif command == "unlink":
+        mq_unlink(name)
+    elif command == "shm-create":
+        mode = int(args[1], 8) if args[1:] else 0o600
+        os.write(shm_open(name, creat, mode), os.fsencode(args[0]))
+    elif command == "shm-read":
+        fd = shm_open(name, os.O_RDONLY)
+        sys.stdout.buffer.write(os.read(fd, 1 << 20))
+    elif command == "shm-unlink":
+        shm_unlink(name)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+        sys.exit(1)
