@@ -28,8 +28,6 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-extern char **environ;
-
 /* Whether what is mounted on a path, on top, is an ipcfs. */
 static bool is_ipcfs(const char *path)
 {

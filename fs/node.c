@@ -25,14 +25,14 @@ struct fs_node {
 
 	pthread_mutex_t lock;
 	char *name;
-	LIST_HEAD(, fs_handle) handles;
+	LIST_HEAD(handle_list, fs_handle) handles;
 };
 
 struct fs_nodes {
 	pthread_mutex_t lock;
 	struct fs_node root;
 	void *shared; /* tree of struct fs_node * */
-	LIST_HEAD(, fs_node) all;
+	LIST_HEAD(node_list, fs_node) all;
 };
 
 static int compare(const void *a, const void *b)

@@ -98,8 +98,9 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 	if (r == 0 && (to_set & SET_OWNER))
 		r = core_object_chown(
 			cred, fd,
-			to_set & FUSE_SET_ATTR_UID ? attr->st_uid : (uid_t)-1,
-			to_set & FUSE_SET_ATTR_GID ? attr->st_gid : (gid_t)-1);
+			(to_set & FUSE_SET_ATTR_UID) ? attr->st_uid : (uid_t)-1,
+			(to_set & FUSE_SET_ATTR_GID) ? attr->st_gid
+						     : (gid_t)-1);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
 		r = core_object_chmod(cred, fd, attr->st_mode & 07777);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))

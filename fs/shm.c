@@ -128,7 +128,7 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle,
 	struct iovec data = { .iov_base = (void *)(uintptr_t)buf,
 			      .iov_len = size };
 	ssize_t n = pwritev2(handle->fd, &data, 1, offset,
-			     flags & O_APPEND ? RWF_APPEND : 0);
+			     (flags & O_APPEND) ? RWF_APPEND : 0);
 
 	if (n < 0)
 		return -errno;

@@ -17,7 +17,7 @@ fails_with() {
 	echo "$status: $output"
 	[ "$status" -eq "$want" ]
 	[[ $output == *"$text"* ]]
-	! is_mounted
+	not is_mounted
 }
 
 # waiters: a reader and a writer that wait. After the end each has failed.
@@ -34,8 +34,8 @@ waiters() {
 }
 
 waiters_failed() {
-	! wait "$READER"
-	! wait "$WRITER"
+	not wait "$READER"
+	not wait "$WRITER"
 	cat "$WORK/reader" "$WORK/writer"
 	grep -qE 'not connected|connection abort' "$WORK/reader"
 	grep -qE 'not connected|connection abort' "$WORK/writer"
@@ -125,7 +125,7 @@ ended_well() {
 		kill -$signal "$DAEMON"
 		waiters_failed
 		wait "$DAEMON"
-		! is_mounted
+		not is_mounted
 	done
 	ended_well
 }
@@ -161,8 +161,8 @@ ended_well() {
 	[[ $output == *"target is busy"* ]]
 	waits $READER $WRITER
 	kill $READER $WRITER
-	! wait $READER
-	! wait $WRITER
+	not wait $READER
+	not wait $WRITER
 	native unlink empty
 	native unlink full
 	umount "$MNT"
@@ -174,7 +174,7 @@ ended_well() {
 	waiters
 	echo kept >"$MQ/q"
 	kill -9 "$DAEMON"
-	! wait "$DAEMON"
+	not wait "$DAEMON"
 	waiters_failed
 	run ls "$MNT"
 	[[ $output == *"not connected" ]]
@@ -196,7 +196,8 @@ ended_well() {
 	for command in "touch $SHM/new" "touch $MQ/new" "rm $SHM/a" "rm $MQ/q" \
 		"truncate -s 0 $SHM/a" "truncate -s 0 $MQ/q" "chmod 600 $SHM/a" \
 		"chown 1 $MQ/q" "cat $MQ/q" "dd of=$MQ/q" "dd of=$SHM/a"; do
-		run ${command} </dev/null
+		# shellcheck disable=SC2086 # words
+		run $command </dev/null
 		echo "$command: $output"
 		[[ $output == *"Read-only file system" ]]
 	done
@@ -254,7 +255,7 @@ as_user() {
 	[ -d /dev/mqueue ] || [ "$(as_user ls "$MQ")" = q ]
 	as_user "$WORK/daemon" -V | grep -E 'listing queues: (only those|yes, through /dev)'
 	as_user rm "$SHM/a" "$MQ/q"
-	[ -z "$(as_user ls "$MQ" | grep -v roots)" ]
+	not as_user ls "$MQ/q"
 	native unlink roots
 	rm /dev/shm/roots
 	as_user fusermount3 -u "$MNT"

@@ -17,6 +17,14 @@ native() {
 	"$TESTS/native.py" "$@"
 }
 
+# not COMMAND ARG...: fails if it succeeds. "!" would not end a test.
+not() {
+	if "$@"; then
+		echo "succeeded: $*" >&2
+		return 1
+	fi
+}
+
 # eventually COMMAND ARG...: repeats until it succeeds; fails after 20 seconds.
 eventually() {
 	local end=$((SECONDS + 20))
@@ -117,7 +125,7 @@ ipcfs_ended() {
 	cat "$LOG"
 	[ "$1" -eq 0 ]
 	[ ! -s "$LOG" ]
-	! is_mounted
+	not is_mounted
 	umount "$NATIVE"
 	rm -r "$WORK"
 }

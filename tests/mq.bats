@@ -327,13 +327,14 @@ teardown() {
 	for command in "mv $MQ/q $MQ/p" "mv $MQ/q $SHM/q" "mv $MQ/q $WORK/mnt" \
 		"ln $MQ/q $MQ/p" "ln -s q $MQ/p" "mkdir $MQ/d" "mkfifo $MQ/p" \
 		"chmod 700 $MQ"; do
-		run "${command%% *}" ${command#* }
+		# shellcheck disable=SC2086 # words
+		run $command
 		echo "$command: $output"
 		[[ $output == *"Operation not permitted" ]]
 	done
 	run truncate -s 5 "$MQ/q"
 	[[ $output == *"Invalid argument" ]]
-	[ "$(ls -A "$MQ" "$SHM" | grep -c '^[a-z]')" -eq 1 ]
+	[ "$(find "$MQ" "$SHM" -type f)" = "$MQ/q" ]
 	[ "$(cat "$MQ/q")" = message ]
 	rm "$MQ/q"
 }

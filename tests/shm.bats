@@ -168,7 +168,7 @@ teardown() {
 	(while :; do touch /dev/shm/goes.{1..50}; rm /dev/shm/goes.*; done) 3>&- &
 	churn=$!
 	for _ in 1 2 3 4 5; do
-		# shellcheck disable=SC2012 # the names are known
+		# shellcheck disable=SC2010 # the names are known
 		[ "$(ls -l "$SHM" 2>/dev/null | grep -c stays)" -eq 2000 ]
 	done
 	kill $churn
@@ -216,7 +216,8 @@ teardown() {
 	for command in "mkdir $SHM/d" "ln $SHM/a $SHM/b" "ln -s a $SHM/b" \
 		"mkfifo $SHM/b" "mknod $SHM/b c 1 3" "rmdir $MNT/mq" \
 		"mkdir $MNT/new" "touch $MNT/new" "chmod 700 $SHM"; do
-		run "${command%% *}" ${command#* }
+		# shellcheck disable=SC2086 # words
+		run $command
 		echo "$command: $output"
 		[[ $output == *"Operation not permitted" ]]
 	done

@@ -21,6 +21,7 @@ start() {
 
 # append FILE TEXT: starts a command that appends with one write.
 append() {
+	# shellcheck disable=SC2016 # it is the other shell's
 	start sh -c 'exec /bin/echo "$2" >>"$1"' - "$@"
 }
 
