@@ -11,6 +11,7 @@
 #ifndef CORE_CRED_H
 #define CORE_CRED_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -50,5 +51,21 @@ int core_cred_enter(const struct core_cred *cred);
  * if its own identity can't be restored: it must not go on as somebody else.
  */
 void core_cred_leave(const struct core_cred *cred);
+
+/*
+ * Makes a system call, or another that fails with -1 and errno, as cred: its
+ * result, or its negative errno, or why cred can't be acted as.
+ */
+#define CORE_CRED_AS(cred, call)                             \
+	({                                                   \
+		__typeof__(call) r_ = core_cred_enter(cred); \
+		if (r_ == 0) {                               \
+			r_ = (call);                         \
+			if (r_ < 0)                          \
+				r_ = -errno;                 \
+			core_cred_leave(cred);               \
+		}                                            \
+		r_;                                          \
+	})
 
 #endif

@@ -49,15 +49,12 @@ int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 
 	if (r < 0)
 		return r;
-	r = core_cred_enter(cred);
-	if (r < 0)
-		return r;
-	fd = mq_open(object,
-		     (flags & (O_ACCMODE | O_CREAT | O_EXCL)) | O_NONBLOCK |
-			     O_CLOEXEC,
-		     mode, attr ? &copy : NULL);
-	core_cred_leave(cred);
-	r = fd < 0 ? -errno : check_ino(fd, ino);
+	fd = CORE_CRED_AS(cred,
+			  mq_open(object,
+				  (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
+					  O_NONBLOCK | O_CLOEXEC,
+				  mode, attr ? &copy : NULL));
+	r = fd < 0 ? fd : check_ino(fd, ino);
 	r = note_seen(ns, name, r);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
@@ -176,12 +173,7 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 
 	if (r < 0)
 		return r;
-	r = core_cred_enter(cred);
-	if (r < 0)
-		return r;
-	if (mq_unlink(object) < 0)
-		r = -errno;
-	core_cred_leave(cred);
+	r = CORE_CRED_AS(cred, mq_unlink(object));
 	if (r == 0 && ns->mq_seen)
 		core_seen_remove(ns->mq_seen, name);
 	return r;

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 
 struct fd_path {
 	char s[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
@@ -26,19 +27,6 @@ static struct fd_path fd_path(int fd)
 	return path;
 }
 
-/* Runs a system call as cred: its result, or its negative errno. */
-#define AS(cred, call)                          \
-	({                                      \
-		int r_ = core_cred_enter(cred); \
-		if (r_ == 0) {                  \
-			r_ = (call);            \
-			if (r_ < 0)             \
-				r_ = -errno;    \
-			core_cred_leave(cred);  \
-		}                               \
-		r_;                             \
-	})
-
 int core_object_find(int dir, const struct core_cred *cred, const char *name,
 		     ino_t ino, int *ret_fd)
 {
@@ -48,7 +36,8 @@ int core_object_find(int dir, const struct core_cred *cred, const char *name,
 
 	if (r < 0)
 		return r;
-	fd = AS(cred, openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	fd = CORE_CRED_AS(cred,
+			  openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
@@ -65,7 +54,8 @@ int core_object_reopen(const struct core_cred *cred, int fd, int flags,
 		       int *ret_fd)
 {
 	struct fd_path path = fd_path(fd);
-	int r = AS(cred, open(path.s, flags | O_CLOEXEC | O_NONBLOCK));
+	int r = CORE_CRED_AS(cred,
+			     open(path.s, flags | O_CLOEXEC | O_NONBLOCK));
 
 	if (r < 0)
 		return r;
@@ -87,7 +77,7 @@ int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode)
 {
 	struct fd_path path = fd_path(fd);
 
-	return AS(cred, chmod(path.s, mode));
+	return CORE_CRED_AS(cred, chmod(path.s, mode));
 }
 
 int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
@@ -95,7 +85,7 @@ int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
 {
 	struct fd_path path = fd_path(fd);
 
-	return AS(cred, chown(path.s, uid, gid));
+	return CORE_CRED_AS(cred, chown(path.s, uid, gid));
 }
 
 int core_object_utimens(const struct core_cred *cred, int fd,
@@ -103,12 +93,45 @@ int core_object_utimens(const struct core_cred *cred, int fd,
 {
 	struct fd_path path = fd_path(fd);
 
-	return AS(cred, utimensat(AT_FDCWD, path.s, times, 0));
+	return CORE_CRED_AS(cred, utimensat(AT_FDCWD, path.s, times, 0));
 }
 
 int core_object_access(const struct core_cred *cred, int fd, int mask)
 {
 	struct fd_path path = fd_path(fd);
 
-	return AS(cred, faccessat(AT_FDCWD, path.s, mask, AT_EACCESS));
+	return CORE_CRED_AS(cred,
+			    faccessat(AT_FDCWD, path.s, mask, AT_EACCESS));
+}
+
+ssize_t core_object_getxattr(const struct core_cred *cred, int fd,
+			     const char *name, void *value, size_t size)
+{
+	struct fd_path path = fd_path(fd);
+
+	return CORE_CRED_AS(cred, getxattr(path.s, name, value, size));
+}
+
+int core_object_setxattr(const struct core_cred *cred, int fd, const char *name,
+			 const void *value, size_t size, int flags)
+{
+	struct fd_path path = fd_path(fd);
+
+	return CORE_CRED_AS(cred, setxattr(path.s, name, value, size, flags));
+}
+
+ssize_t core_object_listxattr(const struct core_cred *cred, int fd, char *list,
+			      size_t size)
+{
+	struct fd_path path = fd_path(fd);
+
+	return CORE_CRED_AS(cred, listxattr(path.s, list, size));
+}
+
+int core_object_removexattr(const struct core_cred *cred, int fd,
+			    const char *name)
+{
+	struct fd_path path = fd_path(fd);
+
+	return CORE_CRED_AS(cred, removexattr(path.s, name));
 }

@@ -61,4 +61,17 @@ int core_object_utimens(const struct core_cred *cred, int fd,
 			const struct timespec times[2]);
 int core_object_access(const struct core_cred *cred, int fd, int mask);
 
+/*
+ * getxattr(2), setxattr(2), listxattr(2) and removexattr(2) by cred, each with
+ * the errors of its model; the first and third return a length in bytes.
+ */
+ssize_t core_object_getxattr(const struct core_cred *cred, int fd,
+			     const char *name, void *value, size_t size);
+int core_object_setxattr(const struct core_cred *cred, int fd, const char *name,
+			 const void *value, size_t size, int flags);
+ssize_t core_object_listxattr(const struct core_cred *cred, int fd, char *list,
+			      size_t size);
+int core_object_removexattr(const struct core_cred *cred, int fd,
+			    const char *name);
+
 #endif

@@ -6,7 +6,10 @@
 #include "core/object.h"
 
 #include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /*
  * The C library's shm_open() opens the name itself: a FIFO would block it and a
@@ -21,15 +24,13 @@
 static int open_name(const struct core_ns *ns, const struct core_cred *cred,
 		     const char *name, int flags, mode_t mode, int *ret_fd)
 {
-	int fd, r = core_cred_enter(cred);
+	int fd = CORE_CRED_AS(
+		cred,
+		openat(ns->shm_dir, name,
+		       flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode));
 
-	if (r < 0)
-		return r;
-	fd = openat(ns->shm_dir, name,
-		    flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode);
-	core_cred_leave(cred);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	*ret_fd = fd;
 	return 0;
 }
@@ -85,6 +86,50 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 	return r < 0 ? r : -ENOENT;
 }
 
+int core_shm_open_anonymous(const struct core_ns *ns,
+			    const struct core_cred *cred, int flags,
+			    mode_t mode, int *ret_fd)
+{
+	return open_name(ns, cred, ".", (flags & O_ACCMODE) | O_TMPFILE, mode,
+			 ret_fd);
+}
+
+int core_shm_truncate(const struct core_cred *cred, int fd, off_t size)
+{
+	return CORE_CRED_AS(cred, ftruncate(fd, size));
+}
+
+int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
+		      off_t offset, off_t length)
+{
+	return CORE_CRED_AS(cred, fallocate(fd, mode, offset, length));
+}
+
+ssize_t core_shm_write(const struct core_cred *cred, int fd, const void *buf,
+		       size_t size, off_t offset, bool append)
+{
+	struct iovec data = { .iov_base = (void *)(uintptr_t)buf,
+			      .iov_len = size };
+
+	return CORE_CRED_AS(cred, pwritev2(fd, &data, 1, offset,
+					   append ? RWF_APPEND : 0));
+}
+
+int core_shm_rename(const struct core_ns *ns, const struct core_cred *cred,
+		    const char *name, const char *new_name, unsigned int flags)
+{
+	int r = core_name_check(name);
+
+	if (r == 0)
+		r = core_name_check(new_name);
+	if (r == 0 && (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)))
+		r = -EINVAL;
+	if (r < 0)
+		return r;
+	return CORE_CRED_AS(cred, renameat2(ns->shm_dir, name, ns->shm_dir,
+					    new_name, flags));
+}
+
 int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		    const char *name)
 {
@@ -92,13 +137,7 @@ int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 
 	if (r < 0)
 		return r;
-	r = core_cred_enter(cred);
-	if (r < 0)
-		return r;
-	if (unlinkat(ns->shm_dir, name, 0) < 0)
-		r = -errno;
-	core_cred_leave(cred);
-	return r;
+	return CORE_CRED_AS(cred, unlinkat(ns->shm_dir, name, 0));
 }
 
 static int is_object(const struct dirent *entry)

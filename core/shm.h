@@ -10,6 +10,7 @@
 #include "core/list.h"
 #include "core/ns.h"
 
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -36,6 +37,38 @@
 int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 		  const char *name, int flags, mode_t mode, ino_t ino,
 		  int *ret_fd);
+
+/*
+ * Makes an object that has no name: open(2) with O_TMPFILE as cred.
+ *
+ * flags: O_WRONLY or O_RDWR. mode: less the umask. ret_fd: the caller's.
+ * Returns 0, -EACCES, -EINVAL (O_RDONLY), -EMFILE, -ENFILE, -ENOSPC, -ENOMEM.
+ */
+int core_shm_open_anonymous(const struct core_ns *ns,
+			    const struct core_cred *cred, int flags,
+			    mode_t mode, int *ret_fd);
+
+/*
+ * ftruncate(2), fallocate(2) and write(2) by cred on an object that is open for
+ * writing. What they differ in from the plain calls: where cred is not root's,
+ * setuid and setgid bits are cleared. append: write at the end, whatever offset
+ * says. Returns 0 or the bytes written, or the errors of the model.
+ */
+int core_shm_truncate(const struct core_cred *cred, int fd, off_t size);
+int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
+		      off_t offset, off_t length);
+ssize_t core_shm_write(const struct core_cred *cred, int fd, const void *buf,
+		       size_t size, off_t offset, bool append);
+
+/*
+ * Moves an object to another name: renameat2(2) as cred.
+ *
+ * flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
+ * Returns 0, -ENOENT, -EEXIST, -EINVAL (other flags), -EACCES, -EPERM, or as
+ * core_name_check().
+ */
+int core_shm_rename(const struct core_ns *ns, const struct core_cred *cred,
+		    const char *name, const char *new_name, unsigned int flags);
 
 /*
  * Removes a name: shm_unlink(3) as cred. Whoever has the object open or mapped
