@@ -24,11 +24,11 @@ int fs_dir_open(const struct fs_call *call, struct fs_node *node, int flags)
 	return fs_reply_open(call, node, &dir->base, 0);
 }
 
-void fs_dir_release(struct fs_handle *handle)
+void fs_dir_release(const struct fs_call *call, struct fs_handle *handle)
 {
 	struct dir_handle *dir = (struct dir_handle *)handle;
 
-	fs_node_remove(handle);
+	fs_node_remove(call, handle);
 	core_list_free(&dir->list);
 	pthread_mutex_destroy(&dir->lock);
 	free(dir);

@@ -96,6 +96,10 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old: "
 				       "opening with O_TRUNC empties queues\n");
 	fs->max_write = conn->max_write;
+	/* Bits are cleared by acting as the caller; else each write would ask. */
+	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
+	fs->passthrough = fs->passthrough &&
+			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
@@ -232,12 +236,72 @@ static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir,
 	(void)fuse_reply_err(req, EPERM);
 }
 
+/* Objects can't leave their directory, and mv(1) is not to copy them instead. */
 static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 		      fuse_ino_t new_id, const char *new_name,
 		      unsigned int flags)
 {
-	(void)id, (void)name, (void)new_id, (void)new_name, (void)flags;
-	(void)fuse_reply_err(req, EPERM);
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->rename && id == new_id
+			   ? ops->rename(&call.base, name, new_name, flags)
+			   : -EPERM);
+}
+
+static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
+		       struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->tmpfile ? ops->tmpfile(&call.base, mode, fi->flags)
+				: -EOPNOTSUPP);
+}
+
+static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
+			size_t size)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->getxattr ? ops->getxattr(&call.base, node, name, size)
+				 : -ENOTSUP);
+}
+
+static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call,
+	    ops->listxattr ? ops->listxattr(&call.base, node, size) : -ENOTSUP);
+}
+
+static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
+			const char *value, size_t size, int flags)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->setxattr ? ops->setxattr(&call.base, node, name, value,
+						 size, flags)
+				 : -ENOTSUP);
+}
+
+static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->removexattr ? ops->removexattr(&call.base, node, name)
+				    : -ENOTSUP);
 }
 
 /* Of files and of directories: both make a handle. */
@@ -254,7 +318,7 @@ static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	struct call call;
 	struct fs_node *node = begin_open(&call, req, id);
 
-	fs_node_ops(node)->release(HANDLE(fi));
+	fs_node_ops(node)->release(&call.base, HANDLE(fi));
 	(void)fuse_reply_err(req, 0);
 }
 
@@ -265,9 +329,9 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 	struct fs_node *node = begin_open(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->read ? ops->read(&call.base, HANDLE(fi), size, offset,
-					 fi->flags)
-			     : -EISDIR);
+	end(&call, ops->read
+			   ? ops->read(&call.base, HANDLE(fi), size, offset, fi)
+			   : -EISDIR);
 }
 
 static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
@@ -278,8 +342,32 @@ static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->write ? ops->write(&call.base, HANDLE(fi), buf, size,
-					   offset, fi->flags)
+					   offset, fi)
 			      : -EISDIR);
+}
+
+static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
+			 off_t length, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->fallocate ? ops->fallocate(&call.base, HANDLE(fi), mode,
+						   offset, length)
+				  : -EOPNOTSUPP);
+}
+
+static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
+		     struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->lseek
+			   ? ops->lseek(&call.base, HANDLE(fi), offset, whence)
+			   : -EINVAL);
 }
 
 static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
@@ -311,11 +399,18 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.symlink = on_symlink,
 	.link = on_link,
 	.rename = on_rename,
+	.tmpfile = on_tmpfile,
+	.getxattr = on_getxattr,
+	.listxattr = on_listxattr,
+	.setxattr = on_setxattr,
+	.removexattr = on_removexattr,
 	.open = on_open,
 	.opendir = on_open,
 	.release = on_release,
 	.releasedir = on_release,
 	.read = on_read,
 	.write = on_write,
+	.fallocate = on_fallocate,
+	.lseek = on_lseek,
 	.readdir = on_readdir,
 };

@@ -172,7 +172,10 @@ static int mount_and_serve(struct fuse_args *args, const struct fs_opts *opts,
 
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
-	struct fs fs = { .read_only = opts->read_only };
+	/* Backing files take CAP_SYS_ADMIN; what else they need, FUSE_INIT tells. */
+	struct fs fs = { .read_only = opts->read_only,
+			 .passthrough =
+				 !opts->no_passthrough && geteuid() == 0 };
 	int r;
 
 	set_up_process();

@@ -217,7 +217,7 @@ static void read_done(struct core_waiter *waiter, int result)
 }
 
 static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
-		    size_t size, off_t offset, int flags)
+		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	struct mq_handle *handle = (struct mq_handle *)handle_;
 	struct transfer *read = calloc(1, sizeof(*read));
@@ -235,14 +235,14 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
 
 	pthread_mutex_lock(&handle->lock);
 	found = window_take(handle, offset, size, read);
-	read->eof_if_empty = handle->received && !(flags & O_NONBLOCK);
+	read->eof_if_empty = handle->received && !(fi->flags & O_NONBLOCK);
 	pthread_mutex_unlock(&handle->lock);
 	if (found) {
 		read_reply(read);
 		transfer_free(read);
 		return 0;
 	}
-	read->waiter.nowait = read->eof_if_empty || (flags & O_NONBLOCK);
+	read->waiter.nowait = read->eof_if_empty || (fi->flags & O_NONBLOCK);
 	return transfer_submit(read, CORE_WAIT_IN);
 }
 
@@ -277,7 +277,8 @@ static bool may_be_cut(const struct fs *fs, size_t size)
 }
 
 static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
-		     const char *buf, size_t size, off_t offset, int flags)
+		     const char *buf, size_t size, off_t offset,
+		     const struct fuse_file_info *fi)
 {
 	struct mq_handle *handle = (struct mq_handle *)handle_;
 	struct transfer *write;
@@ -290,7 +291,7 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
 		return -ENOMEM;
 	write->waiter.attempt = write_attempt;
 	write->waiter.done = write_done;
-	write->waiter.nowait = flags & O_NONBLOCK;
+	write->waiter.nowait = fi->flags & O_NONBLOCK;
 	write->wait = call->fs->wait;
 	write->req = call->req;
 	write->handle = handle;
@@ -299,11 +300,11 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
 	return transfer_submit(write, CORE_WAIT_OUT);
 }
 
-static void obj_release(struct fs_handle *handle_)
+static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct mq_handle *handle = (struct mq_handle *)handle_;
 
-	fs_node_remove(handle_);
+	fs_node_remove(call, handle_);
 	if (handle->queue)
 		core_wait_close(handle->queue);
 	message_unref(handle->window);
@@ -330,7 +331,7 @@ static int handle_new(const struct fs *fs, int *fd, ino_t ino, int flags,
 		r = core_wait_open(fs->wait, ino, handle->base.fd,
 				   &handle->queue);
 	if (r < 0) {
-		obj_release(&handle->base);
+		obj_release(NULL, &handle->base);
 		return r;
 	}
 	*ret = handle;
@@ -491,6 +492,10 @@ static const struct fs_ops obj_ops = {
 	.getattr = fs_object_getattr,
 	.setattr = fs_object_setattr,
 	.access = fs_object_access,
+	.getxattr = fs_object_getxattr,
+	.setxattr = fs_object_setxattr,
+	.listxattr = fs_object_listxattr,
+	.removexattr = fs_object_removexattr,
 	.statfs = dir_statfs,
 	.open = obj_open,
 	.read = obj_read,

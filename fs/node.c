@@ -11,6 +11,7 @@
 #include "fs/node.h"
 
 #include "core/cleanup.h"
+#include "core/cred.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -63,7 +64,7 @@ static void release_handles(struct fs_node *node)
 	struct fs_handle *handle;
 
 	while ((handle = LIST_FIRST(&node->handles)))
-		node->ops->release(handle);
+		node->ops->release(NULL, handle);
 }
 
 static void node_free(struct fs_node *node)
@@ -200,7 +201,38 @@ void fs_node_add(struct fs_node *node, struct fs_handle *handle)
 	pthread_mutex_unlock(&node->lock);
 }
 
-void fs_node_remove(struct fs_handle *handle)
+/*
+ * The kernel writes to a backing file with the credentials of the thread that
+ * registered it. Nobody's don't let setuid and setgid bits stay, as root's would
+ * whoever writes; to register it takes CAP_SYS_ADMIN, which they leave alone.
+ */
+static int register_backing(const struct fs_call *call, int fd)
+{
+	static const struct core_cred nobody = { .uid = 65534, .gid = 65534 };
+	int id = 0;
+
+	if (!call->fs->passthrough || core_cred_enter(&nobody) < 0)
+		return 0;
+	id = fuse_passthrough_open(call->req, fd);
+	core_cred_leave(&nobody);
+	return id;
+}
+
+void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
+			struct fs_handle *handle)
+{
+	const struct fs_handle *first;
+
+	handle->node = node;
+	pthread_mutex_lock(&node->lock);
+	first = LIST_FIRST(&node->handles);
+	handle->backing_id =
+		first ? first->backing_id : register_backing(call, handle->fd);
+	LIST_INSERT_HEAD(&node->handles, handle, entry);
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 {
 	struct fs_node *node = handle->node;
 
@@ -208,6 +240,9 @@ void fs_node_remove(struct fs_handle *handle)
 		return;
 	pthread_mutex_lock(&node->lock);
 	LIST_REMOVE(handle, entry);
+	/* Without a call the connection is gone, and its ids with it. */
+	if (call && handle->backing_id && LIST_EMPTY(&node->handles))
+		(void)fuse_passthrough_close(call->req, handle->backing_id);
 	pthread_mutex_unlock(&node->lock);
 }
 

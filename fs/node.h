@@ -25,6 +25,7 @@
 struct fs_handle {
 	struct fs_node *node; /* NULL until it is added */
 	int fd;		      /* of the open object, or -1 */
+	int backing_id;	      /* see fs_node_add_backed(); 0: none */
 	LIST_ENTRY(fs_handle) entry;
 };
 
@@ -67,7 +68,19 @@ void fs_node_name(struct fs_node *node, char *ret);
  * stay open in between.
  */
 void fs_node_add(struct fs_node *node, struct fs_handle *handle);
-void fs_node_remove(struct fs_handle *handle);
+void fs_node_remove(const struct fs_call *call, struct fs_handle *handle);
+
+/*
+ * fs_node_add() of a handle whose reads, writes and mappings the kernel is to
+ * take straight to its fd, the backing file. The handle's backing_id is what the
+ * reply to the open has to name, or 0 if all goes through the daemon.
+ *
+ * The kernel wants all open files of a node to be of one sort and to name the
+ * same backing id. So the first one decides, and the last one removed gives the
+ * id back.
+ */
+void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
+			struct fs_handle *handle);
 
 /*
  * Duplicates the descriptor of an open handle of the node, through which the

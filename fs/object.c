@@ -124,3 +124,75 @@ int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)
 		(void)fuse_reply_err(call->req, 0);
 	return r;
 }
+
+/* Replies with an attribute's length, if that was asked for, or its content. */
+static int reply_xattr(const struct fs_call *call, const char *buf, size_t size,
+		       ssize_t len)
+{
+	if (len < 0)
+		return (int)len;
+	if (size == 0)
+		(void)fuse_reply_xattr(call->req, (size_t)len);
+	else
+		(void)fuse_reply_buf(call->req, buf, (size_t)len);
+	return 0;
+}
+
+int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
+		       const char *name, size_t size)
+{
+	_cleanup_free_ char *buf = malloc(size + 1);
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (!buf)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	return reply_xattr(call, buf, size,
+			   core_object_getxattr(&call->cred, fd, name, buf,
+						size));
+}
+
+int fs_object_listxattr(const struct fs_call *call, struct fs_node *node,
+			size_t size)
+{
+	_cleanup_free_ char *buf = malloc(size + 1);
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (!buf)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	return reply_xattr(call, buf, size,
+			   core_object_listxattr(&call->cred, fd, buf, size));
+}
+
+int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
+		       const char *name, const void *value, size_t size,
+		       int flags)
+{
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (r == 0)
+		r = core_object_setxattr(&call->cred, fd, name, value, size,
+					 flags);
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}
+
+int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
+			  const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	int r = node_fd(call, node, &fd);
+
+	if (r == 0)
+		r = core_object_removexattr(&call->cred, fd, name);
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}

@@ -20,5 +20,14 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 		      int to_set);
 int fs_object_access(const struct fs_call *call, struct fs_node *node,
 		     int mask);
+int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
+		       const char *name, size_t size);
+int fs_object_listxattr(const struct fs_call *call, struct fs_node *node,
+			size_t size);
+int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
+		       const char *name, const void *value, size_t size,
+		       int flags);
+int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
+			  const char *name);
 
 #endif

@@ -39,6 +39,7 @@ struct fs {
 	struct core_wait *wait;
 	struct fs_nodes *nodes;
 	bool read_only;		 /* -o ro */
+	bool passthrough;	 /* the kernel may be given backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
 };
@@ -97,6 +98,17 @@ struct fs_ops {
 	/* fuse_reply_err(0); mask: R_OK, W_OK, X_OK. Empty: allowed */
 	int (*access)(const struct fs_call *call, struct fs_node *node,
 		      int mask);
+	/* fuse_reply_xattr if size is 0, else fuse_reply_buf. Empty: ENOTSUP */
+	int (*getxattr)(const struct fs_call *call, struct fs_node *node,
+			const char *name, size_t size);
+	int (*listxattr)(const struct fs_call *call, struct fs_node *node,
+			 size_t size);
+	/* fuse_reply_err(0); flags: XATTR_*. Empty: ENOTSUP */
+	int (*setxattr)(const struct fs_call *call, struct fs_node *node,
+			const char *name, const void *value, size_t size,
+			int flags);
+	int (*removexattr)(const struct fs_call *call, struct fs_node *node,
+			   const char *name);
 	/* fuse_reply_statfs. Required. */
 	int (*statfs)(const struct fs_call *call);
 
@@ -106,23 +118,38 @@ struct fs_ops {
 	/* fs_reply_entry; of a regular file. Empty: EPERM */
 	int (*mknod)(const struct fs_call *call, struct fs_node *dir,
 		     const char *name, mode_t mode);
+	/* fs_reply_create, of an object without a name. Empty: EOPNOTSUPP */
+	int (*tmpfile)(const struct fs_call *call, mode_t mode, int flags);
 	/* fuse_reply_err(0). Empty: EPERM */
 	int (*unlink)(const struct fs_call *call, const char *name);
+	/* fuse_reply_err(0), within a directory; RENAME_*. Empty: EPERM */
+	int (*rename)(const struct fs_call *call, const char *name,
+		      const char *new_name, unsigned int flags);
 
 	/* fs_reply_open; flags: of open(2). Required. */
 	int (*open)(const struct fs_call *call, struct fs_node *node,
 		    int flags);
-	/* fuse_reply_buf or fuse_reply_data; flags: the file's now. Empty: EISDIR */
+	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. Empty: EISDIR */
 	int (*read)(const struct fs_call *call, struct fs_handle *handle,
-		    size_t size, off_t offset, int flags);
-	/* fuse_reply_write; flags: the file's now. Empty: EISDIR */
+		    size_t size, off_t offset, const struct fuse_file_info *fi);
+	/* fuse_reply_write; fi->flags: now; fi->kill_suidgid. Empty: EISDIR */
 	int (*write)(const struct fs_call *call, struct fs_handle *handle,
-		     const char *buf, size_t size, off_t offset, int flags);
+		     const char *buf, size_t size, off_t offset,
+		     const struct fuse_file_info *fi);
+	/* fuse_reply_err(0); mode: FALLOC_FL_*. Empty: EOPNOTSUPP */
+	int (*fallocate)(const struct fs_call *call, struct fs_handle *handle,
+			 int mode, off_t offset, off_t length);
+	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
+	int (*lseek)(const struct fs_call *call, struct fs_handle *handle,
+		     off_t offset, int whence);
 	/* fuse_reply_buf with fuse_add_direntry. Empty: ENOTDIR */
 	int (*readdir)(const struct fs_call *call, struct fs_handle *handle,
 		       size_t size, off_t offset);
-	/* Closes and frees a handle that open or create made. No reply. */
-	void (*release)(struct fs_handle *handle);
+	/*
+	 * Closes and frees a handle that open or create made. No reply; call is
+	 * NULL when the daemon ends.
+	 */
+	void (*release)(const struct fs_call *call, struct fs_handle *handle);
 };
 
 /* The kinds that others start from: the root and its entries. */

@@ -24,6 +24,7 @@ static const struct fuse_opt table[] = {
 	OPT("debug", debug),
 	OPT("debug", foreground),
 	OPT("ro", read_only),
+	OPT("nopassthrough", no_passthrough),
 	FUSE_OPT_KEY("-d", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_KEY("debug", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),

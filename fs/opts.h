@@ -16,6 +16,7 @@ struct fs_opts {
 	int foreground;
 	int debug;
 	int read_only;
+	int no_passthrough;
 	char *source;	  /* as given, or NULL */
 	char *mountpoint; /* as given; NULL with help or version */
 };

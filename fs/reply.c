@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fuse_reply_open() and fuse_reply_create() can't set FOPEN_STREAM, so these two
- * replies are built here from the kernel's structures and sent as they are.
- *
  * FOPEN_STREAM takes the file position away. With one, the kernel holds a lock
  * on it during each read and write of a descriptor that threads or processes
  * share, and a read that waits would block a write, unkillable, for ever.
+ * fuse_reply_open() and fuse_reply_create() can't set it, so for a stream these
+ * two are built here from the kernel's structures and sent as they are.
  *
  * FOPEN_DIRECT_IO: every read and write comes to the daemon, so what others do to
- * an object shows at once; mmap(MAP_SHARED) is ENODEV then. FOPEN_NOFLUSH:
+ * an object shows at once; mmap(MAP_SHARED) is ENODEV then. With a backing file
+ * none does, and it is the object's own memory that is mapped. FOPEN_NOFLUSH:
  * nothing is to be done at close(2).
  */
 #include "fs/reply.h"
@@ -24,18 +24,31 @@ struct fuse_entry_param fs_entry(const struct fs_node *node,
 	};
 }
 
-static struct fuse_open_out open_out(const struct fs_handle *handle,
-				     unsigned int flags)
+/* Adds the handle to the node; what the kernel is to know of it. */
+static struct fuse_file_info add(const struct fs_call *call,
+				 struct fs_node *node, struct fs_handle *handle,
+				 unsigned int flags)
 {
-	struct fuse_open_out out = {
+	if (flags & FS_OPEN_BACKED)
+		fs_node_add_backed(call, node, handle);
+	else
+		fs_node_add(node, handle);
+	return (struct fuse_file_info){
 		.fh = (uintptr_t)handle,
-		.open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH |
+		.backing_id = handle->backing_id,
+		.direct_io = !handle->backing_id,
+		.parallel_direct_writes = !handle->backing_id,
+		.noflush = 1,
+	};
+}
+
+static struct fuse_open_out stream_out(const struct fuse_file_info *fi)
+{
+	return (struct fuse_open_out){
+		.fh = fi->fh,
+		.open_flags = FOPEN_STREAM | FOPEN_DIRECT_IO | FOPEN_NOFLUSH |
 			      FOPEN_PARALLEL_DIRECT_WRITES,
 	};
-
-	if (flags & FS_OPEN_STREAM)
-		out.open_flags |= FOPEN_STREAM;
-	return out;
 }
 
 static struct fuse_entry_out entry_out(const struct fs_node *node,
@@ -80,11 +93,16 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 int fs_reply_open(const struct fs_call *call, struct fs_node *node,
 		  struct fs_handle *handle, unsigned int flags)
 {
-	struct fuse_open_out out = open_out(handle, flags);
+	struct fuse_file_info fi = add(call, node, handle, flags);
+	struct fuse_open_out out = stream_out(&fi);
+	int r;
 
-	fs_node_add(node, handle);
-	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) < 0)
-		fs_node_ops(node)->release(handle);
+	if (flags & FS_OPEN_STREAM)
+		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
+	else
+		r = fuse_reply_open(call->req, &fi);
+	if (r < 0)
+		fs_node_ops(node)->release(NULL, handle);
 	return 0;
 }
 
@@ -96,18 +114,26 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 		struct fuse_entry_out entry;
 		struct fuse_open_out open;
 	} out;
+	struct fuse_entry_param entry;
+	struct fuse_file_info fi;
 	struct fs_node *node;
 	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, &node);
 
 	if (r < 0) {
-		ops->release(handle);
+		ops->release(NULL, handle);
 		return r;
 	}
-	out.entry = entry_out(node, st);
-	out.open = open_out(handle, flags);
-	fs_node_add(node, handle);
-	if (fuse_reply_buf(call->req, (const char *)&out, sizeof(out)) < 0) {
-		ops->release(handle);
+	fi = add(call, node, handle, flags);
+	if (flags & FS_OPEN_STREAM) {
+		out.entry = entry_out(node, st);
+		out.open = stream_out(&fi);
+		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
+	} else {
+		entry = fs_entry(node, st);
+		r = fuse_reply_create(call->req, &entry, &fi);
+	}
+	if (r < 0) {
+		ops->release(NULL, handle);
 		fs_node_forget(call->fs->nodes, node, 1);
 	}
 	return 0;

@@ -10,6 +10,8 @@
 
 /* A file without a position: no lseek, pread or pwrite; see fs/reply.c. */
 #define FS_OPEN_STREAM 1U
+/* The kernel may go straight to the handle's fd: fs_node_add_backed(). */
+#define FS_OPEN_BACKED 2U
 
 /* Fills in the reply for a node; attributes and names are never cached. */
 struct fuse_entry_param fs_entry(const struct fs_node *node,
@@ -26,7 +28,7 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
  * Replies to open or opendir with a handle, which is added to the node. When
  * the process is gone by then the handle is released.
  *
- * flags: 0 or FS_OPEN_STREAM.
+ * flags: FS_OPEN_*.
  */
 int fs_reply_open(const struct fs_call *call, struct fs_node *node,
 		  struct fs_handle *handle, unsigned int flags);

@@ -9,7 +9,6 @@
 #include "fs/reply.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 
 static const struct fs_ops obj_ops;
 
@@ -30,7 +29,8 @@ static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
 		r = core_object_reopen(&call->cred, fd, O_WRONLY, &writable);
 	if (r < 0)
 		return r;
-	return ftruncate(handle ? handle->fd : writable, size) < 0 ? -errno : 0;
+	return core_shm_truncate(&call->cred, handle ? handle->fd : writable,
+				 size);
 }
 
 static int handle_new(int *fd, struct fs_handle **ret)
@@ -44,9 +44,9 @@ static int handle_new(int *fd, struct fs_handle **ret)
 	return 0;
 }
 
-static void obj_release(struct fs_handle *handle)
+static void obj_release(const struct fs_call *call, struct fs_handle *handle)
 {
-	fs_node_remove(handle);
+	fs_node_remove(call, handle);
 	(void)close(handle->fd);
 	free(handle);
 }
@@ -65,7 +65,7 @@ static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
 		r = handle_new(&fd, &handle);
 	if (r < 0)
 		return r == -ENOENT ? -ESTALE : r;
-	return fs_reply_open(call, node, handle, 0);
+	return fs_reply_open(call, node, handle, FS_OPEN_BACKED);
 }
 
 static int dir_create(const struct fs_call *call, struct fs_node *dir,
@@ -85,7 +85,8 @@ static int dir_create(const struct fs_call *call, struct fs_node *dir,
 		r = handle_new(&fd, &handle);
 	if (r < 0)
 		return r;
-	return fs_reply_create(call, &obj_ops, name, &st, handle, 0);
+	return fs_reply_create(call, &obj_ops, name, &st, handle,
+			       FS_OPEN_BACKED);
 }
 
 static int dir_mknod(const struct fs_call *call, struct fs_node *dir,
@@ -106,11 +107,11 @@ static int dir_mknod(const struct fs_call *call, struct fs_node *dir,
 }
 
 static int obj_read(const struct fs_call *call, struct fs_handle *handle,
-		    size_t size, off_t offset, int flags)
+		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
 
-	(void)flags;
+	(void)fi;
 	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
 	buf.buf[0].fd = handle->fd;
 	buf.buf[0].pos = offset;
@@ -120,19 +121,44 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle,
 
 /*
  * Where an append goes is for the object to say: the kernel computes its offset
- * from a size that others may have changed since.
+ * from a size that others may have changed since. A write is only made as the
+ * caller where that is to clear setuid and setgid bits: it costs.
  */
 static int obj_write(const struct fs_call *call, struct fs_handle *handle,
-		     const char *buf, size_t size, off_t offset, int flags)
+		     const char *buf, size_t size, off_t offset,
+		     const struct fuse_file_info *fi)
 {
-	struct iovec data = { .iov_base = (void *)(uintptr_t)buf,
-			      .iov_len = size };
-	ssize_t n = pwritev2(handle->fd, &data, 1, offset,
-			     (flags & O_APPEND) ? RWF_APPEND : 0);
+	struct core_cred self = core_cred_self();
+	ssize_t n = core_shm_write(fi->kill_suidgid ? &call->cred : &self,
+				   handle->fd, buf, size, offset,
+				   fi->flags & O_APPEND);
 
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	(void)fuse_reply_write(call->req, (size_t)n);
+	return 0;
+}
+
+static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
+			 int mode, off_t offset, off_t length)
+{
+	int r = core_shm_allocate(&call->cred, handle->fd, mode, offset,
+				  length);
+
+	if (r < 0)
+		return r;
+	(void)fuse_reply_err(call->req, 0);
+	return 0;
+}
+
+static int obj_lseek(const struct fs_call *call, struct fs_handle *handle,
+		     off_t offset, int whence)
+{
+	off_t r = lseek(handle->fd, offset, whence);
+
+	if (r < 0)
+		return -errno;
+	(void)fuse_reply_lseek(call->req, r);
 	return 0;
 }
 
@@ -157,6 +183,35 @@ static int dir_unlink(const struct fs_call *call, const char *name)
 	return 0;
 }
 
+static int dir_rename(const struct fs_call *call, const char *name,
+		      const char *new_name, unsigned int flags)
+{
+	int r = core_shm_rename(call->fs->ns, &call->cred, name, new_name,
+				flags);
+
+	if (r < 0)
+		return r;
+	(void)fuse_reply_err(call->req, 0);
+	return 0;
+}
+
+static int dir_tmpfile(const struct fs_call *call, mode_t mode, int flags)
+{
+	_cleanup_close_ int fd = -1;
+	struct fs_handle *handle = NULL;
+	struct stat st;
+	int r = core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
+					&fd);
+
+	if (r == 0)
+		r = core_object_stat(fd, &st);
+	if (r == 0)
+		r = handle_new(&fd, &handle);
+	if (r < 0)
+		return r;
+	return fs_reply_create(call, &obj_ops, "", &st, handle, FS_OPEN_BACKED);
+}
+
 static int dir_list(const struct fs_call *call, struct core_list *ret)
 {
 	return core_shm_list(call->fs->ns, ret);
@@ -179,10 +234,16 @@ static const struct fs_ops obj_ops = {
 	.getattr = fs_object_getattr,
 	.setattr = fs_object_setattr,
 	.access = fs_object_access,
+	.getxattr = fs_object_getxattr,
+	.setxattr = fs_object_setxattr,
+	.listxattr = fs_object_listxattr,
+	.removexattr = fs_object_removexattr,
 	.statfs = dir_statfs,
 	.open = obj_open,
 	.read = obj_read,
 	.write = obj_write,
+	.fallocate = obj_fallocate,
+	.lseek = obj_lseek,
 	.release = obj_release,
 };
 
@@ -194,7 +255,9 @@ const struct fs_ops fs_shm_dir_ops = {
 	.statfs = dir_statfs,
 	.create = dir_create,
 	.mknod = dir_mknod,
+	.tmpfile = dir_tmpfile,
 	.unlink = dir_unlink,
+	.rename = dir_rename,
 	.open = fs_dir_open,
 	.readdir = fs_dir_read,
 	.release = fs_dir_release,
