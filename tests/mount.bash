@@ -5,7 +5,7 @@
 # The daemon is run in the foreground, so that its exit status and what it says
 # can be checked. The natives' view of queues is mounted beside it.
 #
-# IPCFS is the daemon's path. After ipcfs_mount:
+# IPCFS is the daemon's path, IPCFS_OPTIONS are for all its starts. After ipcfs_mount:
 #   MNT     the mount point          MQ, SHM   its two directories
 #   NATIVE  native queues as files   DAEMON    the daemon's pid
 #   LOG     what the daemon printed
@@ -49,7 +49,8 @@ is_served() {
 # ipcfs_start [OPTION...]: starts the daemon on MNT. A shell's background jobs
 # ignore SIGINT; the daemon is not to.
 ipcfs_start() {
-	env --default-signal=INT "$IPCFS" -f "$@" "$MNT" >"$LOG" 2>&1 3>&- &
+	# shellcheck disable=SC2086 # words
+	env --default-signal=INT "$IPCFS" -f ${IPCFS_OPTIONS-} "$@" "$MNT" >"$LOG" 2>&1 3>&- &
 	DAEMON=$!
 	eventually is_served
 	# The first request makes the daemon's descriptors complete.

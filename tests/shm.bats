@@ -165,15 +165,19 @@ teardown() {
 
 @test "the listing stays whole while objects come and go" {
 	seq -f "$SHM/stays.%g" 2000 | xargs touch
-	(while :; do touch /dev/shm/goes.{1..50}; rm /dev/shm/goes.*; done) 3>&- &
+	: >"$WORK/churn"
+	(while [ -e "$WORK/churn" ]; do
+		touch /dev/shm/goes.{1..50}
+		rm /dev/shm/goes.*
+	done) 3>&- &
 	churn=$!
 	for _ in 1 2 3 4 5; do
 		# shellcheck disable=SC2010 # the names are known
 		[ "$(ls -l "$SHM" 2>/dev/null | grep -c stays)" -eq 2000 ]
 	done
-	kill $churn
-	wait $churn || true
-	rm -f /dev/shm/*
+	rm "$WORK/churn"
+	wait $churn
+	rm /dev/shm/*
 }
 
 @test "a descriptor of the directory can be rewound" {
@@ -213,7 +217,7 @@ teardown() {
 
 @test "what objects aren't is EPERM" {
 	echo x >"$SHM/a"
-	for command in "mkdir $SHM/d" "ln $SHM/a $SHM/b" "ln -s a $SHM/b" \
+	for command in "mkdir $SHM/d" "mv $SHM/a $MQ/a" "ln $SHM/a $SHM/b" "ln -s a $SHM/b" \
 		"mkfifo $SHM/b" "mknod $SHM/b c 1 3" "rmdir $MNT/mq" \
 		"mkdir $MNT/new" "touch $MNT/new" "chmod 700 $SHM"; do
 		# shellcheck disable=SC2086 # words
@@ -224,17 +228,29 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "mmap: shared is refused, private reads the data" {
-	printf 0123456789 >"$SHM/a"
-	python3 - "$SHM/a" <<-'END'
-		import errno, mmap, sys
-		f = open(sys.argv[1], "r+b")
+@test "shared mmap is the object's memory, or refused" {
+	python3 - "$SHM/a" "${IPCFS_OPTIONS-}" <<-'END'
+		import errno, mmap, os, sys
+		path, options = sys.argv[1:]
+		fd = os.open(path, os.O_RDWR | os.O_CREAT)
+		os.write(fd, b"0123456789")
+		private = mmap.mmap(fd, 10, mmap.MAP_PRIVATE)
+		assert private[:] == b"0123456789"
+		native = mmap.mmap(os.open("/dev/shm/a", os.O_RDWR), 10)
 		try:
-		    mmap.mmap(f.fileno(), 10)
-		    sys.exit("MAP_SHARED was given")
+		    shared = mmap.mmap(fd, 10)
 		except OSError as e:
-		    assert e.errno == errno.ENODEV, e
-		assert mmap.mmap(f.fileno(), 10, mmap.MAP_PRIVATE)[:] == b"0123456789"
+		    assert "nopassthrough" in options and e.errno == errno.ENODEV, e
+		    sys.exit()
+		assert "nopassthrough" not in options
+		shared[0:3] = b"abc"
+		assert native[:] == b"abc3456789"
+		native[3:6] = b"def"
+		assert shared[:] == b"abcdef6789"
+		os.pwrite(fd, b"XYZ", 7)
+		assert shared[:] == native[:] == b"abcdef6XYZ"
+		private[0:1] = b"p"
+		assert shared[0:1] == b"a" and os.pread(fd, 10, 0) == b"abcdef6XYZ"
 	END
 	rm "$SHM/a"
 }
@@ -272,6 +288,184 @@ teardown() {
 		m.unlink()
 		assert not os.path.exists(sys.argv[1] + "/py")
 	END
+}
+
+@test "rename is atomic, and can refuse or exchange" {
+	echo one >"$SHM/a"
+	echo two >"$SHM/b"
+	python3 - "$SHM" <<-'END'
+		import ctypes, errno, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
+		os.chdir(sys.argv[1])
+
+		def rename(a, b, flags):
+		    r = libc.renameat2(-100, a.encode(), -100, b.encode(), flags)
+		    return ctypes.get_errno() if r else 0
+
+		assert rename("a", "b", NOREPLACE) == errno.EEXIST
+		assert rename("a", "b", EXCHANGE) == 0
+		assert open("a").read() == "two\n"
+		assert open("/dev/shm/b").read() == "one\n"
+		assert rename("a", "c", NOREPLACE) == 0
+		assert rename("a", "c", 0) == errno.ENOENT
+		fd = os.open("b", os.O_RDWR)
+		assert rename("c", "b", 0) == 0
+		assert os.listdir(".") == ["b"]
+		assert open("b").read() == "two\n"
+		assert os.read(fd, 10) == b"one\n"
+		assert os.fstat(fd).st_nlink == 0
+	END
+	mv "$SHM/b" "$SHM/moved"
+	[ "$(cat /dev/shm/moved)" = two ]
+	rm "$SHM/moved"
+}
+
+@test "O_TMPFILE is an anonymous object that can be handed on" {
+	python3 - "$SHM" <<-'END'
+		import ctypes, errno, os, socket, sys
+		fd = os.open(sys.argv[1], os.O_TMPFILE | os.O_RDWR, 0o640)
+		os.ftruncate(fd, 4096)
+		assert oct(os.fstat(fd).st_mode) == "0o100640"
+		assert os.fstat(fd).st_nlink == 0
+		assert os.listdir(sys.argv[1]) == []
+		here, there = socket.socketpair(socket.AF_UNIX)
+		if os.fork() == 0:
+		    os.close(fd)
+		    _, fds, _, _ = socket.recv_fds(there, 1, 1)
+		    os.pwrite(fds[0], b"from the child", 100)
+		    os._exit(0)
+		socket.send_fds(here, [b"x"], [fd])
+		assert os.wait()[1] == 0
+		assert os.pread(fd, 14, 100) == b"from the child"
+		libc = ctypes.CDLL(None, use_errno=True)
+		AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
+		assert libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD,
+		                   os.fsencode(sys.argv[1] + "/name"),
+		                   AT_SYMLINK_FOLLOW) == -1
+		assert ctypes.get_errno() == errno.EPERM
+	END
+}
+
+@test "fallocate, holes and their limits are tmpfs's" {
+	: >"$SHM/a"
+	fallocate -l 100K "$SHM/a"
+	[ "$(stat -c '%s %b' "$SHM/a")" = "102400 200" ]
+	fallocate -n -o 1M -l 64K "$SHM/a"
+	[ "$(stat -c '%s %b' "$SHM/a")" = "102400 328" ]
+	fallocate -p -o 0 -l 64K "$SHM/a"
+	[ "$(stat -c '%s %b' "$SHM/a")" = "$(stat -c '%s %b' /dev/shm/a)" ]
+	run fallocate -c -o 0 -l 4K "$SHM/a"
+	[[ $output == *"not supported" ]]
+	rm "$SHM/a"
+	printf x | dd of="$SHM/a" bs=1 seek=1M status=none
+	python3 - "$SHM/a" /dev/shm/a <<-'END'
+		import os, sys
+		fds = [os.open(p, os.O_RDWR) for p in sys.argv[1:]]
+		for fd in fds:
+		    assert os.lseek(fd, 0, os.SEEK_DATA) == 1 << 20
+		    assert os.lseek(fd, 1 << 20, os.SEEK_HOLE) == (1 << 20) + 1
+		    assert os.lseek(fd, 0, os.SEEK_HOLE) == 0
+	END
+	cp --sparse=always "$SHM/a" "$SHM/b"
+	[ "$(stat -c %b "$SHM/b")" -eq 8 ]
+	cmp "$SHM/a" /dev/shm/b
+	rm "$SHM/a" "$SHM/b"
+}
+
+@test "extended attributes are the object's own" {
+	: >"$SHM/a"
+	setfattr -n user.origin -v here "$SHM/a"
+	[ "$(getfattr --only-values -n user.origin /dev/shm/a)" = here ]
+	setfattr -n user.other -v there /dev/shm/a
+	[ "$(getfattr -d "$SHM/a" 2>/dev/null | grep -c ^user)" -eq 2 ]
+	setfattr -x user.origin "$SHM/a"
+	run getfattr -n user.origin "$SHM/a"
+	[[ $output == *"No such attribute" ]]
+	python3 -c 'import os, sys; print(os.listxattr(sys.argv[1]))' "$SHM/a"
+	rm "$SHM/a"
+}
+
+@test "after every kind of change stat is that of the native" {
+	python3 - "$SHM/a" /dev/shm/a <<-'END'
+		import os, sys
+		mount, native = sys.argv[1:]
+		fd = os.open(mount, os.O_RDWR | os.O_CREAT, 0o644)
+		append = os.open(mount, os.O_WRONLY | os.O_APPEND)
+		natively = os.open(native, os.O_RDWR)
+		FIELDS = ("st_mode st_ino st_nlink st_uid st_gid st_size st_blocks "
+		          "st_blksize st_atime_ns st_mtime_ns st_ctime_ns").split()
+
+		def same(what):
+		    a, b, c = os.stat(mount), os.fstat(fd), os.stat(native)
+		    for f in FIELDS:
+		        x, y, z = (getattr(s, f) for s in (a, b, c))
+		        assert x == y == z, (what, f, x, y, z)
+
+		for what, change in [
+		    ("write", lambda: os.write(fd, b"x" * 5000)),
+		    ("pwrite", lambda: os.pwrite(fd, b"x" * 5000, 100000)),
+		    ("append", lambda: os.write(append, b"abc")),
+		    ("truncate", lambda: os.truncate(mount, 7)),
+		    ("ftruncate", lambda: os.ftruncate(fd, 70000)),
+		    ("fallocate", lambda: os.posix_fallocate(fd, 0, 100000)),
+		    ("native write", lambda: os.pwrite(natively, b"y", 1 << 20)),
+		    ("append after it", lambda: os.write(append, b"abc")),
+		    ("native truncate", lambda: os.ftruncate(natively, 3)),
+		    ("write again", lambda: os.pwrite(fd, b"z", 9)),
+		    ("read", lambda: os.pread(fd, 10, 0)),
+		    ("chmod", lambda: os.chmod(mount, 0o600)),
+		    ("native chmod", lambda: os.chmod(native, 0o640)),
+		    ("utime", lambda: os.utime(mount, ns=(1234567890, 987654321))),
+		    ("utime now", lambda: os.utime(mount)),
+		]:
+		    change()
+		    same(what)
+	END
+	rm "$SHM/a"
+}
+
+@test "setuid and setgid go as they do natively" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	for dir in /dev/shm "$SHM"; do
+		python3 - "$dir/a" <<-'END'
+			import os, stat, sys
+			path = sys.argv[1]
+
+			def after(what, *args):
+			    os.close(os.open(path, os.O_RDWR | os.O_CREAT))
+			    os.truncate(path, 10)
+			    os.chown(path, 0, 0)
+			    os.chmod(path, 0o6777)
+			    fd = os.open(path, os.O_RDWR)
+			    pid = os.fork()
+			    if pid == 0:
+			        os.setgroups([])
+			        os.setresgid(65534, 65534, 65534)
+			        os.setresuid(65534, 65534, 65534)
+			        what(path, fd)
+			        os._exit(0)
+			    assert os.waitpid(pid, 0)[1] == 0
+			    mode = stat.S_IMODE(os.stat(path).st_mode)
+			    os.unlink(path)
+			    os.close(fd)
+			    return mode
+
+			assert after(lambda p, fd: os.write(fd, b"x")) == 0o777
+			assert after(lambda p, fd: os.close(os.open(p, os.O_WRONLY))) == 0o6777
+			assert after(lambda p, fd: os.truncate(p, 5)) == 0o777
+			assert after(lambda p, fd: os.ftruncate(fd, 5)) == 0o777
+			assert after(lambda p, fd: os.open(p, os.O_WRONLY | os.O_TRUNC)) == 0o777
+			os.close(os.open(path, os.O_RDWR | os.O_CREAT))
+			os.chmod(path, 0o6777)
+			os.chown(path, 1, 1)
+			assert stat.S_IMODE(os.stat(path).st_mode) == 0o777
+			os.unlink(path)
+		END
+	done
 }
 
 @test "nothing is pinned: memory is free after a native unlink" {
