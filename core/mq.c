@@ -17,25 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static int check_ino(int fd, ino_t ino)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return ino != 0 && st.st_ino != ino ? -ESTALE : 0;
-}
-
 /* Where no directory lists the queues: notes what is known of this name. */
 static int note_seen(const struct core_ns *ns, const char *name, int result)
 {
 	if (!ns->mq_seen)
 		return result;
-	if (result == 0)
-		return core_seen_add(ns->mq_seen, name);
-	if (result == -ENOENT)
-		core_seen_remove(ns->mq_seen, name);
-	return result;
+	return result == 0 ? core_seen_add(ns->mq_seen, name) : result;
 }
 
 int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
@@ -54,7 +41,7 @@ int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 				  (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
 					  O_NONBLOCK | O_CLOEXEC,
 				  mode, attr ? &copy : NULL));
-	r = fd < 0 ? fd : check_ino(fd, ino);
+	r = fd < 0 ? fd : core_object_check(fd, ino);
 	r = note_seen(ns, name, r);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
@@ -87,21 +74,22 @@ int core_mq_msgsize(int fd, size_t *ret)
 
 /*
  * The sum of the lengths, from the text that read(2) of a queue gives. The
- * kernel counts such a read as an access (atime, ctime), so a queue that is
- * empty by its attributes isn't read.
+ * kernel counts such a read as an access, so a queue that is empty by its
+ * attributes isn't read, and the access time is put back where that is allowed.
+ * The change time can't be.
  */
 static size_t waiting_bytes(int fd, const struct mq_attr *attr)
 {
-	char text[128];
+	struct timespec times[2] = { { 0 }, { .tv_nsec = UTIME_OMIT } };
+	char text[128] = "";
+	struct stat st;
 	size_t bytes;
-	ssize_t n;
 
-	if (attr->mq_curmsgs == 0)
+	if (attr->mq_curmsgs == 0 || fstat(fd, &st) < 0 ||
+	    pread(fd, text, sizeof(text) - 1, 0) < 0)
 		return 0;
-	n = pread(fd, text, sizeof(text) - 1, 0);
-	if (n < 0)
-		return 0;
-	text[n] = '\0';
+	times[0] = st.st_atim;
+	(void)futimens(fd, times);
 	return sscanf(text, "QSIZE:%zu", &bytes) == 1 ? bytes : 0;
 }
 
@@ -165,6 +153,18 @@ int core_mq_purge(int fd)
 	return 0;
 }
 
+/* Removes a name, unless someone has made a new queue of it meanwhile. */
+static void forget_seen(const struct core_ns *ns, const struct core_cred *cred,
+			const char *name)
+{
+	_cleanup_close_ int fd = -1;
+
+	core_seen_remove(ns->mq_seen, name);
+	/* Finding it notes it. */
+	if (core_mq_find(ns, cred, name, 0, &fd) == -EACCES)
+		(void)core_seen_add(ns->mq_seen, name);
+}
+
 int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		   const char *name)
 {
@@ -175,7 +175,7 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		return r;
 	r = CORE_CRED_AS(cred, mq_unlink(object));
 	if (r == 0 && ns->mq_seen)
-		core_seen_remove(ns->mq_seen, name);
+		forget_seen(ns, cred, name);
 	return r;
 }
 
@@ -197,11 +197,15 @@ int core_mq_list(const struct core_ns *ns, const struct core_cred *cred,
 
 		r = core_mq_find(ns, cred, list.entries[i]->d_name, 0, &fd);
 		if (r == -ENOENT) {
+			forget_seen(ns, cred, list.entries[i]->d_name);
 			free(list.entries[i]);
 			continue;
 		}
+		/* Where it can't be opened any number but 0, which hides it. */
 		if (r == 0 && fstat(fd, &st) == 0)
 			list.entries[i]->d_ino = st.st_ino;
+		else
+			list.entries[i]->d_ino = 1;
 		kept.entries[kept.n++] = list.entries[i];
 	}
 	*ret = kept;

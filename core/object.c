@@ -27,11 +27,21 @@ static struct fd_path fd_path(int fd)
 	return path;
 }
 
+int core_object_check(int fd, ino_t ino)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOENT;
+	return ino != 0 && st.st_ino != ino ? -ESTALE : 0;
+}
+
 int core_object_find(int dir, const struct core_cred *cred, const char *name,
 		     ino_t ino, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
-	struct stat st;
 	int r = core_name_check(name);
 
 	if (r < 0)
@@ -40,14 +50,10 @@ int core_object_find(int dir, const struct core_cred *cred, const char *name,
 			  openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -ENOENT;
-	if (ino != 0 && st.st_ino != ino)
-		return -ESTALE;
-	*ret_fd = core_steal_fd(&fd);
-	return 0;
+	r = core_object_check(fd, ino);
+	if (r == 0)
+		*ret_fd = core_steal_fd(&fd);
+	return r;
 }
 
 int core_object_reopen(const struct core_cred *cred, int fd, int flags,

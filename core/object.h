@@ -37,10 +37,17 @@ int core_object_find(int dir, const struct core_cred *cred, const char *name,
 		     ino_t ino, int *ret_fd);
 
 /*
+ * Whether fd is what was meant: a regular file (else -ENOENT) with this inode
+ * number (else -ESTALE), or with any if ino is 0.
+ */
+int core_object_check(int fd, ino_t ino);
+
+/*
  * Opens the object behind fd once more, with the rights of cred.
  *
  * flags: as for open(2); O_CLOEXEC and O_NONBLOCK are added.
- * ret_fd: the caller's. Returns 0 or the error of open(2), such as -EACCES.
+ * ret_fd: the caller's. Returns 0 or the error of open(2), such as -EACCES;
+ * -ENOENT also where /proc isn't mounted.
  */
 int core_object_reopen(const struct core_cred *cred, int fd, int flags,
 		       int *ret_fd);
@@ -52,7 +59,7 @@ int core_object_stat(int fd, struct stat *ret);
  * fchmod(2), fchown(2), futimens(3) and access(2) by cred, each with the errors
  * of its model. uid or gid -1: unchanged. times: as for futimens(3), with
  * UTIME_NOW and UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2), of
- * the effective rights.
+ * the effective rights. Without /proc all are -ENOENT.
  */
 int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode);
 int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,

@@ -13,21 +13,21 @@
 
 /*
  * The C library's shm_open() opens the name itself: a FIFO would block it and a
- * device would be opened. Here an existing name is first resolved without
- * opening it, and a new one is only ever made with O_EXCL. What lies between,
- * a name that comes or goes, is met by trying again; someone who makes and
- * removes it in a loop can keep the two steps from meeting, so that has a
- * bound.
+ * device would be opened. Here a name is first resolved without opening it, and
+ * what it leads to is checked again after it was opened by name, which O_CREAT
+ * takes. A name that comes or goes in between is met by trying again; someone
+ * who makes and removes it in a loop can keep the steps from meeting, so that
+ * has a bound.
  */
 #define TRIES 64
 
 static int open_name(const struct core_ns *ns, const struct core_cred *cred,
 		     const char *name, int flags, mode_t mode, int *ret_fd)
 {
-	int fd = CORE_CRED_AS(
-		cred,
-		openat(ns->shm_dir, name,
-		       flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode));
+	int fd = CORE_CRED_AS(cred, openat(ns->shm_dir, name,
+					   flags | O_NOFOLLOW | O_NONBLOCK |
+						   O_NOCTTY | O_CLOEXEC,
+					   mode));
 
 	if (fd < 0)
 		return fd;
@@ -40,7 +40,6 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 			 int *ret_fd)
 {
 	_cleanup_close_ int found = -1, fd = -1;
-	struct stat st;
 	int r = core_object_find(ns->shm_dir, cred, name, ino, &found);
 
 	if (r < 0)
@@ -51,16 +50,11 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 	/* Once more by name: fs.protected_regular is a rule for O_CREAT. */
 	r = open_name(ns, cred, name, flags & (O_ACCMODE | O_TRUNC | O_CREAT),
 		      mode, &fd);
-	if (r < 0)
-		return r;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -ENOENT;
-	if (ino != 0 && st.st_ino != ino)
-		return -ESTALE;
-	*ret_fd = core_steal_fd(&fd);
-	return 0;
+	if (r == 0)
+		r = core_object_check(fd, ino);
+	if (r == 0)
+		*ret_fd = core_steal_fd(&fd);
+	return r == -ENXIO ? -ENOENT : r; /* a FIFO by now */
 }
 
 int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,

@@ -33,6 +33,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 enum state {
 	OUTSIDE = 0, /* not submitted */
@@ -51,8 +52,10 @@ struct core_wait_queue {
 	ino_t ino; /* first: the key of the tree */
 	struct core_wait *wait;
 	unsigned int refs;
-	int fd;
+	int fd; /* -1: a timed queue */
 	uint32_t armed;
+	bool timed; /* in the list of those that the timer is for */
+	TAILQ_ENTRY(core_wait_queue) entry;
 	struct line lines[2];
 };
 
@@ -61,15 +64,22 @@ struct core_wait {
 	pthread_t thread;
 	int epoll;
 	int event;    /* an eventfd: "cancelled" has grown, or quit */
+	int timer;    /* a timerfd; it runs while "timed" isn't empty */
 	void *queues; /* tree of struct core_wait_queue * */
+	TAILQ_HEAD(timed_list, core_wait_queue) timed; /* with waiters */
+	size_t n_timed;
 	struct core_waiter_list cancelled;
 	unsigned int n_callbacks; /* attempts and done() that run now */
 	pthread_cond_t quiet;	  /* there are none */
 	bool stopped, quit;
 };
 
-/* The eventfd's key in epoll; no inode has this number. */
+/* Keys in epoll that no inode has. Inode numbers of queues have 32 bits. */
 #define EVENT_KEY 0
+#define TIMER_KEY UINT64_MAX
+
+/* How often timed queues are tried. */
+#define PERIOD_NS 10000000
 
 static int compare(const void *a, const void *b)
 {
@@ -138,6 +148,36 @@ static void move(struct core_waiter_list *to, struct core_waiter_list *from)
 		put(to, waiter);
 }
 
+/* Starts the timer, first at once or after a period, or with 0 stops it. */
+static void set_timer(const struct core_wait *wait, long first_ns)
+{
+	struct itimerspec when = {
+		.it_value.tv_nsec = first_ns,
+		.it_interval.tv_nsec = first_ns ? PERIOD_NS : 0,
+	};
+
+	(void)timerfd_settime(wait->timer, 0, &when, NULL);
+}
+
+static void arm_timer(struct core_wait_queue *queue)
+{
+	struct core_wait *wait = queue->wait;
+	bool timed = !TAILQ_EMPTY(&queue->lines[CORE_WAIT_IN].blocked);
+
+	if (timed == queue->timed)
+		return;
+	queue->timed = timed;
+	if (timed) {
+		TAILQ_INSERT_TAIL(&wait->timed, queue, entry);
+		if (wait->n_timed++ == 0)
+			set_timer(wait, PERIOD_NS);
+	} else {
+		TAILQ_REMOVE(&wait->timed, queue, entry);
+		if (--wait->n_timed == 0)
+			set_timer(wait, 0);
+	}
+}
+
 /* Tells the kernel what to report next: what the blocked waiters wait for. */
 static void arm(struct core_wait_queue *queue)
 {
@@ -147,6 +187,10 @@ static void arm(struct core_wait_queue *queue)
 		event.events |= EPOLLIN;
 	if (!TAILQ_EMPTY(&queue->lines[CORE_WAIT_OUT].blocked))
 		event.events |= EPOLLOUT;
+	if (queue->fd < 0) {
+		arm_timer(queue);
+		return;
+	}
 	if (event.events == queue->armed)
 		return;
 	queue->armed = event.events;
@@ -160,9 +204,14 @@ static void unref(struct core_wait_queue *queue)
 {
 	if (--queue->refs > 0)
 		return;
-	tdelete(&queue->ino, &queue->wait->queues, compare);
-	(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->fd, NULL);
-	(void)close(queue->fd);
+	if (queue->fd < 0) {
+		arm_timer(queue);
+	} else {
+		tdelete(&queue->ino, &queue->wait->queues, compare);
+		(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->fd,
+				NULL);
+		(void)close(queue->fd);
+	}
 	free(queue);
 }
 
@@ -219,6 +268,21 @@ static void run(struct core_wait_queue *queue, enum core_wait_dir dir)
 	unref(queue);
 }
 
+/* Tries each timed queue once. They may come, go and close meanwhile. */
+static void handle_timer(struct core_wait *wait)
+{
+	struct core_wait_queue *queue;
+	uint64_t count;
+
+	(void)read(wait->timer, &count, sizeof(count));
+	for (size_t n = wait->n_timed; n > 0 && wait->n_timed > 0; n--) {
+		queue = TAILQ_FIRST(&wait->timed);
+		TAILQ_REMOVE(&wait->timed, queue, entry);
+		TAILQ_INSERT_TAIL(&wait->timed, queue, entry);
+		run(queue, CORE_WAIT_IN);
+	}
+}
+
 static void handle(struct core_wait *wait, const struct epoll_event *event)
 {
 	struct core_wait_queue *queue;
@@ -229,6 +293,10 @@ static void handle(struct core_wait *wait, const struct epoll_event *event)
 		(void)eventfd_read(wait->event, &count);
 		while ((waiter = take(&wait->cancelled)))
 			finish(wait, waiter, -EINTR);
+		return;
+	}
+	if (event->data.u64 == TIMER_KEY) {
+		handle_timer(wait);
 		return;
 	}
 	queue = find(wait, (ino_t)event->data.u64);
@@ -281,18 +349,23 @@ int core_wait_new(struct core_wait **ret)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = EVENT_KEY };
 	_cleanup_free_ struct core_wait *wait = calloc(1, sizeof(*wait));
-	_cleanup_close_ int epoll = -1, eventfd_ = -1;
+	struct epoll_event tick = { .events = EPOLLIN, .data.u64 = TIMER_KEY };
+	_cleanup_close_ int epoll = -1, eventfd_ = -1, timer = -1;
 	int r;
 
 	if (!wait)
 		return -ENOMEM;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	eventfd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (epoll < 0 || eventfd_ < 0 ||
-	    epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd_, &event) < 0)
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (epoll < 0 || eventfd_ < 0 || timer < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd_, &event) < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &tick) < 0)
 		return -errno;
 	wait->epoll = epoll;
 	wait->event = eventfd_;
+	wait->timer = timer;
+	TAILQ_INIT(&wait->timed);
 	TAILQ_INIT(&wait->cancelled);
 	pthread_mutex_init(&wait->lock, NULL);
 	pthread_cond_init(&wait->quiet, NULL);
@@ -304,17 +377,14 @@ int core_wait_new(struct core_wait **ret)
 	}
 	core_steal_fd(&epoll);
 	core_steal_fd(&eventfd_);
+	core_steal_fd(&timer);
 	*ret = core_steal_ptr(wait);
 	return 0;
 }
 
-static void collect(const void *slot, VISIT visit, void *closure)
+static void collect_queue(struct core_wait_queue *queue,
+			  struct core_waiter_list *all)
 {
-	struct core_wait_queue *queue = *(struct core_wait_queue *const *)slot;
-	struct core_waiter_list *all = closure;
-
-	if (visit != postorder && visit != leaf)
-		return;
 	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
 		move(all, &queue->lines[dir].blocked);
 		move(all, &queue->lines[dir].batch);
@@ -322,18 +392,40 @@ static void collect(const void *slot, VISIT visit, void *closure)
 	}
 }
 
-void core_wait_stop(struct core_wait *wait)
+static void collect(const void *slot, VISIT visit, void *closure)
+{
+	if (visit == postorder || visit == leaf)
+		collect_queue(*(struct core_wait_queue *const *)slot, closure);
+}
+
+static void end_all(struct core_wait *wait)
 {
 	struct core_waiter_list all = TAILQ_HEAD_INITIALIZER(all);
+	struct core_wait_queue *queue;
 	struct core_waiter *waiter;
 
-	pthread_mutex_lock(&wait->lock);
-	wait->stopped = true;
 	twalk_r(wait->queues, collect, &all);
+	for (queue = TAILQ_FIRST(&wait->timed); queue;
+	     queue = TAILQ_NEXT(queue, entry))
+		collect_queue(queue, &all);
 	while ((waiter = take(&all)))
 		finish(wait, waiter, -ENOTCONN);
 	while ((waiter = take(&wait->cancelled)))
 		finish(wait, waiter, -EINTR);
+}
+
+void core_wait_end_all(struct core_wait *wait)
+{
+	pthread_mutex_lock(&wait->lock);
+	end_all(wait);
+	pthread_mutex_unlock(&wait->lock);
+}
+
+void core_wait_stop(struct core_wait *wait)
+{
+	pthread_mutex_lock(&wait->lock);
+	wait->stopped = true;
+	end_all(wait);
 	while (wait->n_callbacks > 0)
 		pthread_cond_wait(&wait->quiet, &wait->lock);
 	pthread_mutex_unlock(&wait->lock);
@@ -349,6 +441,7 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	pthread_mutex_unlock(&wait->lock);
 	wake(wait);
 	pthread_join(wait->thread, NULL);
+	(void)close(wait->timer);
 	(void)close(wait->event);
 	(void)close(wait->epoll);
 	pthread_cond_destroy(&wait->quiet);
@@ -357,12 +450,28 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	return NULL;
 }
 
+static struct core_wait_queue *queue_new(struct core_wait *wait, ino_t ino)
+{
+	struct core_wait_queue *queue = calloc(1, sizeof(*queue));
+
+	if (!queue)
+		return NULL;
+	queue->ino = ino;
+	queue->wait = wait;
+	queue->fd = -1;
+	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
+		TAILQ_INIT(&queue->lines[dir].fresh);
+		TAILQ_INIT(&queue->lines[dir].batch);
+		TAILQ_INIT(&queue->lines[dir].blocked);
+	}
+	return queue;
+}
+
 static int watch(struct core_wait *wait, ino_t ino, int fd,
 		 struct core_wait_queue **ret)
 {
 	struct epoll_event event = { .events = EPOLLONESHOT, .data.u64 = ino };
-	_cleanup_free_ struct core_wait_queue *queue =
-		calloc(1, sizeof(*queue));
+	_cleanup_free_ struct core_wait_queue *queue = queue_new(wait, ino);
 	_cleanup_close_ int copy = -1;
 
 	if (!queue)
@@ -370,13 +479,6 @@ static int watch(struct core_wait *wait, ino_t ino, int fd,
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
-	queue->ino = ino;
-	queue->wait = wait;
-	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
-		TAILQ_INIT(&queue->lines[dir].fresh);
-		TAILQ_INIT(&queue->lines[dir].batch);
-		TAILQ_INIT(&queue->lines[dir].blocked);
-	}
 	if (!tsearch(&queue->ino, &wait->queues, compare))
 		return -ENOMEM;
 	if (epoll_ctl(wait->epoll, EPOLL_CTL_ADD, copy, &event) < 0) {
@@ -406,6 +508,25 @@ int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
 	}
 	pthread_mutex_unlock(&wait->lock);
 	return r;
+}
+
+int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret)
+{
+	struct core_wait_queue *queue = queue_new(wait, 0);
+
+	if (!queue)
+		return -ENOMEM;
+	queue->refs = 1;
+	*ret = queue;
+	return 0;
+}
+
+void core_wait_retry(struct core_wait *wait)
+{
+	pthread_mutex_lock(&wait->lock);
+	if (wait->n_timed > 0)
+		set_timer(wait, 1);
+	pthread_mutex_unlock(&wait->lock);
 }
 
 void core_wait_close(struct core_wait_queue *queue)

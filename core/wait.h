@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * wait: waiting for room or messages in queues without a thread per waiter.
+ * wait: waiting for room or messages in queues, and for locks, without a thread
+ * per waiter.
  *
  * A queue has two lines of waiters, one for each direction. A waiter is an
  * attempt that may have to be repeated: it is made when the waiter reaches the
@@ -14,7 +15,8 @@
  *   on whatever thread, perhaps before core_wait_submit() returns.
  * - One at a time: in one line no two attempts run at once.
  * - No lock of this module is held during attempt() or done(). Both may take
- *   the caller's locks; neither may submit to or close the same queue.
+ *   the caller's locks; neither may submit to the same queue, and only done()
+ *   may close it.
  */
 #ifndef CORE_WAIT_H
 #define CORE_WAIT_H
@@ -43,7 +45,7 @@ struct core_waiter {
 	 * The end: with what attempt() returned, or
 	 *   -EAGAIN    it would have to wait, and nowait is set
 	 *   -EINTR     cancelled
-	 *   -ENOTCONN  core_wait_stop()
+	 *   -ENOTCONN  core_wait_end_all() or core_wait_stop()
 	 * The memory is the caller's again.
 	 */
 	void (*done)(struct core_waiter *waiter, int result);
@@ -57,9 +59,13 @@ struct core_waiter {
 
 /*
  * Starts the thread. ret: the caller's, to be given to core_wait_free().
- * Returns 0, -ENOMEM, -EMFILE, -ENFILE or -EAGAIN (no more threads).
+ * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads), or -ENOSPC
+ * (fs.epoll.max_user_watches).
  */
 int core_wait_new(struct core_wait **ret);
+
+/* Ends all who wait now with -ENOTCONN. Who comes later waits as ever. */
+void core_wait_end_all(struct core_wait *wait);
 
 /*
  * Ends all waiters with -ENOTCONN, and each later one that would have to wait.
@@ -85,6 +91,17 @@ struct core_wait *core_wait_free(struct core_wait *wait);
 int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
 		   struct core_wait_queue **ret);
 
+/*
+ * Makes a "queue" for what the kernel doesn't report when it is ready. Who waits
+ * in it tries again every few milliseconds and at each core_wait_retry().
+ *
+ * ret: to be given to core_wait_close(). Returns 0 or -ENOMEM.
+ */
+int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret);
+
+/* Lets all who wait in timed queues try again soon, on the epoll thread. */
+void core_wait_retry(struct core_wait *wait);
+
 /* Gives a queue back; none of the holder's waiters may be in it. */
 void core_wait_close(struct core_wait_queue *queue);
 
@@ -96,9 +113,10 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
 
 /*
- * Asks for the end of a waiter: done() with -EINTR, on the epoll thread, unless
- * an attempt succeeds first. May be called before core_wait_submit(), and from
- * anywhere, but not after done() has begun to give up the memory.
+ * Asks for the end of a waiter: done() with -EINTR, though never inside this
+ * call, unless an attempt succeeds first. May be called before
+ * core_wait_submit(), and from anywhere, but not after done() has begun to give
+ * up the memory.
  */
 void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter);
 

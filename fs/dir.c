@@ -63,32 +63,31 @@ int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
 {
 	struct dir_handle *dir = (struct dir_handle *)handle;
 	_cleanup_free_ char *buf = malloc(size);
-	struct core_list list;
 	size_t used = 0;
 	int r = 0;
 
 	if (!buf)
 		return -ENOMEM;
-	if (offset == 0)
-		r = fs_node_ops(handle->node)->list(call, &list);
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&dir->lock);
-	if (offset == 0) {
+	if (offset == 0 || !dir->list.entries) {
 		core_list_free(&dir->list);
-		dir->list = list;
+		r = fs_node_ops(handle->node)->list(call, &dir->list);
 	}
-	used = fill(call->req, &dir->list, buf, size, (size_t)offset);
+	if (r == 0)
+		used = fill(call->req, &dir->list, buf, size, (size_t)offset);
 	pthread_mutex_unlock(&dir->lock);
-	(void)fuse_reply_buf(call->req, buf, used);
-	return 0;
+	if (r == 0)
+		(void)fuse_reply_buf(call->req, buf, used);
+	return r;
 }
 
-int fs_dir_reply_attr(const struct fs_call *call, struct fs_node *node,
-		      const struct stat *model)
+int fs_dir_getattr(const struct fs_call *call, struct fs_node *node)
 {
-	struct stat st = *model;
+	struct stat st;
+	int r = fs_node_ops(node)->stat_dir(call, &st);
 
+	if (r < 0)
+		return r;
 	st.st_ino = fs_node_ino(node);
 	(void)fuse_reply_attr(call->req, &st, 0);
 	return 0;

@@ -14,8 +14,6 @@ int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
 		size_t size, off_t offset);
 void fs_dir_release(const struct fs_call *call, struct fs_handle *handle);
 
-/* Replies with the attributes of a directory; st may be that of its model. */
-int fs_dir_reply_attr(const struct fs_call *call, struct fs_node *node,
-		      const struct stat *model);
+int fs_dir_getattr(const struct fs_call *call, struct fs_node *node);
 
 #endif

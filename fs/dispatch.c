@@ -12,9 +12,11 @@
 
 #include "core/cleanup.h"
 #include "fs/node.h"
+#include "fs/object.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 /* Linux's NGROUPS_MAX is 65536; almost everybody has less than these. */
 #define FEW_GROUPS 64
@@ -50,7 +52,7 @@ static void read_groups(struct call *call)
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
 
-/* Begins a request on an open handle: rights were checked when it was opened. */
+/* Begins a request in which no rights are checked, or were by open. */
 static struct fs_node *begin_open(struct call *call, fuse_req_t req,
 				  fuse_ino_t id)
 {
@@ -87,15 +89,43 @@ static void end(struct call *call, int result)
 	free(call->many);
 }
 
+/* The kernel cuts requests at max_write, and at a limit of its own in pages. */
+static size_t max_request(size_t max_write)
+{
+	FILE *file = fopen("/proc/sys/fs/fuse/max_pages_limit", "re");
+	size_t pages = 256; /* of kernels that don't say */
+
+	if (file) {
+		if (fscanf(file, "%zu", &pages) != 1)
+			pages = 1;
+		(void)fclose(file);
+	}
+	pages *= (size_t)sysconf(_SC_PAGESIZE);
+	return pages < max_write ? pages : max_write;
+}
+
+/* Ends one whose slot leaves the reply, an empty one, to be made here. */
+static void end_empty(struct call *call, int result)
+{
+	if (result == 0)
+		(void)fuse_reply_err(call->base.req, 0);
+	end(call, result);
+}
+
 static void on_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
 	/* Else ">" would arrive as a change of size, which empties a queue. */
-	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC))
-		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old: "
-				       "opening with O_TRUNC empties queues\n");
-	fs->max_write = conn->max_write;
+	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC)) {
+		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old\n");
+		fuse_session_exit(fs->session);
+	}
+#ifdef FUSE_CAP_OVER_IO_URING
+	/* Replies come from other threads, and waiters would use the ring up. */
+	fuse_unset_feature_flag(conn, FUSE_CAP_OVER_IO_URING);
+#endif
+	fs->max_write = max_request(conn->max_write);
 	/* Bits are cleared by acting as the caller; else each write would ask. */
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	fs->passthrough = fs->passthrough &&
@@ -168,9 +198,13 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 static void on_statfs(fuse_req_t req, fuse_ino_t id)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_open(&call, req, id);
+	struct statvfs sv;
+	int r = fs_node_ops(node)->statfs(&call.base, &sv);
 
-	end(&call, fs_node_ops(node)->statfs(&call.base));
+	if (r == 0)
+		(void)fuse_reply_statfs(req, &sv);
+	end(&call, r);
 }
 
 static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -193,8 +227,8 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	(void)dev;
-	end(&call, ops->mknod && S_ISREG(mode)
-			   ? ops->mknod(&call.base, dir, name, mode)
+	end(&call, ops->child && S_ISREG(mode)
+			   ? fs_object_mknod(&call.base, dir, name, mode)
 			   : -EPERM);
 }
 
@@ -204,7 +238,7 @@ static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
+	end_empty(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
 }
 
 /* Objects are files in fixed directories, so these are nobody's to do. */
@@ -245,9 +279,10 @@ static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&call, ops->rename && id == new_id
-			   ? ops->rename(&call.base, name, new_name, flags)
-			   : -EPERM);
+	end_empty(&call,
+		  ops->rename && id == new_id
+			  ? ops->rename(&call.base, name, new_name, flags)
+			  : -EPERM);
 }
 
 static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
@@ -370,11 +405,58 @@ static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 			   : -EINVAL);
 }
 
+static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (ops->flush)
+		end(&call, ops->flush(&call.base, HANDLE(fi), fi->lock_owner));
+	else
+		(void)fuse_reply_err(req, 0);
+}
+
+static void on_getlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		     struct flock *lock)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->getlk ? ops->getlk(&call.base, HANDLE(fi),
+					   fi->lock_owner, lock)
+			      : -ENOLCK);
+}
+
+static void on_setlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		     struct flock *lock, int sleep)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->setlk ? ops->setlk(&call.base, HANDLE(fi),
+					   fi->lock_owner, lock, sleep)
+			      : -ENOLCK);
+}
+
+static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		     int operation)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->flock ? ops->flock(&call.base, HANDLE(fi), operation)
+			      : -ENOLCK);
+}
+
 static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		       struct fuse_file_info *fi)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_open(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->readdir
@@ -412,5 +494,9 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.write = on_write,
 	.fallocate = on_fallocate,
 	.lseek = on_lseek,
+	.flush = on_flush,
+	.getlk = on_getlk,
+	.setlk = on_setlk,
+	.flock = on_flock,
 	.readdir = on_readdir,
 };

@@ -19,8 +19,9 @@
  *
  *	core/shm	shared memory objects	) POSIX IPC as a library that
  *	core/mq		message queues		) knows nothing of FUSE; each
- *	core/wait	waiting without threads	) call that resolves a name
- *	core/object	what objects share	) takes whom to act as
+ *	core/lock	record locks on objects	) call that resolves a name
+ *	core/wait	waiting without threads	) takes whom to act as
+ *	core/object	what objects share	)
  *	core/cred	act as a user
  *	core/ns		where the objects live
  *	core/name, list, seen, cleanup	names, lists of them, helpers
@@ -36,6 +37,7 @@
 #include "fs/opts.h"
 
 #include "core/cleanup.h"
+#include "core/lock.h"
 #include "core/ns.h"
 #include "core/wait.h"
 
@@ -126,13 +128,10 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	r = fs_watch_new(mountpoint, fs->wait, &watch);
 	if (r < 0)
 		r = fail("can't watch the mount", r);
-	else if (fuse_set_signal_handlers(session) < 0)
-		r = EXIT_FAILURE;
 	else
 		/* Above zero it is the signal that asked for the end. */
 		r = fuse_session_loop_mt(session, NULL) < 0 ? EXIT_FAILURE
 							    : EXIT_SUCCESS;
-	fuse_remove_signal_handlers(session);
 	fs_watch_free(watch);
 	/* Who waits gets an error; then the mount goes, then what it held. */
 	core_wait_stop(fs->wait);
@@ -154,6 +153,10 @@ static int mount_and_serve(struct fuse_args *args, const struct fs_opts *opts,
 		(void)fputs("ipcfs: try 'ipcfs -h'\n", stderr);
 		return EXIT_USAGE;
 	}
+	fs->session = session;
+	/* Before the mount, so that a signal can't leave it behind. */
+	if (fuse_set_signal_handlers(session) < 0)
+		goto out;
 	if (fs_mountpoint_prepare(opts->mountpoint, &mountpoint) < 0) {
 		r = EXIT_USAGE;
 	} else if (fuse_session_mount(session, mountpoint) == 0) {
@@ -166,6 +169,8 @@ static int mount_and_serve(struct fuse_args *args, const struct fs_opts *opts,
 		fuse_session_unmount(session);
 		fs_mountpoint_release(mountpoint);
 	}
+	fuse_remove_signal_handlers(session);
+out:
 	fuse_session_destroy(session);
 	return r;
 }
@@ -186,11 +191,14 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	if (r < 0)
 		return fail("/dev/shm", r);
 	r = fs_nodes_new(&fs.nodes);
+	if (r == 0)
+		r = core_locks_new(&fs.locks);
 	if (r < 0)
 		r = fail("starting", r);
 	else
 		r = mount_and_serve(args, opts, &fs);
 	fs_nodes_free(fs.nodes);
+	core_locks_free(fs.locks);
 	core_ns_free(fs.ns);
 	return r;
 }

@@ -5,8 +5,8 @@
  * The mount is known by its device number, so it is found also after it was
  * moved or bound elsewhere.
  *
- * Nothing here may send a request to the mount itself and wait for the answer:
- * it may be dead, or not be served yet.
+ * The watch sends no request to the mount that it watches: it may not be served
+ * yet, or any more.
  */
 #include "fs/mountpoint.h"
 
@@ -143,7 +143,7 @@ static void *serve(void *closure)
 		if (fds[1].revents)
 			return NULL;
 	}
-	core_wait_stop(watch->wait);
+	core_wait_end_all(watch->wait);
 	return NULL;
 }
 

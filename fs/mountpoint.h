@@ -27,9 +27,9 @@ void fs_mountpoint_release(const char *path);
 
 /*
  * Watches for the end of the mount. A lazy unmount (umount -l) takes it out of
- * sight, but it lives on while a file is open. Who waits in a queue then would
- * wait for ever where nobody can see it, so the waiting ends: core_wait_stop().
- * Other open files go on working.
+ * sight, but it lives on while a file is open. Who waits in a queue then might
+ * wait for ever where nobody looks any more, so the waiting ends with an error:
+ * core_wait_end_all(). Open files go on working.
  *
  * path: the mount point, mounted. ret: to be given to fs_watch_free().
  * Returns 0 or a negative errno.

@@ -42,9 +42,9 @@ struct mq_handle {
 
 	pthread_mutex_t lock;
 	struct message *window; /* the last message taken, or NULL */
-	off_t start;		/* the position of its first byte */
-	size_t taken;		/* how many of its bytes were read */
-	bool received;		/* a message since the open or the last end */
+	size_t start;  /* the position of its first byte; it may wrap */
+	size_t taken;  /* how many of its bytes were read */
+	bool received; /* a message since the open or the last end */
 };
 
 /* A read or write under way, from its request to its reply. */
@@ -91,11 +91,10 @@ static bool window_take(struct mq_handle *handle, off_t offset, size_t size,
 
 	if (!window)
 		return false;
-	if (!handle->stream && offset >= handle->start &&
-	    offset - handle->start < (off_t)window->len)
-		from = (size_t)(offset - handle->start);
+	if (!handle->stream && (size_t)offset - handle->start < window->len)
+		from = (size_t)offset - handle->start;
 	else if (from < window->len)
-		handle->start = offset - (off_t)from;
+		handle->start = (size_t)offset - from;
 	if (from >= window->len)
 		return false;
 	ret->message = message_ref(window);
@@ -133,7 +132,7 @@ static int window_next(struct mq_handle *handle, off_t offset)
 	message->refs = 1;
 	message_unref(handle->window);
 	handle->window = message;
-	handle->start = offset;
+	handle->start = (size_t)offset;
 	handle->taken = 0;
 	handle->received = true;
 	return 0;
@@ -216,6 +215,17 @@ static void read_done(struct core_waiter *waiter, int result)
 	transfer_free(read);
 }
 
+/*
+ * A stream has no position, so what doesn't begin at 0 is a later piece of a read
+ * or write that the kernel has cut, for instance one of very many iovecs. Only
+ * an append is told a position all the same.
+ */
+static bool is_continued(const struct mq_handle *handle, off_t offset,
+			 const struct fuse_file_info *fi)
+{
+	return handle->stream && offset != 0 && !(fi->flags & O_APPEND);
+}
+
 static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
 		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
@@ -237,7 +247,8 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
 	found = window_take(handle, offset, size, read);
 	read->eof_if_empty = handle->received && !(fi->flags & O_NONBLOCK);
 	pthread_mutex_unlock(&handle->lock);
-	if (found) {
+	/* A read ends with its message: a later piece finds the end. */
+	if (found || is_continued(handle, offset, fi)) {
 		read_reply(read);
 		transfer_free(read);
 		return 0;
@@ -283,8 +294,8 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
 	struct mq_handle *handle = (struct mq_handle *)handle_;
 	struct transfer *write;
 
-	(void)offset;
-	if (size > handle->msgsize || may_be_cut(call->fs, size))
+	if (size > handle->msgsize || may_be_cut(call->fs, size) ||
+	    is_continued(handle, offset, fi))
 		return -EMSGSIZE;
 	write = calloc(1, sizeof(*write) + size);
 	if (!write)
@@ -369,17 +380,22 @@ static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
 	return fs_reply_open(call, node, &handle->base, reply_flags(handle));
 }
 
+static int obj_make(const struct fs_call *call, const char *name, int flags,
+		    mode_t mode, int *ret_fd)
+{
+	return core_mq_open(call->fs->ns, &call->cred, name, flags | O_CREAT,
+			    mode, NULL, 0, ret_fd);
+}
+
 static int dir_create(const struct fs_call *call, struct fs_node *dir,
 		      const char *name, mode_t mode, int flags)
 {
 	_cleanup_close_ int fd = -1;
 	struct mq_handle *handle = NULL;
 	struct stat st;
-	int r;
+	int r = obj_make(call, name, flags, mode, &fd);
 
 	(void)dir;
-	r = core_mq_open(call->fs->ns, &call->cred, name, flags | O_CREAT, mode,
-			 NULL, 0, &fd);
 	if (r == 0)
 		r = obj_stat(fd, &st);
 	if (r == 0)
@@ -388,23 +404,6 @@ static int dir_create(const struct fs_call *call, struct fs_node *dir,
 		return r;
 	return fs_reply_create(call, &obj_ops, name, &st, &handle->base,
 			       reply_flags(handle));
-}
-
-static int dir_mknod(const struct fs_call *call, struct fs_node *dir,
-		     const char *name, mode_t mode)
-{
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-	int r;
-
-	(void)dir;
-	r = core_mq_open(call->fs->ns, &call->cred, name,
-			 O_RDONLY | O_CREAT | O_EXCL, mode, NULL, 0, &fd);
-	if (r == 0)
-		r = obj_stat(fd, &st);
-	if (r < 0)
-		return r;
-	return fs_reply_entry(call, &obj_ops, name, &st);
 }
 
 static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
@@ -448,25 +447,9 @@ static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
 	return core_mq_purge(readable);
 }
 
-static int dir_statfs(const struct fs_call *call)
+static int mq_statfs(const struct fs_call *call, struct statvfs *ret)
 {
-	struct statvfs sv;
-	int r = core_mq_statfs(call->fs->ns, &call->cred, &sv);
-
-	if (r < 0)
-		return r;
-	(void)fuse_reply_statfs(call->req, &sv);
-	return 0;
-}
-
-static int dir_unlink(const struct fs_call *call, const char *name)
-{
-	int r = core_mq_unlink(call->fs->ns, &call->cred, name);
-
-	if (r < 0)
-		return r;
-	(void)fuse_reply_err(call->req, 0);
-	return 0;
+	return core_mq_statfs(call->fs->ns, &call->cred, ret);
 }
 
 static int dir_list(const struct fs_call *call, struct core_list *ret)
@@ -474,18 +457,19 @@ static int dir_list(const struct fs_call *call, struct core_list *ret)
 	return core_mq_list(call->fs->ns, &call->cred, ret);
 }
 
-static int dir_getattr(const struct fs_call *call, struct fs_node *node)
+static int dir_stat(const struct fs_call *call, struct stat *ret)
 {
-	struct stat st;
-	int r = core_mq_stat_dir(call->fs->ns, &st);
+	return core_mq_stat_dir(call->fs->ns, ret);
+}
 
-	if (r < 0)
-		return r;
-	return fs_dir_reply_attr(call, node, &st);
+static int dir_unlink(const struct fs_call *call, const char *name)
+{
+	return core_mq_unlink(call->fs->ns, &call->cred, name);
 }
 
 static const struct fs_ops obj_ops = {
 	.find = obj_find,
+	.make = obj_make,
 	.stat = obj_stat,
 	.truncate = obj_truncate,
 	.unshared = true,
@@ -496,7 +480,7 @@ static const struct fs_ops obj_ops = {
 	.setxattr = fs_object_setxattr,
 	.listxattr = fs_object_listxattr,
 	.removexattr = fs_object_removexattr,
-	.statfs = dir_statfs,
+	.statfs = mq_statfs,
 	.open = obj_open,
 	.read = obj_read,
 	.write = obj_write,
@@ -507,10 +491,10 @@ const struct fs_ops fs_mq_dir_ops = {
 	.list = dir_list,
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
-	.getattr = dir_getattr,
-	.statfs = dir_statfs,
+	.getattr = fs_dir_getattr,
+	.stat_dir = dir_stat,
+	.statfs = mq_statfs,
 	.create = dir_create,
-	.mknod = dir_mknod,
 	.unlink = dir_unlink,
 	.open = fs_dir_open,
 	.readdir = fs_dir_read,

@@ -110,10 +110,11 @@ static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 	       struct fs_node **ret)
 {
 	struct fs_node key = { .ops = ops, .ino = ino };
-	struct fs_node **slot, *node;
+	struct fs_node **slot = NULL, *node;
 
-	slot = tfind(&key, &nodes->shared, compare);
-	if (slot && !ops->unshared) {
+	if (!ops->unshared)
+		slot = tfind(&key, &nodes->shared, compare);
+	if (slot) {
 		*ret = *slot;
 		return 0;
 	}

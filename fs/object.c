@@ -20,6 +20,21 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 	return fs_reply_entry(call, ops, name, &st);
 }
 
+int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
+		    const char *name, mode_t mode)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r = ops->make(call, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
+
+	if (r == 0)
+		r = ops->stat(fd, &st);
+	if (r < 0)
+		return r;
+	return fs_reply_entry(call, ops, name, &st);
+}
+
 /*
  * A descriptor of the node's object: of an open handle, for then the object may
  * have no name any more, or else by name. The name may be another object's by

@@ -9,9 +9,12 @@
 
 #include "fs/node.h"
 
-/* For the directory: finds an object of dir's child kind. */
+/* For the directory: finds or creates an object of dir's child kind. */
 int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 		     const char *name);
+
+int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
+		    const char *name, mode_t mode);
 
 /* For the object. */
 int fs_object_getattr(const struct fs_call *call, struct fs_node *node);

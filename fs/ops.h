@@ -7,9 +7,9 @@
  * turns each request into a call of one slot of the node's table.
  *
  * A slot that answers a request returns
- *   0        it has replied, with the one reply that its comment names
+ *   0          it has replied, with the one reply that its comment names
  *   FS_PARKED  it will be replied to later, or has been, by somebody else
- *   -errno   it has not replied: fs/dispatch replies with the error
+ *   -errno     it has not replied: fs/dispatch replies with the error
  * An empty slot stands for the errno in its comment.
  */
 #ifndef FS_OPS_H
@@ -20,13 +20,16 @@
 #include "core/cred.h"
 #include "core/list.h"
 
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define FS_PARKED 1
 
+struct core_locks;
 struct core_ns;
 struct core_wait;
 struct fs_handle;
@@ -35,8 +38,10 @@ struct fs_nodes;
 
 /* One mount. Set up by fs/main before the first request, constant after. */
 struct fs {
+	struct fuse_session *session;
 	struct core_ns *ns;
 	struct core_wait *wait;
+	struct core_locks *locks;
 	struct fs_nodes *nodes;
 	bool read_only;		 /* -o ro */
 	bool passthrough;	 /* the kernel may be given backing files */
@@ -53,21 +58,31 @@ struct fs_call {
 
 struct fs_ops {
 	/*
-	 * For directories of objects. fs/dir answers with them.
+	 * These return 0 or -errno and fill in what is asked for; the replies are
+	 * made of it by fs/dispatch, fs/dir and fs/object.
 	 */
 
-	/* Lists what is in it; ret to be given to core_list_free(). */
+	/* Of the file system of the node's kind: statvfs(3). Required. */
+	int (*statfs)(const struct fs_call *call, struct statvfs *ret);
+
+	/* For directories. Lists it; ret to be given to core_list_free(). */
 	int (*list)(const struct fs_call *call, struct core_list *ret);
+	/* stat(2) of the directory; its inode number is the node's. */
+	int (*stat_dir)(const struct fs_call *call, struct stat *ret);
+	/* Removes a name. Empty: EPERM */
+	int (*unlink)(const struct fs_call *call, const char *name);
+	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
+	int (*rename)(const struct fs_call *call, const char *name,
+		      const char *new_name, unsigned int flags);
 	/* The kind of its objects; NULL: lookup is the directory's own. */
 	const struct fs_ops *child;
 
-	/*
-	 * For objects. fs/object answers with them.
-	 */
-
-	/* Resolves a name to a descriptor, as core_object_find(). */
+	/* For objects. Resolves a name to a descriptor: core_object_find(). */
 	int (*find)(const struct fs_call *call, const char *name, ino_t ino,
 		    int *ret_fd);
+	/* Creates one, or opens it: flags and mode as of open(2). */
+	int (*make)(const struct fs_call *call, const char *name, int flags,
+		    mode_t mode, int *ret_fd);
 	/* fstat(2) of an object's descriptor. */
 	int (*stat)(int fd, struct stat *ret);
 	/*
@@ -80,7 +95,7 @@ struct fs_ops {
 	bool unshared;
 
 	/*
-	 * Requests, each with the reply that is due on success.
+	 * These answer a request, with the reply that is named.
 	 */
 
 	/* fuse_reply_entry. Empty: ENOENT */
@@ -109,22 +124,12 @@ struct fs_ops {
 			int flags);
 	int (*removexattr)(const struct fs_call *call, struct fs_node *node,
 			   const char *name);
-	/* fuse_reply_statfs. Required. */
-	int (*statfs)(const struct fs_call *call);
 
 	/* In a directory. fs_reply_create. Empty: EPERM */
 	int (*create)(const struct fs_call *call, struct fs_node *dir,
 		      const char *name, mode_t mode, int flags);
-	/* fs_reply_entry; of a regular file. Empty: EPERM */
-	int (*mknod)(const struct fs_call *call, struct fs_node *dir,
-		     const char *name, mode_t mode);
 	/* fs_reply_create, of an object without a name. Empty: EOPNOTSUPP */
 	int (*tmpfile)(const struct fs_call *call, mode_t mode, int flags);
-	/* fuse_reply_err(0). Empty: EPERM */
-	int (*unlink)(const struct fs_call *call, const char *name);
-	/* fuse_reply_err(0), within a directory; RENAME_*. Empty: EPERM */
-	int (*rename)(const struct fs_call *call, const char *name,
-		      const char *new_name, unsigned int flags);
 
 	/* fs_reply_open; flags: of open(2). Required. */
 	int (*open)(const struct fs_call *call, struct fs_node *node,
@@ -142,6 +147,18 @@ struct fs_ops {
 	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
 	int (*lseek)(const struct fs_call *call, struct fs_handle *handle,
 		     off_t offset, int whence);
+	/* fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed */
+	int (*flush)(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner);
+	/* fuse_reply_lock; owner: who asks, as the kernel names it. Empty: ENOLCK */
+	int (*getlk)(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock);
+	/* fuse_reply_err(0); sleep: wait for it. Empty: ENOLCK */
+	int (*setlk)(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock, bool sleep);
+	/* fuse_reply_err(0); operation: of flock(2). Empty: ENOLCK */
+	int (*flock)(const struct fs_call *call, struct fs_handle *handle,
+		     int operation);
 	/* fuse_reply_buf with fuse_add_direntry. Empty: ENOTDIR */
 	int (*readdir)(const struct fs_call *call, struct fs_handle *handle,
 		       size_t size, off_t offset);

@@ -14,7 +14,6 @@ struct fs_opts {
 	int help;
 	int version;
 	int foreground;
-	int debug;
 	int read_only;
 	int no_passthrough;
 	char *source;	  /* as given, or NULL */

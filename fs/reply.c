@@ -9,7 +9,7 @@
  * FOPEN_DIRECT_IO: every read and write comes to the daemon, so what others do to
  * an object shows at once; mmap(MAP_SHARED) is ENODEV then. With a backing file
  * none does, and it is the object's own memory that is mapped. FOPEN_NOFLUSH:
- * nothing is to be done at close(2).
+ * nothing is to be done at close(2) of a queue.
  */
 #include "fs/reply.h"
 
@@ -38,7 +38,6 @@ static struct fuse_file_info add(const struct fs_call *call,
 		.backing_id = handle->backing_id,
 		.direct_io = !handle->backing_id,
 		.parallel_direct_writes = !handle->backing_id,
-		.noflush = 1,
 	};
 }
 

@@ -63,27 +63,30 @@ static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 	return -ENOENT;
 }
 
-static int root_getattr(const struct fs_call *call, struct fs_node *node)
+static int root_stat(const struct fs_call *call, struct stat *ret)
 {
 	struct core_cred self = core_cred_self();
-	struct stat st = { .st_mode = S_IFDIR | 0755,
-			   .st_nlink = 2 + N_ENTRIES,
-			   .st_uid = self.uid,
-			   .st_gid = self.gid };
 
-	st.st_atim = st.st_mtim = st.st_ctim = call->fs->started;
-	return fs_dir_reply_attr(call, node, &st);
+	*ret = (struct stat){ .st_mode = S_IFDIR | 0755,
+			      .st_nlink = 2 + N_ENTRIES,
+			      .st_uid = self.uid,
+			      .st_gid = self.gid,
+			      .st_atim = call->fs->started,
+			      .st_mtim = call->fs->started,
+			      .st_ctim = call->fs->started };
+	return 0;
 }
 
-static int root_statfs(const struct fs_call *call)
+static int root_statfs(const struct fs_call *call, struct statvfs *ret)
 {
-	return fs_shm_dir_ops.statfs(call);
+	return fs_shm_dir_ops.statfs(call, ret);
 }
 
 const struct fs_ops fs_root_ops = {
 	.list = root_list,
 	.lookup = root_lookup,
-	.getattr = root_getattr,
+	.getattr = fs_dir_getattr,
+	.stat_dir = root_stat,
 	.statfs = root_statfs,
 	.open = fs_dir_open,
 	.readdir = fs_dir_read,

@@ -3,14 +3,23 @@
 #include "core/shm.h"
 
 #include "core/cleanup.h"
+#include "core/lock.h"
 #include "core/object.h"
+#include "core/wait.h"
 #include "fs/dir.h"
 #include "fs/object.h"
 #include "fs/reply.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/file.h>
 
 static const struct fs_ops obj_ops;
+
+struct shm_handle {
+	struct fs_handle base;
+	atomic_bool locked; /* a record lock was taken through it */
+};
 
 static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 		    int *ret_fd)
@@ -35,20 +44,28 @@ static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
 
 static int handle_new(int *fd, struct fs_handle **ret)
 {
-	struct fs_handle *handle = calloc(1, sizeof(*handle));
+	struct shm_handle *handle = calloc(1, sizeof(*handle));
 
 	if (!handle)
 		return -ENOMEM;
-	handle->fd = core_steal_fd(fd);
-	*ret = handle;
+	handle->base.fd = core_steal_fd(fd);
+	*ret = &handle->base;
 	return 0;
 }
 
-static void obj_release(const struct fs_call *call, struct fs_handle *handle)
+/* flock(2) locks are those of the handle's fd, and go with it. */
+static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 {
-	fs_node_remove(call, handle);
-	(void)close(handle->fd);
+	struct shm_handle *handle = (struct shm_handle *)handle_;
+
+	if (call && handle->locked)
+		core_locks_drop_by(call->fs->locks, handle);
+	fs_node_remove(call, handle_);
+	(void)close(handle_->fd);
 	free(handle);
+	/* A lock of either kind may be free now. */
+	if (call)
+		core_wait_retry(call->fs->wait);
 }
 
 static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
@@ -68,42 +85,45 @@ static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
 	return fs_reply_open(call, node, handle, FS_OPEN_BACKED);
 }
 
-static int dir_create(const struct fs_call *call, struct fs_node *dir,
-		      const char *name, mode_t mode, int flags)
+static int obj_make(const struct fs_call *call, const char *name, int flags,
+		    mode_t mode, int *ret_fd)
 {
-	_cleanup_close_ int fd = -1;
+	return core_shm_open(call->fs->ns, &call->cred, name, flags | O_CREAT,
+			     mode, 0, ret_fd);
+}
+
+/* Replies to a create with an object that is open as *fd; takes it over. */
+static int reply_created(const struct fs_call *call, const char *name, int *fd)
+{
 	struct fs_handle *handle = NULL;
 	struct stat st;
-	int r;
+	int r = core_object_stat(*fd, &st);
 
-	(void)dir;
-	r = core_shm_open(call->fs->ns, &call->cred, name, flags | O_CREAT,
-			  mode, 0, &fd);
 	if (r == 0)
-		r = core_object_stat(fd, &st);
-	if (r == 0)
-		r = handle_new(&fd, &handle);
+		r = handle_new(fd, &handle);
 	if (r < 0)
 		return r;
 	return fs_reply_create(call, &obj_ops, name, &st, handle,
 			       FS_OPEN_BACKED);
 }
 
-static int dir_mknod(const struct fs_call *call, struct fs_node *dir,
-		     const char *name, mode_t mode)
+static int dir_create(const struct fs_call *call, struct fs_node *dir,
+		      const char *name, mode_t mode, int flags)
 {
 	_cleanup_close_ int fd = -1;
-	struct stat st;
-	int r;
+	int r = obj_make(call, name, flags, mode, &fd);
 
 	(void)dir;
-	r = core_shm_open(call->fs->ns, &call->cred, name,
-			  O_RDONLY | O_CREAT | O_EXCL, mode, 0, &fd);
-	if (r == 0)
-		r = core_object_stat(fd, &st);
-	if (r < 0)
-		return r;
-	return fs_reply_entry(call, &obj_ops, name, &st);
+	return r < 0 ? r : reply_created(call, name, &fd);
+}
+
+static int dir_tmpfile(const struct fs_call *call, mode_t mode, int flags)
+{
+	_cleanup_close_ int fd = -1;
+	int r = core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
+					&fd);
+
+	return r < 0 ? r : reply_created(call, "", &fd);
 }
 
 static int obj_read(const struct fs_call *call, struct fs_handle *handle,
@@ -162,54 +182,131 @@ static int obj_lseek(const struct fs_call *call, struct fs_handle *handle,
 	return 0;
 }
 
-static int dir_statfs(const struct fs_call *call)
+/*
+ * A lock that is waited for. Nobody tells when the lock of another process is
+ * released, so it is tried again from time to time, and at once when one is
+ * released through the mount.
+ */
+struct locker {
+	struct core_waiter waiter;
+	struct core_wait_queue *queue;
+	struct fs *fs;
+	fuse_req_t req;
+	struct fs_handle *handle;
+	int operation; /* of flock(2); 0: a record lock */
+	uint64_t owner;
+	struct flock lock;
+};
+
+static int lock_attempt(struct core_waiter *waiter)
 {
-	struct statvfs sv;
-	int r = core_shm_statfs(call->fs->ns, &sv);
+	struct locker *locker = (struct locker *)waiter;
+	struct fs_handle *handle = locker->handle;
+
+	if (locker->operation)
+		return flock(handle->fd, locker->operation | LOCK_NB) < 0
+			       ? -errno
+			       : 0;
+	((struct shm_handle *)handle)->locked = true;
+	return core_locks_set(locker->fs->locks, fs_node_ino(handle->node),
+			      locker->owner, handle, handle->fd, &locker->lock);
+}
+
+static void lock_done(struct core_waiter *waiter, int result)
+{
+	struct locker *locker = (struct locker *)waiter;
+
+	fuse_req_interrupt_func(locker->req, NULL, NULL);
+	(void)fuse_reply_err(locker->req, -result);
+	core_wait_close(locker->queue);
+	free(locker);
+}
+
+static void on_interrupt(fuse_req_t req, void *closure)
+{
+	struct locker *locker = closure;
+
+	(void)req;
+	core_wait_cancel(locker->fs->wait, &locker->waiter);
+}
+
+/* model: handle, and what is to be locked. */
+static int lock(const struct fs_call *call, const struct locker *model,
+		bool sleep)
+{
+	struct locker *locker = malloc(sizeof(*locker));
+	int r;
+
+	if (!locker)
+		return -ENOMEM;
+	*locker = *model;
+	locker->waiter.attempt = lock_attempt;
+	locker->waiter.done = lock_done;
+	locker->waiter.nowait = !sleep;
+	locker->fs = call->fs;
+	locker->req = call->req;
+	r = core_wait_open_timed(call->fs->wait, &locker->queue);
+	if (r < 0) {
+		free(locker);
+		return r;
+	}
+	/* As in fs/mq: set before anyone else can know it. */
+	fuse_req_interrupt_func(call->req, on_interrupt, locker);
+	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
+	return FS_PARKED;
+}
+
+static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock_, bool sleep)
+{
+	struct locker model = { .handle = handle,
+				.owner = owner,
+				.lock = *lock_ };
+	int r = lock(call, &model, sleep);
+
+	if (lock_->l_type != F_WRLCK)
+		core_wait_retry(call->fs->wait);
+	return r;
+}
+
+static int obj_flock(const struct fs_call *call, struct fs_handle *handle,
+		     int operation)
+{
+	struct locker model = { .handle = handle,
+				.operation = operation & ~LOCK_NB };
+	struct fs *fs = call->fs;
+	int r = lock(call, &model, !(operation & LOCK_NB));
+
+	if ((operation & ~LOCK_NB) != LOCK_EX)
+		core_wait_retry(fs->wait);
+	return r;
+}
+
+static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock_)
+{
+	struct flock found = *lock_;
+	int r = core_locks_get(call->fs->locks, fs_node_ino(handle->node),
+			       owner, handle->fd, &found);
 
 	if (r < 0)
 		return r;
-	(void)fuse_reply_statfs(call->req, &sv);
+	(void)fuse_reply_lock(call->req, &found);
 	return 0;
 }
 
-static int dir_unlink(const struct fs_call *call, const char *name)
+static int obj_flush(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner)
 {
-	int r = core_shm_unlink(call->fs->ns, &call->cred, name);
-
-	if (r < 0)
-		return r;
+	core_locks_drop(call->fs->locks, fs_node_ino(handle->node), owner);
+	core_wait_retry(call->fs->wait);
 	(void)fuse_reply_err(call->req, 0);
 	return 0;
 }
 
-static int dir_rename(const struct fs_call *call, const char *name,
-		      const char *new_name, unsigned int flags)
+static int shm_statfs(const struct fs_call *call, struct statvfs *ret)
 {
-	int r = core_shm_rename(call->fs->ns, &call->cred, name, new_name,
-				flags);
-
-	if (r < 0)
-		return r;
-	(void)fuse_reply_err(call->req, 0);
-	return 0;
-}
-
-static int dir_tmpfile(const struct fs_call *call, mode_t mode, int flags)
-{
-	_cleanup_close_ int fd = -1;
-	struct fs_handle *handle = NULL;
-	struct stat st;
-	int r = core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
-					&fd);
-
-	if (r == 0)
-		r = core_object_stat(fd, &st);
-	if (r == 0)
-		r = handle_new(&fd, &handle);
-	if (r < 0)
-		return r;
-	return fs_reply_create(call, &obj_ops, "", &st, handle, FS_OPEN_BACKED);
+	return core_shm_statfs(call->fs->ns, ret);
 }
 
 static int dir_list(const struct fs_call *call, struct core_list *ret)
@@ -217,18 +314,26 @@ static int dir_list(const struct fs_call *call, struct core_list *ret)
 	return core_shm_list(call->fs->ns, ret);
 }
 
-static int dir_getattr(const struct fs_call *call, struct fs_node *node)
+static int dir_stat(const struct fs_call *call, struct stat *ret)
 {
-	struct stat st;
-	int r = core_object_stat(call->fs->ns->shm_dir, &st);
+	return core_object_stat(call->fs->ns->shm_dir, ret);
+}
 
-	if (r < 0)
-		return r;
-	return fs_dir_reply_attr(call, node, &st);
+static int dir_unlink(const struct fs_call *call, const char *name)
+{
+	return core_shm_unlink(call->fs->ns, &call->cred, name);
+}
+
+static int dir_rename(const struct fs_call *call, const char *name,
+		      const char *new_name, unsigned int flags)
+{
+	return core_shm_rename(call->fs->ns, &call->cred, name, new_name,
+			       flags);
 }
 
 static const struct fs_ops obj_ops = {
 	.find = obj_find,
+	.make = obj_make,
 	.stat = core_object_stat,
 	.truncate = obj_truncate,
 	.getattr = fs_object_getattr,
@@ -238,12 +343,16 @@ static const struct fs_ops obj_ops = {
 	.setxattr = fs_object_setxattr,
 	.listxattr = fs_object_listxattr,
 	.removexattr = fs_object_removexattr,
-	.statfs = dir_statfs,
+	.statfs = shm_statfs,
 	.open = obj_open,
 	.read = obj_read,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
 	.lseek = obj_lseek,
+	.flush = obj_flush,
+	.getlk = obj_getlk,
+	.setlk = obj_setlk,
+	.flock = obj_flock,
 	.release = obj_release,
 };
 
@@ -251,10 +360,10 @@ const struct fs_ops fs_shm_dir_ops = {
 	.list = dir_list,
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
-	.getattr = dir_getattr,
-	.statfs = dir_statfs,
+	.getattr = fs_dir_getattr,
+	.stat_dir = dir_stat,
+	.statfs = shm_statfs,
 	.create = dir_create,
-	.mknod = dir_mknod,
 	.tmpfile = dir_tmpfile,
 	.unlink = dir_unlink,
 	.rename = dir_rename,

@@ -187,6 +187,11 @@ teardown() {
 		assert os.listdir(d) == []
 		open(sys.argv[1] + "/a", "w").close()
 		assert os.listdir(d) == ["a"]
+		d = os.open(sys.argv[1], os.O_RDONLY)
+		open(sys.argv[1] + "/b", "w").close()
+		os.lseek(d, 1, os.SEEK_SET)
+		assert len(list(os.scandir(d))) == 1
+		os.unlink(sys.argv[1] + "/b")
 		os.unlink(sys.argv[1] + "/a")
 	END
 }

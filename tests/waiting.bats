@@ -96,13 +96,13 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "kill -9 ends each of two who share a descriptor to write with" {
+@test "two who share one open file to write with end one after the other" {
 	make_full q
 	exec 5>"$MQ/q"
-	/bin/echo one >&5 3>&- &
+	/bin/echo long one >&5 3>&- &
 	one=$!
 	eventually waits $one
-	/bin/echo two >&5 3>&- &
+	/bin/echo long two >&5 3>&- &
 	two=$!
 	exec 5>&-
 	kill -9 $one

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A tree of (inode number, owner) under one lock, which is a leaf. An entry is
+ * there from an owner's first lock until its locks are dropped, also when it has
+ * released them all: what it costs is a descriptor.
+ */
+#include "core/lock.h"
+
+#include "core/cleanup.h"
+#include "core/cred.h"
+#include "core/object.h"
+
+#include <pthread.h>
+#include <search.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct holder {
+	ino_t ino; /* ino and owner: the key of the tree */
+	uint64_t owner;
+	const void *by;
+	int fd;
+	LIST_ENTRY(holder) entry;
+};
+
+struct core_locks {
+	pthread_mutex_t lock;
+	void *tree; /* of struct holder * */
+	LIST_HEAD(holder_list, holder) all;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return (x->owner > y->owner) - (x->owner < y->owner);
+}
+
+int core_locks_new(struct core_locks **ret)
+{
+	struct core_locks *locks = calloc(1, sizeof(*locks));
+
+	if (!locks)
+		return -ENOMEM;
+	pthread_mutex_init(&locks->lock, NULL);
+	*ret = locks;
+	return 0;
+}
+
+static void holder_free(struct core_locks *locks, struct holder *holder)
+{
+	tdelete(holder, &locks->tree, compare);
+	LIST_REMOVE(holder, entry);
+	(void)close(holder->fd);
+	free(holder);
+}
+
+struct core_locks *core_locks_free(struct core_locks *locks)
+{
+	struct holder *holder;
+
+	if (!locks)
+		return NULL;
+	while ((holder = LIST_FIRST(&locks->all)))
+		holder_free(locks, holder);
+	pthread_mutex_destroy(&locks->lock);
+	free(locks);
+	return NULL;
+}
+
+static struct holder *find(struct core_locks *locks, ino_t ino, uint64_t owner)
+{
+	struct holder key = { .ino = ino, .owner = owner };
+	struct holder **slot = tfind(&key, &locks->tree, compare);
+
+	return slot ? *slot : NULL;
+}
+
+/* With all the access that there is: a lock to write needs a writable one. */
+static int open_description(int fd, int *ret_fd)
+{
+	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY };
+	struct core_cred self = core_cred_self();
+	int r = -EACCES;
+
+	for (int i = 0; i < 3 && (r == -EACCES || r == -EPERM); i++)
+		r = core_object_reopen(&self, fd, flags[i], ret_fd);
+	return r == -EACCES ? -EBADF : r;
+}
+
+static int add(struct core_locks *locks, ino_t ino, uint64_t owner,
+	       const void *by, int fd, struct holder **ret)
+{
+	_cleanup_free_ struct holder *holder = calloc(1, sizeof(*holder));
+	int r;
+
+	if (!holder)
+		return -ENOMEM;
+	holder->ino = ino;
+	holder->owner = owner;
+	holder->by = by;
+	r = open_description(fd, &holder->fd);
+	if (r < 0)
+		return r;
+	if (!tsearch(holder, &locks->tree, compare)) {
+		(void)close(holder->fd);
+		return -ENOMEM;
+	}
+	LIST_INSERT_HEAD(&locks->all, holder, entry);
+	*ret = core_steal_ptr(holder);
+	return 0;
+}
+
+static int ofd(int fd, int command, struct flock *lock)
+{
+	lock->l_pid = 0;
+	return fcntl(fd, command, lock) < 0 ? -errno : 0;
+}
+
+int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
+		   const void *by, int fd, const struct flock *lock)
+{
+	struct flock copy = *lock;
+	struct holder *holder;
+	int r = 0;
+
+	pthread_mutex_lock(&locks->lock);
+	holder = find(locks, ino, owner);
+	if (!holder && lock->l_type != F_UNLCK)
+		r = add(locks, ino, owner, by, fd, &holder);
+	if (holder)
+		r = ofd(holder->fd, F_OFD_SETLK, &copy);
+	pthread_mutex_unlock(&locks->lock);
+	return r;
+}
+
+int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
+		   struct flock *lock)
+{
+	const struct holder *holder;
+	int r;
+
+	pthread_mutex_lock(&locks->lock);
+	holder = find(locks, ino, owner);
+	r = ofd(holder ? holder->fd : fd, F_OFD_GETLK, lock);
+	pthread_mutex_unlock(&locks->lock);
+	return r;
+}
+
+void core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
+{
+	struct holder *holder;
+
+	pthread_mutex_lock(&locks->lock);
+	holder = find(locks, ino, owner);
+	if (holder)
+		holder_free(locks, holder);
+	pthread_mutex_unlock(&locks->lock);
+}
+
+void core_locks_drop_by(struct core_locks *locks, const void *by)
+{
+	struct holder *holder, *next;
+
+	pthread_mutex_lock(&locks->lock);
+	for (holder = LIST_FIRST(&locks->all); holder; holder = next) {
+		next = LIST_NEXT(holder, entry);
+		if (holder->by == by)
+			holder_free(locks, holder);
+	}
+	pthread_mutex_unlock(&locks->lock);
+}
