@@ -228,7 +228,7 @@ static int read_queues_max(unsigned long *ret)
 	int n;
 
 	if (!file)
-		return -EIO;
+		return -errno;
 	n = fscanf(file, "%lu", ret);
 	(void)fclose(file);
 	return n == 1 ? 0 : -EIO;
@@ -239,7 +239,7 @@ int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
 {
 	struct statvfs sv = { .f_namemax = NAME_MAX };
 	struct core_list list;
-	unsigned long max;
+	unsigned long max = 0;
 	int r = read_queues_max(&max);
 
 	if (r < 0)

@@ -105,7 +105,7 @@ int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret);
 
 /*
  * What queues use of the namespace: f_files is queues_max, f_ffree how many
- * more there may be. Returns 0, -EIO (/proc/sys/fs/mqueue isn't readable), or as
+ * more there may be. Returns 0, what opening /proc/sys/fs/mqueue failed with, -EIO, or as
  * core_mq_list().
  */
 int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,

@@ -79,6 +79,17 @@ int core_object_stat(int fd, struct stat *ret)
 	return 0;
 }
 
+int core_object_statx(int fd, struct statx *ret)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		  &stx) < 0)
+		return -errno;
+	*ret = stx;
+	return 0;
+}
+
 int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode)
 {
 	struct fd_path path = fd_path(fd);

@@ -55,6 +55,9 @@ int core_object_reopen(const struct core_cred *cred, int fd, int flags,
 /* fstat(2) by the name that fchmod(2) and the others have here. */
 int core_object_stat(int fd, struct stat *ret);
 
+/* statx(2): all that stat(2) tells, and the time of birth where there is one. */
+int core_object_statx(int fd, struct statx *ret);
+
 /*
  * fchmod(2), fchown(2), futimens(3) and access(2) by cred, each with the errors
  * of its model. uid or gid -1: unchanged. times: as for futimens(3), with

@@ -109,6 +109,14 @@ ssize_t core_shm_write(const struct core_cred *cred, int fd, const void *buf,
 					   append ? RWF_APPEND : 0));
 }
 
+ssize_t core_shm_copy(const struct core_cred *cred, int fd_from,
+		      off_t offset_from, int fd_to, off_t offset_to,
+		      size_t size)
+{
+	return CORE_CRED_AS(cred, copy_file_range(fd_from, &offset_from, fd_to,
+						  &offset_to, size, 0));
+}
+
 int core_shm_rename(const struct core_ns *ns, const struct core_cred *cred,
 		    const char *name, const char *new_name, unsigned int flags)
 {

@@ -59,6 +59,10 @@ int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
 		      off_t offset, off_t length);
 ssize_t core_shm_write(const struct core_cred *cred, int fd, const void *buf,
 		       size_t size, off_t offset, bool append);
+/* copy_file_range(2) from one object to another or within one. */
+ssize_t core_shm_copy(const struct core_cred *cred, int fd_from,
+		      off_t offset_from, int fd_to, off_t offset_to,
+		      size_t size);
 
 /*
  * Moves an object to another name: renameat2(2) as cred.

@@ -170,6 +170,23 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	end(&call, fs_node_ops(node)->getattr(&call.base, node));
 }
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+/* Asked for what stat(2) doesn't tell: the time of birth. */
+static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
+		     struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	struct statx stx;
+	int r = fs_node_ops(node)->statx(&call.base, node, &stx);
+
+	(void)flags, (void)mask, (void)fi;
+	if (r == 0)
+		(void)fuse_reply_statx(req, 0, &stx, 0);
+	end(&call, r);
+}
+#endif
+
 static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
 		       int to_set, struct fuse_file_info *fi)
 {
@@ -214,9 +231,9 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&call, ops->create
-			   ? ops->create(&call.base, dir, name, mode, fi->flags)
-			   : -EPERM);
+	end(&call, ops->child ? fs_object_create(&call.base, dir, name, mode,
+						 fi->flags)
+			      : -EPERM);
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -292,8 +309,9 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&call, ops->tmpfile ? ops->tmpfile(&call.base, mode, fi->flags)
-				: -EOPNOTSUPP);
+	end(&call, ops->child && ops->child->make_anonymous
+			   ? fs_object_tmpfile(&call.base, dir, mode, fi->flags)
+			   : -EOPNOTSUPP);
 }
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -393,6 +411,23 @@ static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 				  : -EOPNOTSUPP);
 }
 
+static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
+			       struct fuse_file_info *fi, fuse_ino_t to_id,
+			       off_t to_offset, struct fuse_file_info *to_fi,
+			       size_t size, int flags)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_node *to = fs_node_from_id(call.base.fs->nodes, to_id);
+
+	(void)flags; /* none are defined */
+	end(&call, ops->copy && fs_node_ops(to) == ops
+			   ? ops->copy(&call.base, HANDLE(fi), offset,
+				       HANDLE(to_fi), to_offset, size)
+			   : -EINVAL);
+}
+
 static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
@@ -470,6 +505,9 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.forget = on_forget,
 	.forget_multi = on_forget_multi,
 	.getattr = on_getattr,
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+	.statx = on_statx,
+#endif
 	.setattr = on_setattr,
 	.access = on_access,
 	.statfs = on_statfs,
@@ -493,6 +531,7 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.read = on_read,
 	.write = on_write,
 	.fallocate = on_fallocate,
+	.copy_file_range = on_copy_file_range,
 	.lseek = on_lseek,
 	.flush = on_flush,
 	.getlk = on_getlk,

@@ -24,9 +24,6 @@
 #include <pthread.h>
 #include <string.h>
 
-static const struct fs_ops obj_ops;
-static int obj_stat(int fd, struct stat *ret);
-
 /* A message taken from a queue: the handle's and that of replies under way. */
 struct message {
 	unsigned int refs;
@@ -230,9 +227,17 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
 		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	struct mq_handle *handle = (struct mq_handle *)handle_;
-	struct transfer *read = calloc(1, sizeof(*read));
+	struct transfer *read;
 	bool found;
 
+	/*
+	 * Only read(2) and its like say whose they are. The kernel's page cache,
+	 * which serves splice(2) and mmap(2), can't give back what it reads ahead
+	 * or for somebody who is killed.
+	 */
+	if (!fi->lock_owner)
+		return -EINVAL;
+	read = calloc(1, sizeof(*read));
 	if (!read)
 		return -ENOMEM;
 	read->waiter.attempt = read_attempt;
@@ -324,86 +329,44 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 	free(handle);
 }
 
-/* Takes over *fd, also on failure. */
-static int handle_new(const struct fs *fs, int *fd, ino_t ino, int flags,
-		      struct mq_handle **ret)
-{
-	struct mq_handle *handle = calloc(1, sizeof(*handle));
-	int r;
-
-	if (!handle)
-		return -ENOMEM;
-	pthread_mutex_init(&handle->lock, NULL);
-	handle->base.fd = core_steal_fd(fd);
-	/* Only who just reads can use a position, to seek back in the window. */
-	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
-	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
-	if (r == 0)
-		r = core_wait_open(fs->wait, ino, handle->base.fd,
-				   &handle->queue);
-	if (r < 0) {
-		obj_release(NULL, &handle->base);
-		return r;
-	}
-	*ret = handle;
-	return 0;
-}
-
-static unsigned int reply_flags(const struct mq_handle *handle)
-{
-	return handle->stream ? FS_OPEN_STREAM : 0;
-}
-
 /* Reading takes messages away, which a read-only mount doesn't allow. */
 static bool may_read(const struct fs *fs, int flags)
 {
 	return !fs->read_only || (flags & O_ACCMODE) == O_WRONLY;
 }
 
-static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
+static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+		    struct fs_handle **ret)
 {
-	ino_t ino = fs_node_ino(node);
-	_cleanup_close_ int fd = -1;
-	struct mq_handle *handle = NULL;
-	char name[NAME_MAX + 1];
+	struct mq_handle *handle;
 	int r;
 
 	if (!may_read(call->fs, flags))
 		return -EROFS;
-	fs_node_name(node, name);
-	r = core_mq_open(call->fs->ns, &call->cred, name, flags & O_ACCMODE, 0,
-			 NULL, ino, &fd);
+	handle = calloc(1, sizeof(*handle));
+	if (!handle)
+		return -ENOMEM;
+	pthread_mutex_init(&handle->lock, NULL);
+	handle->base.fd = core_steal_fd(fd);
+	/* Only who just reads can use a position, to seek back in the window. */
+	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
+	handle->base.flags = handle->stream ? FS_HANDLE_STREAM : 0;
+	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
 	if (r == 0)
-		r = handle_new(call->fs, &fd, ino, flags, &handle);
+		r = core_wait_open(call->fs->wait, ino, handle->base.fd,
+				   &handle->queue);
 	if (r < 0)
-		return r == -ENOENT ? -ESTALE : r;
-	return fs_reply_open(call, node, &handle->base, reply_flags(handle));
+		obj_release(NULL, &handle->base);
+	else
+		*ret = &handle->base;
+	return r;
 }
 
 static int obj_make(const struct fs_call *call, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
-	return core_mq_open(call->fs->ns, &call->cred, name, flags | O_CREAT,
-			    mode, NULL, 0, ret_fd);
-}
-
-static int dir_create(const struct fs_call *call, struct fs_node *dir,
-		      const char *name, mode_t mode, int flags)
-{
-	_cleanup_close_ int fd = -1;
-	struct mq_handle *handle = NULL;
-	struct stat st;
-	int r = obj_make(call, name, flags, mode, &fd);
-
-	(void)dir;
-	if (r == 0)
-		r = obj_stat(fd, &st);
-	if (r == 0)
-		r = handle_new(call->fs, &fd, st.st_ino, flags, &handle);
-	if (r < 0)
-		return r;
-	return fs_reply_create(call, &obj_ops, name, &st, &handle->base,
-			       reply_flags(handle));
+	return core_mq_open(call->fs->ns, &call->cred, name, flags, mode, NULL,
+			    0, ret_fd);
 }
 
 static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
@@ -457,6 +420,11 @@ static int dir_list(const struct fs_call *call, struct core_list *ret)
 	return core_mq_list(call->fs->ns, &call->cred, ret);
 }
 
+static int dir_fd(const struct fs_call *call)
+{
+	return call->fs->ns->mq_dir;
+}
+
 static int dir_stat(const struct fs_call *call, struct stat *ret)
 {
 	return core_mq_stat_dir(call->fs->ns, ret);
@@ -470,10 +438,13 @@ static int dir_unlink(const struct fs_call *call, const char *name)
 static const struct fs_ops obj_ops = {
 	.find = obj_find,
 	.make = obj_make,
+	.open_flags = O_ACCMODE,
+	.hold = obj_hold,
 	.stat = obj_stat,
 	.truncate = obj_truncate,
 	.unshared = true,
 	.getattr = fs_object_getattr,
+	.statx = fs_object_statx,
 	.setattr = fs_object_setattr,
 	.access = fs_object_access,
 	.getxattr = fs_object_getxattr,
@@ -481,7 +452,7 @@ static const struct fs_ops obj_ops = {
 	.listxattr = fs_object_listxattr,
 	.removexattr = fs_object_removexattr,
 	.statfs = mq_statfs,
-	.open = obj_open,
+	.open = fs_object_open,
 	.read = obj_read,
 	.write = obj_write,
 	.release = obj_release,
@@ -492,9 +463,11 @@ const struct fs_ops fs_mq_dir_ops = {
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
 	.getattr = fs_dir_getattr,
+	.statx = fs_dir_statx,
 	.stat_dir = dir_stat,
+	.dir_fd = dir_fd,
+	.access = fs_dir_access,
 	.statfs = mq_statfs,
-	.create = dir_create,
 	.unlink = dir_unlink,
 	.open = fs_dir_open,
 	.readdir = fs_dir_read,

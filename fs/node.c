@@ -26,6 +26,7 @@ struct fs_node {
 
 	pthread_mutex_t lock;
 	char *name;
+	int kept; /* see fs_node_keep(); or -1 */
 	LIST_HEAD(handle_list, fs_handle) handles;
 };
 
@@ -55,6 +56,7 @@ int fs_nodes_new(struct fs_nodes **ret)
 	pthread_mutex_init(&nodes->root.lock, NULL);
 	nodes->root.ops = &fs_root_ops;
 	nodes->root.ino = FUSE_ROOT_ID;
+	nodes->root.kept = -1;
 	*ret = nodes;
 	return 0;
 }
@@ -70,6 +72,7 @@ static void release_handles(struct fs_node *node)
 static void node_free(struct fs_node *node)
 {
 	pthread_mutex_destroy(&node->lock);
+	core_closep(&node->kept);
 	free(node->name);
 	free(node);
 }
@@ -123,6 +126,7 @@ static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 		return -ENOMEM;
 	node->ops = ops;
 	node->ino = ino;
+	node->kept = -1;
 	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
 		free(node);
 		return -ENOMEM;
@@ -247,6 +251,14 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 	pthread_mutex_unlock(&node->lock);
 }
 
+void fs_node_keep(struct fs_node *node, int fd)
+{
+	pthread_mutex_lock(&node->lock);
+	if (node->kept < 0)
+		node->kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	pthread_mutex_unlock(&node->lock);
+}
+
 int fs_node_dup(struct fs_node *node, int *ret_fd)
 {
 	struct fs_handle *handle;
@@ -254,7 +266,9 @@ int fs_node_dup(struct fs_node *node, int *ret_fd)
 
 	pthread_mutex_lock(&node->lock);
 	handle = LIST_FIRST(&node->handles);
-	if (handle) {
+	if (node->kept >= 0) {
+		r = core_steal_fd(&node->kept);
+	} else if (handle) {
 		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;

@@ -21,10 +21,16 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+/* The file has no position: no lseek, pread or pwrite; see fs/reply.c. */
+#define FS_HANDLE_STREAM 1U
+/* The kernel may go straight to fd: fs_node_add_backed(). */
+#define FS_HANDLE_BACKED 2U
+
 /* An open file or directory. Part of the kind's own structure. */
 struct fs_handle {
 	struct fs_node *node; /* NULL until it is added */
 	int fd;		      /* of the open object, or -1 */
+	unsigned int flags;   /* FS_HANDLE_* */
 	int backing_id;	      /* see fs_node_add_backed(); 0: none */
 	LIST_ENTRY(fs_handle) entry;
 };
@@ -83,10 +89,22 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 			struct fs_handle *handle);
 
 /*
- * Duplicates the descriptor of an open handle of the node, through which the
- * object can be reached also when it has no name any more.
+ * Lets the next fs_node_dup() find the object although nothing is open, even if
+ * its name is gone by then. fd: of the object; duplicated.
  *
- * Returns 0, -ENOENT (nothing is open), -EMFILE.
+ * Not for every lookup, as it pins the object's memory. A name that others keep
+ * changing may be another object's each time when the kernel comes to use what a
+ * lookup has found; who was told so once (ESTALE) looks it up again, and finds
+ * it kept.
+ */
+void fs_node_keep(struct fs_node *node, int fd);
+
+/*
+ * Duplicates the descriptor of an open handle of the node, or takes the one that
+ * was kept, through which the object can be reached also when it has no name any
+ * more.
+ *
+ * Returns 0, -ENOENT (nothing is open or kept), -EMFILE.
  */
 int fs_node_dup(struct fs_node *node, int *ret_fd);
 

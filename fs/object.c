@@ -5,6 +5,19 @@
 #include "core/object.h"
 #include "fs/reply.h"
 
+/* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
+#define FMODE_EXEC 0x20
+
+/* Whether somebody was told ESTALE and will look a name up once more. */
+static bool retries(struct fs *fs)
+{
+	unsigned int n = fs->n_stale;
+
+	while (n > 0 && !atomic_compare_exchange_weak(&fs->n_stale, &n, n - 1))
+		;
+	return n > 0;
+}
+
 int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 		     const char *name)
 {
@@ -17,7 +30,8 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 		r = ops->stat(fd, &st);
 	if (r < 0)
 		return r;
-	return fs_reply_entry(call, ops, name, &st);
+	return fs_reply_entry(call, ops, name, &st,
+			      retries(call->fs) ? fd : -1);
 }
 
 int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
@@ -32,7 +46,56 @@ int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 		r = ops->stat(fd, &st);
 	if (r < 0)
 		return r;
-	return fs_reply_entry(call, ops, name, &st);
+	return fs_reply_entry(call, ops, name, &st, -1);
+}
+
+/* Replies with an object that was created or opened as *fd. */
+static int reply_created(const struct fs_call *call, const struct fs_ops *ops,
+			 const char *name, int *fd, int flags)
+{
+	struct fs_handle *handle = NULL;
+	struct stat st;
+	int r = ops->stat(*fd, &st);
+
+	if (r == 0)
+		r = ops->hold(call, fd, st.st_ino, flags, &handle);
+	if (r < 0)
+		return r;
+	return fs_reply_create(call, ops, name, &st, handle);
+}
+
+/*
+ * With O_EXCL first, also if the caller left that open: to know whether there is
+ * something to be undone when the rest fails.
+ */
+int fs_object_create(const struct fs_call *call, struct fs_node *dir,
+		     const char *name, mode_t mode, int flags)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	bool created;
+	int r;
+
+	flags |= O_CREAT;
+	r = ops->make(call, name, flags | O_EXCL, mode, &fd);
+	created = r == 0;
+	if (r == -EEXIST && !(flags & O_EXCL))
+		r = ops->make(call, name, flags, mode, &fd);
+	if (r == 0)
+		r = reply_created(call, ops, name, &fd, flags);
+	if (r < 0 && created)
+		(void)fs_node_ops(dir)->unlink(call, name);
+	return r;
+}
+
+int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
+		      mode_t mode, int flags)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	int r = ops->make_anonymous(call, flags, mode, &fd);
+
+	return r < 0 ? r : reply_created(call, ops, "", &fd, flags);
 }
 
 /*
@@ -50,7 +113,40 @@ static int node_fd(const struct fs_call *call, struct fs_node *node,
 		return r;
 	fs_node_name(node, name);
 	r = fs_node_ops(node)->find(call, name, fs_node_ino(node), ret_fd);
-	return r == -ENOENT ? -ESTALE : r;
+	if (r == -ENOENT)
+		r = -ESTALE;
+	/* Two lookups: one finds that the name leads elsewhere, one to where. */
+	if (r == -ESTALE)
+		call->fs->n_stale += 2;
+	return r;
+}
+
+/* What is executed need not be readable; what isn't executable is not read. */
+static int open_to_execute(const struct core_cred *cred, int fd, int *ret_fd)
+{
+	struct core_cred self = core_cred_self();
+	int r = core_object_access(cred, fd, X_OK);
+
+	return r < 0 ? r : core_object_reopen(&self, fd, O_RDONLY, ret_fd);
+}
+
+int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	_cleanup_close_ int found = -1, fd = -1;
+	struct fs_handle *handle = NULL;
+	int r = node_fd(call, node, &found);
+
+	if (r == 0 && (flags & FMODE_EXEC))
+		r = open_to_execute(&call->cred, found, &fd);
+	else if (r == 0)
+		r = core_object_reopen(&call->cred, found,
+				       flags & ops->open_flags, &fd);
+	if (r == 0)
+		r = ops->hold(call, &fd, fs_node_ino(node), flags, &handle);
+	if (r < 0)
+		return r;
+	return fs_reply_open(call, node, handle);
 }
 
 static int reply_attr(const struct fs_call *call, const struct fs_ops *ops,
@@ -73,6 +169,26 @@ int fs_object_getattr(const struct fs_call *call, struct fs_node *node)
 	if (r < 0)
 		return r;
 	return reply_attr(call, fs_node_ops(node), fd);
+}
+
+int fs_object_statx(const struct fs_call *call, struct fs_node *node,
+		    struct statx *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st = { 0 };
+	int r = node_fd(call, node, &fd);
+
+	if (r == 0)
+		r = fs_node_ops(node)->stat(fd, &st);
+	if (r == 0)
+		r = core_object_statx(fd, ret);
+	if (r < 0)
+		return r;
+	/* What the kind tells otherwise than the kernel. */
+	ret->stx_size = (uint64_t)st.st_size;
+	ret->stx_blocks = (uint64_t)st.st_blocks;
+	ret->stx_blksize = (uint32_t)st.st_blksize;
+	return 0;
 }
 
 static struct timespec new_time(int to_set, int set, int now,

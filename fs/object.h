@@ -15,9 +15,16 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 
 int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 		    const char *name, mode_t mode);
+int fs_object_create(const struct fs_call *call, struct fs_node *dir,
+		     const char *name, mode_t mode, int flags);
+int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
+		      mode_t mode, int flags);
 
 /* For the object. */
+int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags);
 int fs_object_getattr(const struct fs_call *call, struct fs_node *node);
+int fs_object_statx(const struct fs_call *call, struct fs_node *node,
+		    struct statx *ret);
 int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 		      struct fs_handle *handle, const struct stat *attr,
 		      int to_set);

@@ -22,6 +22,7 @@
 
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -36,7 +37,7 @@ struct fs_handle;
 struct fs_node;
 struct fs_nodes;
 
-/* One mount. Set up by fs/main before the first request, constant after. */
+/* One mount. Set up by fs/main and FUSE_INIT, constant after but for n_stale. */
 struct fs {
 	struct fuse_session *session;
 	struct core_ns *ns;
@@ -47,6 +48,7 @@ struct fs {
 	bool passthrough;	 /* the kernel may be given backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
+	atomic_uint n_stale;	 /* see fs_node_keep() */
 };
 
 /* One request. */
@@ -69,6 +71,8 @@ struct fs_ops {
 	int (*list)(const struct fs_call *call, struct core_list *ret);
 	/* stat(2) of the directory; its inode number is the node's. */
 	int (*stat_dir)(const struct fs_call *call, struct stat *ret);
+	/* The directory that it stands for, or -1. Empty: -1 */
+	int (*dir_fd)(const struct fs_call *call);
 	/* Removes a name. Empty: EPERM */
 	int (*unlink)(const struct fs_call *call, const char *name);
 	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
@@ -80,9 +84,20 @@ struct fs_ops {
 	/* For objects. Resolves a name to a descriptor: core_object_find(). */
 	int (*find)(const struct fs_call *call, const char *name, ino_t ino,
 		    int *ret_fd);
-	/* Creates one, or opens it: flags and mode as of open(2). */
+	/* Creates or opens one: flags (O_CREAT is set) and mode of open(2). */
 	int (*make)(const struct fs_call *call, const char *name, int flags,
 		    mode_t mode, int *ret_fd);
+	/* Creates one that has no name. Empty: EOPNOTSUPP */
+	int (*make_anonymous)(const struct fs_call *call, int flags,
+			      mode_t mode, int *ret_fd);
+	/* Which flags of open(2) count when an existing one is opened. */
+	int open_flags;
+	/*
+	 * Makes a handle of a descriptor that was opened with these flags, and
+	 * takes it over on success. ino: the object's inode number.
+	 */
+	int (*hold)(const struct fs_call *call, int *fd, ino_t ino, int flags,
+		    struct fs_handle **ret);
 	/* fstat(2) of an object's descriptor. */
 	int (*stat)(int fd, struct stat *ret);
 	/*
@@ -93,6 +108,10 @@ struct fs_ops {
 			int fd, off_t size);
 	/* Whether each lookup gives a node of its own; see fs/node.h. */
 	bool unshared;
+
+	/* All that the node's attributes are, with the time of birth. Required. */
+	int (*statx)(const struct fs_call *call, struct fs_node *node,
+		     struct statx *ret);
 
 	/*
 	 * These answer a request, with the reply that is named.
@@ -125,12 +144,6 @@ struct fs_ops {
 	int (*removexattr)(const struct fs_call *call, struct fs_node *node,
 			   const char *name);
 
-	/* In a directory. fs_reply_create. Empty: EPERM */
-	int (*create)(const struct fs_call *call, struct fs_node *dir,
-		      const char *name, mode_t mode, int flags);
-	/* fs_reply_create, of an object without a name. Empty: EOPNOTSUPP */
-	int (*tmpfile)(const struct fs_call *call, mode_t mode, int flags);
-
 	/* fs_reply_open; flags: of open(2). Required. */
 	int (*open)(const struct fs_call *call, struct fs_node *node,
 		    int flags);
@@ -144,6 +157,13 @@ struct fs_ops {
 	/* fuse_reply_err(0); mode: FALLOC_FL_*. Empty: EOPNOTSUPP */
 	int (*fallocate)(const struct fs_call *call, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length);
+	/*
+	 * fuse_reply_write, to a handle of the same kind. Empty: EINVAL, at which
+	 * tools go back to read and write
+	 */
+	int (*copy)(const struct fs_call *call, struct fs_handle *from,
+		    off_t offset_from, struct fs_handle *to, off_t offset_to,
+		    size_t size);
 	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
 	int (*lseek)(const struct fs_call *call, struct fs_handle *handle,
 		     off_t offset, int whence);

@@ -26,10 +26,9 @@ struct fuse_entry_param fs_entry(const struct fs_node *node,
 
 /* Adds the handle to the node; what the kernel is to know of it. */
 static struct fuse_file_info add(const struct fs_call *call,
-				 struct fs_node *node, struct fs_handle *handle,
-				 unsigned int flags)
+				 struct fs_node *node, struct fs_handle *handle)
 {
-	if (flags & FS_OPEN_BACKED)
+	if (handle->flags & FS_HANDLE_BACKED)
 		fs_node_add_backed(call, node, handle);
 	else
 		fs_node_add(node, handle);
@@ -75,7 +74,7 @@ static struct fuse_entry_out entry_out(const struct fs_node *node,
 }
 
 int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
-		   const char *name, const struct stat *st)
+		   const char *name, const struct stat *st, int keep)
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
@@ -83,6 +82,8 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 
 	if (r < 0)
 		return r;
+	if (keep >= 0)
+		fs_node_keep(node, keep);
 	entry = fs_entry(node, st);
 	if (fuse_reply_entry(call->req, &entry) < 0)
 		fs_node_forget(call->fs->nodes, node, 1);
@@ -90,13 +91,13 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 }
 
 int fs_reply_open(const struct fs_call *call, struct fs_node *node,
-		  struct fs_handle *handle, unsigned int flags)
+		  struct fs_handle *handle)
 {
-	struct fuse_file_info fi = add(call, node, handle, flags);
+	struct fuse_file_info fi = add(call, node, handle);
 	struct fuse_open_out out = stream_out(&fi);
 	int r;
 
-	if (flags & FS_OPEN_STREAM)
+	if (handle->flags & FS_HANDLE_STREAM)
 		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
 	else
 		r = fuse_reply_open(call->req, &fi);
@@ -107,7 +108,7 @@ int fs_reply_open(const struct fs_call *call, struct fs_node *node,
 
 int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 		    const char *name, const struct stat *st,
-		    struct fs_handle *handle, unsigned int flags)
+		    struct fs_handle *handle)
 {
 	struct {
 		struct fuse_entry_out entry;
@@ -122,8 +123,8 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 		ops->release(NULL, handle);
 		return r;
 	}
-	fi = add(call, node, handle, flags);
-	if (flags & FS_OPEN_STREAM) {
+	fi = add(call, node, handle);
+	if (handle->flags & FS_HANDLE_STREAM) {
 		out.entry = entry_out(node, st);
 		out.open = stream_out(&fi);
 		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));

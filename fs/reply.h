@@ -8,34 +8,28 @@
 
 #include "fs/node.h"
 
-/* A file without a position: no lseek, pread or pwrite; see fs/reply.c. */
-#define FS_OPEN_STREAM 1U
-/* The kernel may go straight to the handle's fd: fs_node_add_backed(). */
-#define FS_OPEN_BACKED 2U
-
 /* Fills in the reply for a node; attributes and names are never cached. */
 struct fuse_entry_param fs_entry(const struct fs_node *node,
 				 const struct stat *st);
 
 /*
  * Finds or makes the node of an object and replies with it: to a lookup or
- * mknod. st: its attributes; st_ino is its inode number.
+ * mknod. st: its attributes; st_ino is its inode number. keep: -1, or what to
+ * give to fs_node_keep().
  */
 int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
-		   const char *name, const struct stat *st);
+		   const char *name, const struct stat *st, int keep);
 
 /*
  * Replies to open or opendir with a handle, which is added to the node. When
  * the process is gone by then the handle is released.
- *
- * flags: FS_OPEN_*.
  */
 int fs_reply_open(const struct fs_call *call, struct fs_node *node,
-		  struct fs_handle *handle, unsigned int flags);
+		  struct fs_handle *handle);
 
 /* Both, to a create. The handle is released also when this fails. */
 int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 		    const char *name, const struct stat *st,
-		    struct fs_handle *handle, unsigned int flags);
+		    struct fs_handle *handle);
 
 #endif

@@ -47,18 +47,23 @@ static int root_list(const struct fs_call *call, struct core_list *ret)
 	return 0;
 }
 
-/* The attributes follow with getattr: none of these is used before. */
 static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 		       const char *name)
 {
+	const struct fs_ops *ops;
+	struct stat st;
+	int r;
+
 	(void)dir;
 	for (size_t i = 0; i < N_ENTRIES; i++) {
-		struct stat st = { .st_ino = entry_ino(i),
-				   .st_mode = S_IFDIR | 0755,
-				   .st_nlink = 2 };
-
-		if (strcmp(name, entries[i].name) == 0)
-			return fs_reply_entry(call, entries[i].ops, name, &st);
+		if (strcmp(name, entries[i].name) != 0)
+			continue;
+		ops = entries[i].ops;
+		r = ops->stat_dir(call, &st);
+		if (r < 0)
+			return r;
+		st.st_ino = entry_ino(i);
+		return fs_reply_entry(call, ops, name, &st, -1);
 	}
 	return -ENOENT;
 }
@@ -86,6 +91,7 @@ const struct fs_ops fs_root_ops = {
 	.list = root_list,
 	.lookup = root_lookup,
 	.getattr = fs_dir_getattr,
+	.statx = fs_dir_statx,
 	.stat_dir = root_stat,
 	.statfs = root_statfs,
 	.open = fs_dir_open,

@@ -14,8 +14,6 @@
 #include <stdatomic.h>
 #include <sys/file.h>
 
-static const struct fs_ops obj_ops;
-
 struct shm_handle {
 	struct fs_handle base;
 	atomic_bool locked; /* a record lock was taken through it */
@@ -42,13 +40,16 @@ static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
 				 size);
 }
 
-static int handle_new(int *fd, struct fs_handle **ret)
+static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+		    struct fs_handle **ret)
 {
 	struct shm_handle *handle = calloc(1, sizeof(*handle));
 
+	(void)call, (void)ino, (void)flags;
 	if (!handle)
 		return -ENOMEM;
 	handle->base.fd = core_steal_fd(fd);
+	handle->base.flags = FS_HANDLE_BACKED;
 	*ret = &handle->base;
 	return 0;
 }
@@ -68,62 +69,18 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 		core_wait_retry(call->fs->wait);
 }
 
-static int obj_open(const struct fs_call *call, struct fs_node *node, int flags)
-{
-	_cleanup_close_ int fd = -1;
-	struct fs_handle *handle = NULL;
-	char name[NAME_MAX + 1];
-	int r;
-
-	fs_node_name(node, name);
-	r = core_shm_open(call->fs->ns, &call->cred, name, flags & ~O_CREAT, 0,
-			  fs_node_ino(node), &fd);
-	if (r == 0)
-		r = handle_new(&fd, &handle);
-	if (r < 0)
-		return r == -ENOENT ? -ESTALE : r;
-	return fs_reply_open(call, node, handle, FS_OPEN_BACKED);
-}
-
 static int obj_make(const struct fs_call *call, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
-	return core_shm_open(call->fs->ns, &call->cred, name, flags | O_CREAT,
-			     mode, 0, ret_fd);
+	return core_shm_open(call->fs->ns, &call->cred, name, flags, mode, 0,
+			     ret_fd);
 }
 
-/* Replies to a create with an object that is open as *fd; takes it over. */
-static int reply_created(const struct fs_call *call, const char *name, int *fd)
+static int obj_make_anonymous(const struct fs_call *call, int flags,
+			      mode_t mode, int *ret_fd)
 {
-	struct fs_handle *handle = NULL;
-	struct stat st;
-	int r = core_object_stat(*fd, &st);
-
-	if (r == 0)
-		r = handle_new(fd, &handle);
-	if (r < 0)
-		return r;
-	return fs_reply_create(call, &obj_ops, name, &st, handle,
-			       FS_OPEN_BACKED);
-}
-
-static int dir_create(const struct fs_call *call, struct fs_node *dir,
-		      const char *name, mode_t mode, int flags)
-{
-	_cleanup_close_ int fd = -1;
-	int r = obj_make(call, name, flags, mode, &fd);
-
-	(void)dir;
-	return r < 0 ? r : reply_created(call, name, &fd);
-}
-
-static int dir_tmpfile(const struct fs_call *call, mode_t mode, int flags)
-{
-	_cleanup_close_ int fd = -1;
-	int r = core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
-					&fd);
-
-	return r < 0 ? r : reply_created(call, "", &fd);
+	return core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
+				       ret_fd);
 }
 
 static int obj_read(const struct fs_call *call, struct fs_handle *handle,
@@ -168,6 +125,19 @@ static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
 	if (r < 0)
 		return r;
 	(void)fuse_reply_err(call->req, 0);
+	return 0;
+}
+
+static int obj_copy(const struct fs_call *call, struct fs_handle *from,
+		    off_t offset_from, struct fs_handle *to, off_t offset_to,
+		    size_t size)
+{
+	ssize_t n = core_shm_copy(&call->cred, from->fd, offset_from, to->fd,
+				  offset_to, size);
+
+	if (n < 0)
+		return (int)n;
+	(void)fuse_reply_write(call->req, (size_t)n);
 	return 0;
 }
 
@@ -314,6 +284,11 @@ static int dir_list(const struct fs_call *call, struct core_list *ret)
 	return core_shm_list(call->fs->ns, ret);
 }
 
+static int dir_fd(const struct fs_call *call)
+{
+	return call->fs->ns->shm_dir;
+}
+
 static int dir_stat(const struct fs_call *call, struct stat *ret)
 {
 	return core_object_stat(call->fs->ns->shm_dir, ret);
@@ -334,9 +309,13 @@ static int dir_rename(const struct fs_call *call, const char *name,
 static const struct fs_ops obj_ops = {
 	.find = obj_find,
 	.make = obj_make,
+	.make_anonymous = obj_make_anonymous,
+	.open_flags = O_ACCMODE | O_TRUNC,
+	.hold = obj_hold,
 	.stat = core_object_stat,
 	.truncate = obj_truncate,
 	.getattr = fs_object_getattr,
+	.statx = fs_object_statx,
 	.setattr = fs_object_setattr,
 	.access = fs_object_access,
 	.getxattr = fs_object_getxattr,
@@ -344,10 +323,11 @@ static const struct fs_ops obj_ops = {
 	.listxattr = fs_object_listxattr,
 	.removexattr = fs_object_removexattr,
 	.statfs = shm_statfs,
-	.open = obj_open,
+	.open = fs_object_open,
 	.read = obj_read,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
+	.copy = obj_copy,
 	.lseek = obj_lseek,
 	.flush = obj_flush,
 	.getlk = obj_getlk,
@@ -361,10 +341,11 @@ const struct fs_ops fs_shm_dir_ops = {
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
 	.getattr = fs_dir_getattr,
+	.statx = fs_dir_statx,
 	.stat_dir = dir_stat,
+	.dir_fd = dir_fd,
+	.access = fs_dir_access,
 	.statfs = shm_statfs,
-	.create = dir_create,
-	.tmpfile = dir_tmpfile,
 	.unlink = dir_unlink,
 	.rename = dir_rename,
 	.open = fs_dir_open,

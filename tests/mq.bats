@@ -377,6 +377,64 @@ teardown() {
 	rm "$MQ/q"
 }
 
+@test "cat and cp of a queue into shm/ or a file take all of it" {
+	for to in "$SHM/out" "$WORK/out"; do
+		for tool in cat cp; do
+			echo one >"$MQ/q"
+			echo two >"$MQ/q"
+			if [ $tool = cat ]; then
+				cat "$MQ/q" >"$to"
+			else
+				cp "$MQ/q" "$to"
+			fi
+			[ "$(cat "$to")" = $'one\ntwo' ]
+			rm "$to"
+		done
+	done
+	rm "$MQ/q"
+}
+
+@test "splice and private mmap are refused, and take no message" {
+	echo message >"$MQ/q"
+	python3 - "$MQ/q" <<-'END'
+		import errno, mmap, os, signal, sys
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		r, w = os.pipe()
+		for f in (lambda: os.sendfile(w, fd, 0, 100),
+		          lambda: os.splice(fd, w, 100),
+		          lambda: os.copy_file_range(fd, w, 100)):
+		    try:
+		        sys.exit(f())
+		    except OSError as e:
+		        assert e.errno in (errno.EIO, errno.EINVAL), e
+		pid = os.fork()
+		if pid == 0:
+		    mmap.mmap(fd, 4, mmap.MAP_PRIVATE, mmap.PROT_READ)[0]
+		    os._exit(0)
+		assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGBUS
+	END
+	[ "$(cat "$MQ/q")" = message ]
+	rm "$MQ/q"
+}
+
+@test "a create that fails leaves no queue" {
+	: >"$MQ/q"
+	exec 5<"$MQ/q"
+	# One descriptor more: enough to make a queue, but not to hold it.
+	free=0
+	while [ -e "/proc/$DAEMON/fd/$free" ]; do
+		free=$((free + 1))
+	done
+	prlimit --pid "$DAEMON" --nofile="$((free + 1)):"
+	run python3 -c 'import sys; open(sys.argv[1], "x")' "$MQ/new"
+	[[ $output == *"Too many open files"* ]]
+	[ "$(ls "$NATIVE")" = q ]
+	prlimit --pid "$DAEMON" --nofile=1000:
+	: >"$MQ/new"
+	exec 5<&-
+	rm "$MQ/q" "$MQ/new"
+}
+
 @test "truncate -s 0 discards what waits" {
 	echo one >"$MQ/q"
 	echo two >"$MQ/q"

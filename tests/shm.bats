@@ -34,7 +34,7 @@ teardown() {
 }
 
 @test "stat is the object's own in every field but the device" {
-	local format='%i %s %b %B %a %u %g %h %x %y %z %F %o'
+	local format='%i %s %b %B %a %u %g %h %w %x %y %z %F %o'
 
 	head -c 100000 /dev/urandom >"$SHM/a"
 	chmod 640 "$SHM/a"
@@ -163,6 +163,80 @@ teardown() {
 	rm -r /dev/shm/{object,sem.name,.hidden,fifo,dir,link,null}
 }
 
+@test "ls -a shows the directory and its parent" {
+	[ "$(ls -a "$SHM")" = $'.\n..' ]
+	[ "$(ls -a "$MNT")" = $'.\n..\nmq\nshm' ]
+}
+
+@test "an open object is opened again through its descriptor, without a name" {
+	for name in "$SHM/a" "$MQ/a"; do
+		echo text >"$name"
+		exec 5<"$name"
+		rm "$name"
+		[ "$(cat /proc/self/fd/5)" = text ]
+		exec 5<&-
+	done
+}
+
+# race CHANGE: uses a name through the mount while CHANGE goes on natively. Each
+# call must succeed or be ENOENT, and never see a torn object.
+race() {
+	timeout 120 python3 - "$SHM" "$1" <<-'END'
+		import errno, os, sys
+		shm, change = sys.argv[1:]
+		path = shm + "/n"
+		CONTENT = {b"a" * 64, b"b" * 64}
+		N = 100000
+
+		def put(name, byte):
+		    fd = os.open("/dev/shm/" + name, os.O_RDWR | os.O_CREAT, 0o600)
+		    os.write(fd, byte * 64)
+		    os.close(fd)
+
+		put("n", b"a")
+		pid = os.fork()
+		if pid == 0:
+		    i = 0
+		    while os.getppid() != 1:
+		        i += 1
+		        put("new", b"ab"[i % 2:i % 2 + 1])
+		        if change == "unlink":
+		            os.unlink("/dev/shm/n")
+		        os.rename("/dev/shm/new", "/dev/shm/n")
+		bad, good, gone = [], 0, 0
+		for i in range(N):
+		    try:
+		        if i % 4 == 3:
+		            os.stat(path)
+		        else:
+		            fd = os.open(path, os.O_RDONLY)
+		            data = os.read(fd, 100)
+		            st = os.fstat(fd)
+		            os.close(fd)
+		            if data not in CONTENT or st.st_size != 64:
+		                bad.append((data, st.st_size))
+		        good += 1
+		    except OSError as e:
+		        if e.errno != errno.ENOENT or change == "replace":
+		            bad.append(errno.errorcode[e.errno])
+		        gone += 1
+		os.kill(pid, 9)
+		os.waitpid(pid, 0)
+		assert not bad, (len(bad), bad[:5])
+		assert good > N / 4
+		print(f"{good} found, {gone} gone")
+	END
+	rm -f /dev/shm/n /dev/shm/new
+}
+
+@test "100,000 uses of a name that others replace all the time" {
+	race replace
+}
+
+@test "100,000 uses of a name that others remove and make all the time" {
+	race unlink
+}
+
 @test "the listing stays whole while objects come and go" {
 	seq -f "$SHM/stays.%g" 2000 | xargs touch
 	: >"$WORK/churn"
@@ -190,7 +264,7 @@ teardown() {
 		d = os.open(sys.argv[1], os.O_RDONLY)
 		open(sys.argv[1] + "/b", "w").close()
 		os.lseek(d, 1, os.SEEK_SET)
-		assert len(list(os.scandir(d))) == 1
+		assert len(list(os.scandir(d))) == 2
 		os.unlink(sys.argv[1] + "/b")
 		os.unlink(sys.argv[1] + "/a")
 	END
@@ -428,6 +502,45 @@ teardown() {
 		    same(what)
 	END
 	rm "$SHM/a"
+}
+
+@test "what others may do with the directory and programs is as natively" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	cp /bin/true /dev/shm/program
+	# Not setpriv(1), which keeps capabilities until the exec is done.
+	as_nobody() {
+		python3 -c 'import os, sys
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+	}
+	for mode in 755 744 711 600; do
+		chmod $mode /dev/shm/program
+		run as_nobody /dev/shm/program
+		native=$status
+		run as_nobody "$SHM/program"
+		[ "$status" -eq "$native" ]
+		run as_nobody wc -c "$SHM/program"
+		[ "$status" -eq $((mode == 755 || mode == 744 ? 0 : 1)) ]
+	done
+	rm /dev/shm/program
+	for mode in 1777 0733 0755 0700; do
+		chmod $mode /dev/shm
+		for command in ls "test -w" "test -r" "test -x" "env -C"; do
+			# shellcheck disable=SC2086 # words
+			run as_nobody $command /dev/shm true
+			native=$status
+			# shellcheck disable=SC2086 # words
+			run as_nobody $command "$SHM" true
+			echo "$mode $command: $status, natively $native"
+			[ "$status" -eq "$native" ]
+		done
+	done
+	chmod 1777 /dev/shm
 }
 
 @test "setuid and setgid go as they do natively" {
