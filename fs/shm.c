@@ -16,7 +16,7 @@
 
 struct shm_handle {
 	struct fs_handle base;
-	atomic_bool locked; /* a record lock was taken through it */
+	atomic_bool locked; /* a lock of either kind was asked for through it */
 };
 
 static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
@@ -54,13 +54,18 @@ static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	return 0;
 }
 
-/* flock(2) locks are those of the handle's fd, and go with it. */
+/*
+ * An flock(2) lock is that of the handle's fd. It wouldn't go with it: a backing
+ * file that the kernel was given keeps it open.
+ */
 static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct shm_handle *handle = (struct shm_handle *)handle_;
 
-	if (call && handle->locked)
+	if (call && handle->locked) {
 		core_locks_drop_by(call->fs->locks, handle);
+		(void)flock(handle_->fd, LOCK_UN);
+	}
 	fs_node_remove(call, handle_);
 	(void)close(handle_->fd);
 	free(handle);
@@ -173,11 +178,11 @@ static int lock_attempt(struct core_waiter *waiter)
 	struct locker *locker = (struct locker *)waiter;
 	struct fs_handle *handle = locker->handle;
 
+	((struct shm_handle *)handle)->locked = true;
 	if (locker->operation)
 		return flock(handle->fd, locker->operation | LOCK_NB) < 0
 			       ? -errno
 			       : 0;
-	((struct shm_handle *)handle)->locked = true;
 	return core_locks_set(locker->fs->locks, fs_node_ino(handle->node),
 			      locker->owner, handle, handle->fd, &locker->lock);
 }
