@@ -14,8 +14,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,19 +53,50 @@ static bool is_self(const struct core_cred *cred)
 	return cred->uid == self && (self != 0 || cred->gid == getegid());
 }
 
-static void restore(void)
+/*
+ * The capabilities in force for the process. There is no C library function for
+ * capset(2), and it is of the calling thread alone.
+ */
+static pthread_once_t capabilities_once = PTHREAD_ONCE_INIT;
+static struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+
+static void read_capabilities(void)
 {
-	if (!set_fsuid(geteuid()) || !set_fsgid(getegid()) ||
-	    set_groups(0, NULL) < 0)
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+
+	if (syscall(SYS_capget, &header, capabilities) < 0)
 		abort();
 }
 
-int core_cred_enter(const struct core_cred *cred)
+static int set_capabilities(bool in_force)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	memcpy(data, capabilities, sizeof(data));
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3 && !in_force; i++)
+		data[i].effective = 0;
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static void restore(void)
+{
+	if (set_capabilities(true) < 0 || !set_fsuid(geteuid()) ||
+	    !set_fsgid(getegid()) || set_groups(0, NULL) < 0)
+		abort();
+}
+
+int core_cred_enter_capable(const struct core_cred *cred)
 {
 	int r;
 
 	if (is_self(cred))
 		return 0;
+	pthread_once(&capabilities_once, read_capabilities);
 	r = set_groups(cred->n_groups, cred->groups);
 	if (r < 0)
 		return r;
@@ -71,6 +105,18 @@ int core_cred_enter(const struct core_cred *cred)
 		return -EPERM;
 	}
 	return 0;
+}
+
+int core_cred_enter(const struct core_cred *cred)
+{
+	int r = core_cred_enter_capable(cred);
+
+	if (r < 0 || is_self(cred) || cred->uid == 0)
+		return r;
+	r = set_capabilities(false);
+	if (r < 0)
+		restore();
+	return r;
 }
 
 void core_cred_leave(const struct core_cred *cred)

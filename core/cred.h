@@ -5,8 +5,8 @@
  * Linux keeps credentials per thread. Only those that file access looks at are
  * changed: the file system user and group and the supplementary groups. The
  * thread's real, effective and saved user stay the daemon's, so the user that
- * it acts for can't send it signals. With a file system user other than root
- * the kernel also takes the capabilities away that override file permissions.
+ * it acts for can't send it signals. While a thread acts as somebody it has no
+ * capability in force either: it may do what that user may, and no more.
  */
 #ifndef CORE_CRED_H
 #define CORE_CRED_H
@@ -45,6 +45,12 @@ struct core_cred core_cred_self(void);
  * differences"), capabilities(7) ("Effect of user ID changes").
  */
 int core_cred_enter(const struct core_cred *cred);
+
+/*
+ * core_cred_enter() that leaves the thread its capabilities, but for those that
+ * override file permissions.
+ */
+int core_cred_enter_capable(const struct core_cred *cred);
 
 /*
  * Ends what core_cred_enter(cred) began. errno is kept. The process is aborted

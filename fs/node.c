@@ -216,7 +216,7 @@ static int register_backing(const struct fs_call *call, int fd)
 	static const struct core_cred nobody = { .uid = 65534, .gid = 65534 };
 	int id = 0;
 
-	if (!call->fs->passthrough || core_cred_enter(&nobody) < 0)
+	if (!call->fs->passthrough || core_cred_enter_capable(&nobody) < 0)
 		return 0;
 	id = fuse_passthrough_open(call->req, fd);
 	core_cred_leave(&nobody);
