@@ -2,7 +2,9 @@
 /*
  * A tree of (inode number, owner) under one lock, which is a leaf. An entry is
  * there from an owner's first lock until its locks are dropped, also when it has
- * released them all: what it costs is a descriptor.
+ * released them all: what it costs is a descriptor. "by" is what it last took one
+ * through; who uses several is a process, whose locks all go when any of them is
+ * closed.
  */
 #include "core/lock.h"
 
@@ -90,8 +92,8 @@ static int open_description(int fd, int *ret_fd)
 	return r == -EACCES ? -EBADF : r;
 }
 
-static int add(struct core_locks *locks, ino_t ino, uint64_t owner,
-	       const void *by, int fd, struct holder **ret)
+static int add(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
+	       struct holder **ret)
 {
 	_cleanup_free_ struct holder *holder = calloc(1, sizeof(*holder));
 	int r;
@@ -100,7 +102,6 @@ static int add(struct core_locks *locks, ino_t ino, uint64_t owner,
 		return -ENOMEM;
 	holder->ino = ino;
 	holder->owner = owner;
-	holder->by = by;
 	r = open_description(fd, &holder->fd);
 	if (r < 0)
 		return r;
@@ -124,14 +125,20 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 {
 	struct flock copy = *lock;
 	struct holder *holder;
+	bool is_new;
 	int r = 0;
 
 	pthread_mutex_lock(&locks->lock);
 	holder = find(locks, ino, owner);
-	if (!holder && lock->l_type != F_UNLCK)
-		r = add(locks, ino, owner, by, fd, &holder);
+	is_new = !holder;
+	if (is_new && lock->l_type != F_UNLCK)
+		r = add(locks, ino, owner, fd, &holder);
 	if (holder)
 		r = ofd(holder->fd, F_OFD_SETLK, &copy);
+	if (holder && r < 0 && is_new)
+		holder_free(locks, holder);
+	else if (holder && r == 0 && lock->l_type != F_UNLCK)
+		holder->by = by;
 	pthread_mutex_unlock(&locks->lock);
 	return r;
 }

@@ -46,7 +46,7 @@ int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 /* Releases all locks of an owner on an object, as close(2) does. */
 void core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner);
 
-/* Releases all locks that were taken through "by". */
+/* Releases all locks of the owners that took their last one through "by". */
 void core_locks_drop_by(struct core_locks *locks, const void *by);
 
 #endif

@@ -56,6 +56,7 @@ struct core_wait_queue {
 	uint32_t armed;
 	bool timed; /* in the list of those that the timer is for */
 	TAILQ_ENTRY(core_wait_queue) entry;
+	LIST_ENTRY(core_wait_queue) all_entry;
 	struct line lines[2];
 };
 
@@ -68,6 +69,8 @@ struct core_wait {
 	void *queues; /* tree of struct core_wait_queue * */
 	TAILQ_HEAD(timed_list, core_wait_queue) timed; /* with waiters */
 	size_t n_timed;
+	LIST_HEAD(all_list, core_wait_queue) all;
+	unsigned int n_ends; /* how often all were ended */
 	struct core_waiter_list cancelled;
 	unsigned int n_callbacks; /* attempts and done() that run now */
 	pthread_cond_t quiet;	  /* there are none */
@@ -212,6 +215,7 @@ static void unref(struct core_wait_queue *queue)
 				NULL);
 		(void)close(queue->fd);
 	}
+	LIST_REMOVE(queue, all_entry);
 	free(queue);
 }
 
@@ -219,17 +223,20 @@ static void unref(struct core_wait_queue *queue)
 static void round_try(struct core_wait *wait, struct line *line)
 {
 	struct core_waiter *waiter;
+	unsigned int n_ends;
 	int r;
 
 	while ((waiter = take(&line->blocked)) ||
 	       (waiter = take(&line->batch))) {
 		waiter->state = RUNNING;
+		n_ends = wait->n_ends;
 		unlock(wait);
 		r = waiter->attempt(waiter);
 		relock(wait);
 		if (r == -EAGAIN && waiter->state == CANCELLED) {
 			r = -EINTR;
-		} else if (r == -EAGAIN && wait->stopped) {
+		} else if (r == -EAGAIN &&
+			   (wait->stopped || n_ends != wait->n_ends)) {
 			r = -ENOTCONN;
 		} else if (r == -EAGAIN && !waiter->nowait) {
 			waiter->state = LISTED;
@@ -382,32 +389,21 @@ int core_wait_new(struct core_wait **ret)
 	return 0;
 }
 
-static void collect_queue(struct core_wait_queue *queue,
-			  struct core_waiter_list *all)
-{
-	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
-		move(all, &queue->lines[dir].blocked);
-		move(all, &queue->lines[dir].batch);
-		move(all, &queue->lines[dir].fresh);
-	}
-}
-
-static void collect(const void *slot, VISIT visit, void *closure)
-{
-	if (visit == postorder || visit == leaf)
-		collect_queue(*(struct core_wait_queue *const *)slot, closure);
-}
-
 static void end_all(struct core_wait *wait)
 {
 	struct core_waiter_list all = TAILQ_HEAD_INITIALIZER(all);
 	struct core_wait_queue *queue;
 	struct core_waiter *waiter;
 
-	twalk_r(wait->queues, collect, &all);
-	for (queue = TAILQ_FIRST(&wait->timed); queue;
-	     queue = TAILQ_NEXT(queue, entry))
-		collect_queue(queue, &all);
+	wait->n_ends++;
+	for (queue = LIST_FIRST(&wait->all); queue;
+	     queue = LIST_NEXT(queue, all_entry)) {
+		for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
+			move(&all, &queue->lines[dir].blocked);
+			move(&all, &queue->lines[dir].batch);
+			move(&all, &queue->lines[dir].fresh);
+		}
+	}
 	while ((waiter = take(&all)))
 		finish(wait, waiter, -ENOTCONN);
 	while ((waiter = take(&wait->cancelled)))
@@ -488,6 +484,7 @@ static int watch(struct core_wait *wait, ino_t ino, int fd,
 		return r;
 	}
 	queue->fd = core_steal_fd(&copy);
+	LIST_INSERT_HEAD(&wait->all, queue, all_entry);
 	*ret = core_steal_ptr(queue);
 	return 0;
 }
@@ -517,6 +514,9 @@ int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret)
 	if (!queue)
 		return -ENOMEM;
 	queue->refs = 1;
+	pthread_mutex_lock(&wait->lock);
+	LIST_INSERT_HEAD(&wait->all, queue, all_entry);
+	pthread_mutex_unlock(&wait->lock);
 	*ret = queue;
 	return 0;
 }

@@ -64,7 +64,10 @@ struct core_waiter {
  */
 int core_wait_new(struct core_wait **ret);
 
-/* Ends all who wait now with -ENOTCONN. Who comes later waits as ever. */
+/*
+ * Ends all who wait now with -ENOTCONN, also those whose attempt runs and is in
+ * vain. Who comes later waits as ever.
+ */
 void core_wait_end_all(struct core_wait *wait);
 
 /*
