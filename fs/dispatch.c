@@ -130,6 +130,9 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	fs->passthrough = fs->passthrough &&
 			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
+	if (fs->debug)
+		fuse_log(FUSE_LOG_INFO, "ipcfs: passthrough is %s\n",
+			 fs->passthrough ? "on" : "off");
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)

@@ -45,8 +45,10 @@
 #include <grp.h>
 #include <mqueue.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -73,6 +75,21 @@ static bool has_queues(void)
 	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
 }
 
+/*
+ * Whether the kernel may be given backing files. It is asked for one on a
+ * connection that isn't mounted: an answer but ENOTTY shows that it has them.
+ */
+static bool has_passthrough(void)
+{
+	_cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	/* struct fuse_backing_map with the descriptor -1. */
+	uint32_t map[4] = { UINT32_MAX };
+
+	/* FUSE_DEV_IOC_BACKING_OPEN; older headers lack both. */
+	return fd >= 0 && geteuid() == 0 &&
+	       (ioctl(fd, _IOW(229, 1, map), map) >= 0 || errno != ENOTTY);
+}
+
 static int print_version(void)
 {
 	struct core_ns *ns = NULL;
@@ -85,7 +102,9 @@ static int print_version(void)
 		     has_queues() ? "yes" : "not in this kernel");
 	(void)printf("listing queues: %s\n",
 		     ns ? listing(ns->mq) : strerror(-r));
-	(void)printf("shared mmap: no, data goes through the daemon\n");
+	(void)printf("shared mmap: %s\n",
+		     has_passthrough() ? "yes, by passthrough"
+				       : "no: needs root and Linux 6.9");
 	core_ns_free(ns);
 	return ferror(stdout) || fflush(stdout) != 0 ? EXIT_FAILURE
 						     : EXIT_SUCCESS;
@@ -179,6 +198,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
 	/* Backing files take CAP_SYS_ADMIN; what else they need, FUSE_INIT tells. */
 	struct fs fs = { .read_only = opts->read_only,
+			 .debug = opts->debug,
 			 .passthrough =
 				 !opts->no_passthrough && geteuid() == 0 };
 	int r;

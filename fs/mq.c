@@ -459,6 +459,7 @@ static const struct fs_ops obj_ops = {
 };
 
 const struct fs_ops fs_mq_dir_ops = {
+	.permanent = true,
 	.list = dir_list,
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,

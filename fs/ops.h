@@ -46,6 +46,7 @@ struct fs {
 	struct fs_nodes *nodes;
 	bool read_only;		 /* -o ro */
 	bool passthrough;	 /* the kernel may be given backing files */
+	bool debug;		 /* -d: say what is on */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
 	atomic_uint n_stale;	 /* see fs_node_keep() */
@@ -108,6 +109,8 @@ struct fs_ops {
 			int fd, off_t size);
 	/* Whether each lookup gives a node of its own; see fs/node.h. */
 	bool unshared;
+	/* Whether its name stands for it as long as the mount is there. */
+	bool permanent;
 
 	/* All that the node's attributes are, with the time of birth. Required. */
 	int (*statx)(const struct fs_call *call, struct fs_node *node,

@@ -14,6 +14,7 @@ struct fs_opts {
 	int help;
 	int version;
 	int foreground;
+	int debug;
 	int read_only;
 	int no_passthrough;
 	char *source;	  /* as given, or NULL */

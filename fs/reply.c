@@ -21,6 +21,7 @@ struct fuse_entry_param fs_entry(const struct fs_node *node,
 	return (struct fuse_entry_param){
 		.ino = fs_node_id(node),
 		.attr = *st,
+		.entry_timeout = fs_node_ops(node)->permanent ? 3600 : 0,
 	};
 }
 

@@ -8,7 +8,7 @@
 
 #include "fs/node.h"
 
-/* Fills in the reply for a node; attributes and names are never cached. */
+/* Fills in the reply for a node; only names that are permanent are cached. */
 struct fuse_entry_param fs_entry(const struct fs_node *node,
 				 const struct stat *st);
 

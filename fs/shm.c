@@ -11,6 +11,7 @@
 #include "fs/reply.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/file.h>
 
@@ -88,16 +89,53 @@ static int obj_make_anonymous(const struct fs_call *call, int flags,
 				       ret_fd);
 }
 
+/*
+ * Each worker keeps a buffer to read into, as large as it ever had to be: what
+ * malloc(3) gives anew each time has to be faulted in each time.
+ */
+struct buffer {
+	size_t size;
+	char data[];
+};
+
+static pthread_key_t buffer_key;
+static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
+
+static void make_buffer_key(void)
+{
+	if (pthread_key_create(&buffer_key, free) != 0)
+		abort();
+}
+
+static struct buffer *get_buffer(size_t size)
+{
+	struct buffer *buffer;
+
+	pthread_once(&buffer_once, make_buffer_key);
+	buffer = pthread_getspecific(buffer_key);
+	if (buffer && buffer->size >= size)
+		return buffer;
+	free(buffer);
+	buffer = malloc(sizeof(*buffer) + size);
+	if (buffer)
+		buffer->size = size;
+	(void)pthread_setspecific(buffer_key, buffer);
+	return buffer;
+}
+
 static int obj_read(const struct fs_call *call, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
-	struct fuse_bufvec buf = FUSE_BUFVEC_INIT(size);
+	struct buffer *buffer = get_buffer(size);
+	ssize_t n;
 
 	(void)fi;
-	buf.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-	buf.buf[0].fd = handle->fd;
-	buf.buf[0].pos = offset;
-	(void)fuse_reply_data(call->req, &buf, FUSE_BUF_NO_SPLICE);
+	if (!buffer)
+		return -ENOMEM;
+	n = pread(handle->fd, buffer->data, size, offset);
+	if (n < 0)
+		return -errno;
+	(void)fuse_reply_buf(call->req, buffer->data, (size_t)n);
 	return 0;
 }
 
@@ -342,6 +380,7 @@ static const struct fs_ops obj_ops = {
 };
 
 const struct fs_ops fs_shm_dir_ops = {
+	.permanent = true,
 	.list = dir_list,
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
