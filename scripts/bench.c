@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Does one thing in a loop and prints how long one round took.
+ *
+ *	bench WHAT PATH MILLISECONDS
+ *
+ * In microseconds:
+ *	open		open and close PATH
+ *	stat		stat PATH
+ *	create		create, close and unlink PATH
+ * In nanoseconds:
+ *	load, store	8 bytes at random places of PATH, mapped shared
+ *
+ * It exits with 3 if PATH can't be mapped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT_REFUSED = 3 };
+
+static const char *path;
+static volatile uint64_t *words;
+static uint64_t n_words, state = 88172645463325252U;
+
+static void check(int r)
+{
+	if (r < 0) {
+		(void)fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		exit(EXIT_FAILURE);
+	}
+}
+
+static void map(int protection)
+{
+	struct stat st;
+	int fd = open(path, (protection & PROT_WRITE) ? O_RDWR : O_RDONLY);
+	void *p;
+
+	check(fd);
+	check(fstat(fd, &st));
+	p = mmap(NULL, (size_t)st.st_size, protection, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		exit(EXIT_REFUSED);
+	check(close(fd));
+	words = p;
+	n_words = (uint64_t)st.st_size / sizeof(*words);
+}
+
+/* Xorshift: fast, and any sequence will do. */
+static uint64_t any_word(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state % n_words;
+}
+
+static void open_close(void)
+{
+	int fd = open(path, O_RDWR);
+
+	check(fd);
+	check(close(fd));
+}
+
+static void stat_path(void)
+{
+	struct stat st;
+
+	check(stat(path, &st));
+}
+
+static void create_unlink(void)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	check(fd);
+	check(close(fd));
+	check(unlink(path));
+}
+
+static void load(void)
+{
+	(void)words[any_word()];
+}
+
+static void store(void)
+{
+	words[any_word()] = state;
+}
+
+static const struct {
+	const char *name;
+	void (*once)(void);
+	int protection; /* of a mapping; 0: none */
+} kinds[] = {
+	{ "open", open_close, 0 },
+	{ "stat", stat_path, 0 },
+	{ "create", create_unlink, 0 },
+	{ "load", load, PROT_READ },
+	{ "store", store, PROT_READ | PROT_WRITE },
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t start, time = 0, limit, n = 0;
+	size_t kind = 0;
+
+	if (argc != 4)
+		return EXIT_FAILURE;
+	while (strcmp(kinds[kind].name, argv[1]) != 0)
+		if (++kind == sizeof(kinds) / sizeof(*kinds))
+			return EXIT_FAILURE;
+	path = argv[2];
+	limit = strtoull(argv[3], NULL, 10) * 1000000;
+	if (kinds[kind].protection)
+		map(kinds[kind].protection);
+	start = now();
+	while (time < limit) {
+		/* What one round takes hides what reading the clock does. */
+		for (int i = 0; i < 256; i++)
+			kinds[kind].once();
+		n += 256;
+		time = now() - start;
+	}
+	if (!kinds[kind].protection)
+		n *= 1000;
+	(void)printf("%.3f\n", (double)time / (double)n);
+	return EXIT_SUCCESS;
+}
