@@ -69,7 +69,7 @@ ended_well() {
 		run "$IPCFS" $option
 		[ "$status" -eq 0 ]
 		for want in '^ipcfs [0-9.]+$' '^libfuse 3\.[0-9.]+' '^POSIX shm: yes$' \
-			'^message queues: yes$' '^listing queues: yes' '^shared mmap: '; do
+			'^message queues: yes$' '^listing queues: yes' '^shared mmap: yes'; do
 			grep -qE "$want" <<<"$output"
 		done
 	done
@@ -102,6 +102,21 @@ ended_well() {
 	rm "$SHM/a"
 	grep -q "^ipcfs $MNT fuse.ipcfs " /proc/self/mounts
 	umount "$MNT"
+	ipcfs_ended 0
+}
+
+@test "-d says whether passthrough is on, and prints requests" {
+	for option in passthrough nopassthrough; do
+		[ $option = nopassthrough ] && set -- -o nopassthrough
+		ipcfs_start -d "$@"
+		echo x >"$SHM/a"
+		rm "$SHM/a"
+		umount "$MNT"
+		wait "$DAEMON"
+		grep -q "passthrough is $([ $# = 0 ] && echo on || echo off)$" "$LOG"
+		grep -q 'opcode: UNLINK' "$LOG"
+	done
+	: >"$LOG"
 	ipcfs_ended 0
 }
 
@@ -257,6 +272,7 @@ as_user() {
 	# Without /dev/mqueue only what was opened here is listed.
 	[ "$(as_user ls "$MQ")" = q ]
 	as_user "$WORK/daemon" -V | grep 'listing queues: only those opened here'
+	as_user "$WORK/daemon" -V | grep 'shared mmap: no'
 	as_user rm "$SHM/a" "$MQ/q"
 	[ -z "$(as_user ls "$MQ")" ]
 	native unlink roots

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Another process is a child that ends within the call, or one that holds a lock
+ * until it is told. It inherits the descriptors that are open when it starts, and
+ * with them the locks, so a holder starts before core takes any.
+ */
+#include "core/lock.h"
+
+#include "core_test.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#define PATH	 "/dev/shm/object"
+#define MAX	 INT64_MAX
+#define EXCLUDED -EAGAIN
+
+static struct core_locks *locks;
+static ino_t ino;
+static int fd = -1;
+static const char bys[16]; /* owner n acts through &bys[n] */
+
+static int set_up(void **state)
+{
+	(void)state;
+	test_make_file(PATH, "content", 0644, 0, 0);
+	ino = test_stat(PATH).st_ino;
+	fd = open(PATH, O_RDWR | O_CLOEXEC);
+	return fd < 0 || core_locks_new(&locks);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	locks = core_locks_free(locks);
+	return close(fd);
+}
+
+static struct flock range(int type, off_t start, off_t len)
+{
+	return (struct flock){ .l_type = (short)type,
+			       .l_whence = SEEK_SET,
+			       .l_start = start,
+			       .l_len = len,
+			       .l_pid = UNKNOWN };
+}
+
+static int set(uint64_t owner, int type, off_t start, off_t len)
+{
+	struct flock lock = range(type, start, len);
+
+	return core_locks_set(locks, ino, owner, &bys[owner % 16], fd, &lock);
+}
+
+static struct flock get(uint64_t owner, int type, off_t start, off_t len)
+{
+	struct flock lock = range(type, start, len);
+
+	assert_int_equal(core_locks_get(locks, ino, owner, fd, &lock), 0);
+	return lock;
+}
+
+static void assert_lock(struct flock lock, int type, off_t start, off_t len,
+			pid_t pid)
+{
+	assert_int_equal(lock.l_type, type);
+	assert_int_equal(lock.l_whence, SEEK_SET);
+	assert_int_equal(lock.l_start, start);
+	assert_int_equal(lock.l_len, len);
+	assert_int_equal(lock.l_pid, pid);
+}
+
+/* All locks of one owner as others see them: "r0+10 w20+0", 0 for no end. */
+static void assert_locks(const char *expected)
+{
+	int probe = open(PATH, O_RDWR | O_CLOEXEC);
+	struct flock lock = range(F_WRLCK, 0, 0);
+	char s[256] = "";
+	size_t n = 0;
+
+	lock.l_pid = 0;
+	while (n < sizeof(s) && fcntl(probe, F_OFD_GETLK, &lock) == 0 &&
+	       lock.l_type != F_UNLCK) {
+		n += (size_t)snprintf(s + n, sizeof(s) - n, "%s%c%ld+%ld",
+				      n ? " " : "",
+				      lock.l_type == F_RDLCK ? 'r' : 'w',
+				      (long)lock.l_start, (long)lock.l_len);
+		if (lock.l_len == 0)
+			break;
+		lock = range(F_WRLCK, lock.l_start + lock.l_len, 0);
+		lock.l_pid = 0;
+	}
+	close(probe);
+	assert_string_equal(s, expected);
+}
+
+static int count_fds(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < 1024; i++)
+		n += fcntl(i, F_GETFD) >= 0;
+	return n;
+}
+
+/*
+ * Other processes.
+ */
+
+struct native {
+	int command; /* F_SETLK or F_OFD_SETLK */
+	struct flock lock;
+	pid_t pid;
+	int socket;
+};
+
+/* 0, EXCLUDED, or INT_MIN. The descriptor is left open: it has the lock. */
+static int lock_natively(void *arg)
+{
+	const struct native *native = arg;
+	struct flock lock = native->lock;
+	int own = open(PATH, O_RDWR | O_CLOEXEC);
+
+	lock.l_pid = 0;
+	if (fcntl(own, native->command, &lock) == 0)
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? EXCLUDED : INT_MIN;
+}
+
+/* Whether another process gets a lock, of both kinds. */
+static int natively(int type, off_t start, off_t len)
+{
+	struct native native = { .command = F_SETLK,
+				 .lock = range(type, start, len) };
+	int r = test_in_child(lock_natively, &native);
+
+	native.command = F_OFD_SETLK;
+	assert_int_equal(test_in_child(lock_natively, &native), r);
+	return r;
+}
+
+/* Lets another process take a lock and keep it until let_go(). */
+static struct native hold(int command, int type, off_t start, off_t len)
+{
+	struct native native = { .command = command,
+				 .lock = range(type, start, len) };
+	char byte;
+	int pair[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+				      pair),
+			   errno);
+	native.pid = fork();
+	if (native.pid == 0) {
+		close(pair[0]);
+		if (lock_natively(&native) == 0)
+			(void)write(pair[1], "", 1);
+		(void)read(pair[1], &byte, 1);
+		_exit(0);
+	}
+	close(pair[1]);
+	assert_int_equal(read(pair[0], &byte, 1), 1);
+	native.socket = pair[0];
+	return native;
+}
+
+static void let_go(const struct native *native)
+{
+	assert_int_equal(write(native->socket, "", 1), 1);
+	close(native->socket);
+	assert_int_equal(waitpid(native->pid, NULL, 0), native->pid);
+}
+
+static void test_a_native_lock_excludes_ours(void **state)
+{
+	static const int commands[] = { F_SETLK, F_OFD_SETLK };
+	struct native native;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		native = hold(commands[i], F_WRLCK, 10, 10);
+		assert_int_equal(set(1, F_WRLCK, 0, 0), EXCLUDED);
+		assert_int_equal(set(1, F_RDLCK, 19, 1), EXCLUDED);
+		assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+		assert_int_equal(set(1, F_RDLCK, 20, 0), 0);
+		let_go(&native);
+		assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
+		core_locks_drop(locks, ino, 1);
+
+		native = hold(commands[i], F_RDLCK, 10, 10);
+		assert_int_equal(set(1, F_WRLCK, 0, 0), EXCLUDED);
+		assert_int_equal(set(1, F_RDLCK, 0, 0), 0);
+		let_go(&native);
+		core_locks_drop(locks, ino, 1);
+	}
+}
+
+static void test_ours_excludes_native_locks(void **state)
+{
+	(void)state;
+	assert_int_equal(natively(F_WRLCK, 0, 0), 0);
+	assert_int_equal(set(1, F_WRLCK, 10, 10), 0);
+	assert_int_equal(natively(F_WRLCK, 0, 0), EXCLUDED);
+	assert_int_equal(natively(F_RDLCK, 10, 1), EXCLUDED);
+	assert_int_equal(natively(F_WRLCK, 19, 1), EXCLUDED);
+	assert_int_equal(natively(F_WRLCK, 0, 10), 0);
+	assert_int_equal(natively(F_WRLCK, 20, 0), 0);
+	assert_int_equal(set(1, F_RDLCK, 10, 10), 0);
+	assert_int_equal(natively(F_RDLCK, 0, 0), 0);
+	assert_int_equal(natively(F_WRLCK, 0, 0), EXCLUDED);
+	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
+	assert_int_equal(natively(F_WRLCK, 0, 0), 0);
+}
+
+static void test_owners_exclude_each_other(void **state)
+{
+	(void)state;
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(2, F_WRLCK, 9, 1), EXCLUDED);
+	assert_int_equal(set(2, F_RDLCK, 0, 0), EXCLUDED);
+	assert_int_equal(set(2, F_WRLCK, 10, 10), 0);
+	assert_int_equal(set(1, F_WRLCK, 0, 11), EXCLUDED);
+	assert_locks("w0+10 w10+10");
+	/* One that another may have is no different. */
+	assert_int_equal(set(UINT64_MAX, F_WRLCK, 0, 1), EXCLUDED);
+	assert_int_equal(set(0, F_WRLCK, 0, 1), EXCLUDED);
+	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
+	assert_int_equal(set(0, F_WRLCK, 0, 1), 0);
+	assert_int_equal(set(UINT64_MAX, F_WRLCK, 1, 1), 0);
+}
+
+static void test_read_locks_are_shared(void **state)
+{
+	(void)state;
+	for (uint64_t owner = 1; owner <= 3; owner++)
+		assert_int_equal(set(owner, F_RDLCK, 0, 0), 0);
+	assert_int_equal(set(1, F_WRLCK, 5, 1), EXCLUDED);
+	assert_int_equal(set(2, F_UNLCK, 5, 1), 0);
+	assert_int_equal(set(3, F_UNLCK, 5, 1), 0);
+	assert_int_equal(set(1, F_WRLCK, 5, 1), 0);
+	assert_int_equal(set(2, F_RDLCK, 5, 1), EXCLUDED);
+}
+
+static void test_objects_have_locks_of_their_own(void **state)
+{
+	struct flock lock = range(F_WRLCK, 0, 0);
+	int other;
+
+	(void)state;
+	test_make_file("/dev/shm/other", "", 0600, 0, 0);
+	other = open("/dev/shm/other", O_RDWR | O_CLOEXEC);
+	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
+	for (uint64_t owner = 1; owner <= 2; owner++) {
+		assert_int_equal(core_locks_set(locks, ino + 1, owner, bys,
+						other, &lock),
+				 0);
+		core_locks_drop(locks, ino + 1, owner);
+	}
+	assert_locks("w0+0");
+	close(other);
+}
+
+static void test_an_owners_ranges_are_merged_and_split(void **state)
+{
+	(void)state;
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(1, F_WRLCK, 20, 10), 0);
+	assert_locks("w0+10 w20+10");
+	assert_int_equal(set(1, F_WRLCK, 10, 10), 0);
+	assert_locks("w0+30");
+	assert_int_equal(set(1, F_UNLCK, 5, 10), 0);
+	assert_locks("w0+5 w15+15");
+	assert_int_equal(set(1, F_RDLCK, 20, 5), 0);
+	assert_locks("w0+5 w15+5 r20+5 w25+5");
+	assert_int_equal(set(2, F_RDLCK, 20, 5), 0);
+	assert_int_equal(set(1, F_WRLCK, 0, 0), EXCLUDED);
+	assert_int_equal(set(2, F_UNLCK, 0, 0), 0);
+	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
+	assert_locks("w0+0");
+	assert_int_equal(set(1, F_RDLCK, 0, 0), 0);
+	assert_locks("r0+0");
+	assert_int_equal(set(1, F_UNLCK, 1, 0), 0);
+	assert_locks("r0+1");
+	assert_int_equal(set(1, F_WRLCK, 10, -5), 0);
+	assert_locks("r0+1 w5+5");
+	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
+	assert_locks("");
+}
+
+static void test_an_unlock_costs_nothing(void **state)
+{
+	int before = count_fds();
+
+	(void)state;
+	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
+	core_locks_drop(locks, ino, 1);
+	core_locks_drop_by(locks, &bys[1]);
+	assert_int_equal(count_fds(), before);
+	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
+	assert_int_equal(set(2, F_UNLCK, 20, 10), 0);
+	core_locks_drop(locks, ino + 1, 2);
+	assert_locks("w0+10");
+}
+
+static void test_an_owner_costs_one_descriptor(void **state)
+{
+	int before = count_fds();
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(set(1, F_WRLCK, i, 1), 0);
+	assert_int_equal(count_fds(), before + 1);
+	assert_int_equal(set(2, F_RDLCK, 10, 10), 0);
+	assert_int_equal(count_fds(), before + 2);
+	core_locks_drop(locks, ino, 1);
+	core_locks_drop(locks, ino, 1);
+	core_locks_drop(locks, ino, 2);
+	assert_int_equal(count_fds(), before);
+}
+
+static void test_drop(void **state)
+{
+	(void)state;
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(1, F_RDLCK, 20, 10), 0);
+	assert_int_equal(set(2, F_WRLCK, 40, 10), 0);
+	core_locks_drop(locks, ino, 1);
+	assert_locks("w40+10");
+	assert_int_equal(set(2, F_WRLCK, 0, 0), 0);
+	core_locks_drop(locks, ino, 2);
+	assert_locks("");
+	assert_int_equal(natively(F_WRLCK, 0, 0), 0);
+	assert_int_equal(set(1, F_WRLCK, 0, 0), 0); /* begins anew */
+	assert_locks("w0+0");
+}
+
+static void test_drop_by(void **state)
+{
+	struct flock lock = range(F_WRLCK, 60, 10);
+
+	(void)state;
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(2, F_WRLCK, 20, 10), 0);
+	assert_int_equal(set(1 + 16, F_WRLCK, 40, 10), 0);
+	assert_int_equal(core_locks_set(locks, ino + 1, 1, &bys[2], fd, &lock),
+			 0);
+	core_locks_drop_by(locks, &bys[3]);
+	core_locks_drop_by(locks, &bys[1]);
+	assert_int_equal(natively(F_WRLCK, 0, 20), 0);
+	assert_int_equal(natively(F_WRLCK, 20, 10), EXCLUDED);
+	assert_int_equal(natively(F_WRLCK, 30, 30), 0);
+	assert_int_equal(natively(F_WRLCK, 60, 10), EXCLUDED);
+	core_locks_drop_by(locks, &bys[2]);
+	assert_locks("");
+}
+
+/* What was in vain, or released, has no bearing on what is taken later. */
+static void test_drop_by_after_another_by(void **state)
+{
+	struct flock lock = range(F_WRLCK, 0, 10);
+
+	(void)state;
+	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
+	assert_int_equal(core_locks_set(locks, ino, 1, "first", fd, &lock),
+			 EXCLUDED);
+	core_locks_drop(locks, ino, 2);
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	core_locks_drop_by(locks, &bys[1]);
+	assert_locks("");
+}
+
+static void test_get(void **state)
+{
+	struct native process = hold(F_SETLK, F_WRLCK, 100, 10);
+	struct native description = hold(F_OFD_SETLK, F_RDLCK, 200, 10);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) { /* without and with locks of its own */
+		assert_int_equal(get(1, F_WRLCK, 0, 100).l_type, F_UNLCK);
+		assert_lock(get(1, F_RDLCK, 0, 0), F_WRLCK, 100, 10,
+			    process.pid);
+		assert_lock(get(1, F_WRLCK, 110, 0), F_RDLCK, 200, 10, -1);
+		assert_int_equal(get(1, F_RDLCK, 110, 0).l_type, F_UNLCK);
+		assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	}
+	assert_lock(get(2, F_RDLCK, 0, 50), F_WRLCK, 0, 10, -1);
+	assert_int_equal(set(1, F_RDLCK, 300, 0), 0);
+	assert_lock(get(2, F_WRLCK, 299, 10), F_RDLCK, 300, 0, -1);
+	assert_int_equal(get(2, F_RDLCK, 299, 10).l_type, F_UNLCK);
+	/* What is asked for stays what it was. */
+	assert_lock(get(2, F_WRLCK, 10, 7), F_UNLCK, 10, 7, 0);
+	let_go(&process);
+	let_go(&description);
+	assert_int_equal(get(1, F_WRLCK, 0, 0).l_type, F_UNLCK);
+}
+
+static void test_get_costs_nothing(void **state)
+{
+	int before = count_fds();
+
+	(void)state;
+	assert_int_equal(get(1, F_WRLCK, 0, 0).l_type, F_UNLCK);
+	assert_int_equal(count_fds(), before);
+	assert_locks("");
+}
+
+static void test_bad_ranges(void **state)
+{
+	struct flock lock = range(F_WRLCK, -1, 1);
+
+	(void)state;
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(set(1, F_WRLCK, -1, 1), -EINVAL);
+	assert_int_equal(set(1, F_WRLCK, 0, -1), -EINVAL);
+	assert_int_equal(set(1, 99, 0, 1), -EINVAL);
+	assert_int_equal(set(1, F_WRLCK, MAX, 2), -EOVERFLOW);
+	assert_int_equal(core_locks_get(locks, ino, 1, fd, &lock), -EINVAL);
+	assert_int_equal(set(2, F_WRLCK, -1, 1), -EINVAL);
+	assert_locks("w0+10");
+	assert_int_equal(set(1, F_WRLCK, MAX, 1), 0);
+	assert_locks("w0+10 w9223372036854775807+0");
+}
+
+/* The process's own rights count, not what fd was opened for. */
+static void test_any_descriptor_will_do(void **state)
+{
+	static const int flags[] = { O_RDONLY, O_WRONLY, O_PATH };
+	struct flock lock = range(F_WRLCK, 0, 0);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		int any = open(PATH, flags[i] | O_CLOEXEC);
+
+		assert_int_equal(core_locks_set(locks, ino, 1, bys, any, &lock),
+				 0);
+		close(any); /* releases nothing */
+		assert_locks("w0+0");
+		core_locks_drop(locks, ino, 1);
+	}
+}
+
+static int lock_as_user(void *arg)
+{
+	struct core_locks *own;
+	int r = core_locks_new(&own);
+
+	if (r == 0)
+		r = core_locks_set(own, ino, 1, bys, fd, arg);
+	core_locks_free(own);
+	return r;
+}
+
+static void test_a_process_without_privileges(void **state)
+{
+	static const struct {
+		mode_t mode;
+		int read, write;
+	} cases[] = {
+		{ 0666, 0, 0 },
+		{ 0664, 0, -EBADF },
+		{ 0662, -EBADF, 0 },
+		{ 0660, -EBADF, -EBADF },
+	};
+	struct flock read = range(F_RDLCK, 0, 1), write = range(F_WRLCK, 0, 1);
+
+	(void)state;
+	NEEDS(test_privileged());
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_return_code(fchmod(fd, cases[i].mode), errno);
+		assert_int_equal(test_as(&test_user, lock_as_user, &read),
+				 cases[i].read);
+		assert_int_equal(test_as(&test_user, lock_as_user, &write),
+				 cases[i].write);
+	}
+	/* Privileges are all that was missing. */
+	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
+}
+
+static void test_no_descriptors(void **state)
+{
+	int before = count_fds(), r[3];
+	struct rlimit old;
+
+	(void)state;
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	test_no_more_fds(&old);
+	r[0] = set(2, F_WRLCK, 10, 10);
+	r[1] = set(1, F_WRLCK, 20, 10);
+	r[2] = set(2, F_UNLCK, 0, 0);
+	test_more_fds(&old);
+	assert_int_equal(r[0], -EMFILE);
+	assert_int_equal(r[1], 0);
+	assert_int_equal(r[2], 0);
+	assert_int_equal(count_fds(), before + 1);
+	assert_locks("w0+10 w20+10");
+	assert_int_equal(set(2, F_WRLCK, 10, 10), 0);
+	assert_int_equal(get(3, F_WRLCK, 10, 10).l_type, F_WRLCK);
+}
+
+static void test_free_releases_all(void **state)
+{
+	int before = count_fds();
+
+	(void)state;
+	for (uint64_t owner = 1; owner <= 100; owner++)
+		assert_int_equal(set(owner, F_WRLCK, (off_t)owner, 1), 0);
+	assert_int_equal(count_fds(), before + 100);
+	locks = core_locks_free(locks);
+	assert_null(locks);
+	assert_null(core_locks_free(NULL));
+	assert_int_equal(count_fds(), before);
+	assert_locks("");
+}
+
+/*
+ * Four owners want the same byte; of two of them a second thread takes and
+ * releases others all the while.
+ */
+
+#define ROUNDS 2000
+
+static atomic_int holders;
+static atomic_bool excluded_none, failed;
+
+static void give_up(uint64_t owner, int how)
+{
+	if (how == 0)
+		failed = failed || set(owner, F_UNLCK, 0, 1) != 0;
+	else if (how == 1)
+		core_locks_drop(locks, ino, owner);
+	else
+		core_locks_drop_by(locks, &bys[owner]);
+}
+
+static void *contend(void *closure)
+{
+	uint64_t owner = *(uint64_t *)closure;
+	struct flock lock;
+	int r;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		r = set(owner, F_WRLCK, 0, 1);
+		if (r == 0) {
+			if (++holders != 1)
+				excluded_none = true;
+			--holders;
+			give_up(owner, i % 3);
+		} else if (r != -EAGAIN) {
+			failed = true;
+		}
+		lock = range(F_RDLCK, 0, 0);
+		if (core_locks_get(locks, ino, owner, fd, &lock) != 0)
+			failed = true;
+	}
+	return NULL;
+}
+
+static void *fidget(void *closure)
+{
+	uint64_t owner = *(uint64_t *)closure;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		if (set(owner, F_WRLCK, (off_t)owner * 10, 1 + i % 3) != 0 ||
+		    set(owner, F_UNLCK, (off_t)owner * 10, 0) != 0)
+			failed = true;
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	uint64_t owners[] = { 1, 2, 3, 4, 1, 2 };
+	pthread_t threads[COUNT(owners)];
+	int before = count_fds();
+
+	(void)state;
+	holders = 0;
+	excluded_none = false;
+	failed = false;
+	for (size_t i = 0; i < COUNT(owners); i++)
+		pthread_create(&threads[i], NULL, i < 4 ? contend : fidget,
+			       &owners[i]);
+	for (size_t i = 0; i < COUNT(owners); i++)
+		pthread_join(threads[i], NULL);
+	assert_false(excluded_none);
+	assert_false(failed);
+	assert_locks("");
+	for (uint64_t owner = 1; owner <= 4; owner++)
+		core_locks_drop(locks, ino, owner);
+	assert_int_equal(count_fds(), before);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_native_lock_excludes_ours),
+		TEST(ours_excludes_native_locks),
+		TEST(owners_exclude_each_other),
+		TEST(read_locks_are_shared),
+		TEST(objects_have_locks_of_their_own),
+		TEST(an_owners_ranges_are_merged_and_split),
+		TEST(an_unlock_costs_nothing),
+		TEST(an_owner_costs_one_descriptor),
+		TEST(drop),
+		TEST(drop_by),
+		TEST(drop_by_after_another_by),
+		TEST(get),
+		TEST(get_costs_nothing),
+		TEST(bad_ranges),
+		TEST(any_descriptor_will_do),
+		TEST(a_process_without_privileges),
+		TEST(no_descriptors),
+		TEST(free_releases_all),
+		TEST(threads),
+	};
+
+	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
+}
