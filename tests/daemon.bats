@@ -94,6 +94,32 @@ ended_well() {
 	ipcfs_ended 0
 }
 
+@test "in the background errors go to syslog" {
+	# A /dev with a log of its own.
+	mkdir "$WORK/dev" "$WORK/dev/shm"
+	touch "$WORK/dev/null" "$WORK/dev/fuse"
+	python3 -c 'import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(20)
+if os.fork() == 0:
+    os.close(1)
+    open(sys.argv[2], "wb").write(s.recv(1000))' "$WORK/dev/log" "$WORK/syslog" 3>&-
+	# shellcheck disable=SC2016 # it is the other shell's
+	unshare --mount sh -c 'cd "$1"
+		for name in null fuse shm; do
+			mount --bind "/dev/$name" "dev/$name"
+		done
+		mount --rbind dev /dev
+		# Too few descriptors for all that the daemon needs.
+		prlimit --nofile=8:8 "$IPCFS" "$MNT"' - "$WORK" 3>&- 4>&-
+	logged() { grep -q "ipcfs.*Too many open files" "$WORK/syslog"; }
+	eventually logged
+	eventually not is_mounted
+	rm -r "$WORK/dev" "$WORK/syslog"
+	ipcfs_ended 0
+}
+
 @test "in the background it is mounted when the command returns" {
 	"$IPCFS" ipcfs "$MNT" 3>&-
 	is_mounted
