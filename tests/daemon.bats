@@ -116,7 +116,7 @@ if os.fork() == 0:
 	logged() { grep -q "ipcfs.*Too many open files" "$WORK/syslog"; }
 	eventually logged
 	eventually not is_mounted
-	rm -r "$WORK/dev" "$WORK/syslog"
+	rm -r "${WORK:?}/dev" "$WORK/syslog"
 	ipcfs_ended 0
 }
 
