@@ -52,7 +52,9 @@ struct core_wait_queue {
 	ino_t ino; /* first: the key of the tree */
 	struct core_wait *wait;
 	unsigned int refs;
-	int fd; /* -1: a timed queue */
+	int fd;	      /* -1: a timed queue */
+	int watch_fd; /* reports each change, once there are watchers; or -1 */
+	LIST_HEAD(watcher_list, core_watcher) watchers;
 	uint32_t armed;
 	bool timed; /* in the list of those that the timer is for */
 	TAILQ_ENTRY(core_wait_queue) entry;
@@ -80,6 +82,8 @@ struct core_wait {
 /* Keys in epoll that no inode has. Inode numbers of queues have 32 bits. */
 #define EVENT_KEY 0
 #define TIMER_KEY UINT64_MAX
+/* Added to the inode number: it is the queue's watch_fd. */
+#define WATCH_KEY ((uint64_t)1 << 63)
 
 /* How often timed queues are tried. */
 #define PERIOD_NS 10000000
@@ -214,6 +218,8 @@ static void unref(struct core_wait_queue *queue)
 		(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->fd,
 				NULL);
 		(void)close(queue->fd);
+		if (queue->watch_fd >= 0)
+			(void)close(queue->watch_fd);
 	}
 	LIST_REMOVE(queue, all_entry);
 	free(queue);
@@ -290,6 +296,30 @@ static void handle_timer(struct core_wait *wait)
 	}
 }
 
+/* Tells the watchers of now. They may watch again, or go, meanwhile. */
+static void handle_change(struct core_wait *wait, struct core_wait_queue *queue)
+{
+	struct watcher_list todo = LIST_HEAD_INITIALIZER(todo);
+	struct core_watcher *watcher;
+
+	while ((watcher = LIST_FIRST(&queue->watchers))) {
+		LIST_REMOVE(watcher, watch_entry);
+		LIST_INSERT_HEAD(&todo, watcher, watch_entry);
+	}
+	queue->refs++;
+	while ((watcher = LIST_FIRST(&todo))) {
+		LIST_REMOVE(watcher, watch_entry);
+		watcher->listed = false;
+		watcher->running = true;
+		unlock(wait);
+		watcher->ready(watcher);
+		relock(wait);
+		watcher->running = false;
+		pthread_cond_broadcast(&wait->quiet);
+	}
+	unref(queue);
+}
+
 static void handle(struct core_wait *wait, const struct epoll_event *event)
 {
 	struct core_wait_queue *queue;
@@ -306,9 +336,13 @@ static void handle(struct core_wait *wait, const struct epoll_event *event)
 		handle_timer(wait);
 		return;
 	}
-	queue = find(wait, (ino_t)event->data.u64);
+	queue = find(wait, (ino_t)(event->data.u64 & ~WATCH_KEY));
 	if (!queue)
 		return;
+	if (event->data.u64 & WATCH_KEY) {
+		handle_change(wait, queue);
+		return;
+	}
 	queue->armed = 0;
 	queue->refs++;
 	if (event->events & ~(uint32_t)EPOLLOUT)
@@ -455,6 +489,7 @@ static struct core_wait_queue *queue_new(struct core_wait *wait, ino_t ino)
 	queue->ino = ino;
 	queue->wait = wait;
 	queue->fd = -1;
+	queue->watch_fd = -1;
 	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++) {
 		TAILQ_INIT(&queue->lines[dir].fresh);
 		TAILQ_INIT(&queue->lines[dir].batch);
@@ -550,6 +585,54 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		put(&queue->lines[dir].fresh, waiter);
 		run(queue, dir);
 	}
+	pthread_mutex_unlock(&wait->lock);
+}
+
+/*
+ * Edge triggered and always on, unlike the other: to arm that one for a queue
+ * that is ready reports it at once, and who then looks and watches again would
+ * never come to rest.
+ */
+static int open_watch(struct core_wait_queue *queue)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
+				     .data.u64 = queue->ino | WATCH_KEY };
+	_cleanup_close_ int fd = fcntl(queue->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0 ||
+	    epoll_ctl(queue->wait->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	queue->watch_fd = core_steal_fd(&fd);
+	return 0;
+}
+
+int core_wait_watch(struct core_wait_queue *queue, struct core_watcher *watcher)
+{
+	struct core_wait *wait = queue->wait;
+	int r = 0;
+
+	pthread_mutex_lock(&wait->lock);
+	if (queue->watch_fd < 0)
+		r = open_watch(queue);
+	if (r == 0 && !watcher->listed) {
+		watcher->listed = true;
+		LIST_INSERT_HEAD(&queue->watchers, watcher, watch_entry);
+	}
+	pthread_mutex_unlock(&wait->lock);
+	return r;
+}
+
+void core_wait_unwatch(struct core_wait_queue *queue,
+		       struct core_watcher *watcher)
+{
+	struct core_wait *wait = queue->wait;
+
+	pthread_mutex_lock(&wait->lock);
+	if (watcher->listed)
+		LIST_REMOVE(watcher, watch_entry);
+	watcher->listed = false;
+	while (watcher->running)
+		pthread_cond_wait(&wait->quiet, &wait->lock);
 	pthread_mutex_unlock(&wait->lock);
 }
 

@@ -58,6 +58,22 @@ struct core_waiter {
 };
 
 /*
+ * Who wants to be told of a change of a queue, and does nothing to it. Part of a
+ * caller's structure, all zero but for ready.
+ */
+struct core_watcher {
+	/*
+	 * There may be a message or room that there was not. Called once for each
+	 * core_wait_watch(), on the epoll thread, without a lock of this module.
+	 */
+	void (*ready)(struct core_watcher *watcher);
+
+	/* Private. */
+	bool listed, running;
+	LIST_ENTRY(core_watcher) watch_entry;
+};
+
+/*
  * Starts the thread. ret: the caller's, to be given to core_wait_free().
  * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads), or -ENOSPC
  * (fs.epoll.max_user_watches).
@@ -114,6 +130,19 @@ void core_wait_close(struct core_wait_queue *queue);
  */
 void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
+
+/*
+ * Has ready() called at the next change of the queue after this began; look at
+ * the queue itself after it. Nothing more happens where it is to be called yet.
+ *
+ * Returns 0, -EMFILE, -ENFILE, -ENOMEM or -ENOSPC (fs.epoll.max_user_watches).
+ */
+int core_wait_watch(struct core_wait_queue *queue,
+		    struct core_watcher *watcher);
+
+/* Takes that back. No ready() of the watcher runs when it returns. */
+void core_wait_unwatch(struct core_wait_queue *queue,
+		       struct core_watcher *watcher);
 
 /*
  * Asks for the end of a waiter: done() with -EINTR, though never inside this

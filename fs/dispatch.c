@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 
 /* Linux's NGROUPS_MAX is 65536; almost everybody has less than these. */
@@ -490,6 +491,22 @@ static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 			      : -ENOLCK);
 }
 
+static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		    struct fuse_pollhandle *poll)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (ops->poll) {
+		end(&call, ops->poll(&call.base, HANDLE(fi), poll));
+		return;
+	}
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+	(void)fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
+}
+
 static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		       struct fuse_file_info *fi)
 {
@@ -536,6 +553,7 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.fallocate = on_fallocate,
 	.copy_file_range = on_copy_file_range,
 	.lseek = on_lseek,
+	.poll = on_poll,
 	.flush = on_flush,
 	.getlk = on_getlk,
 	.setlk = on_setlk,

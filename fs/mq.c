@@ -21,7 +21,9 @@
 #include "fs/reply.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 
 /* A message taken from a queue: the handle's and that of replies under way. */
@@ -42,6 +44,9 @@ struct mq_handle {
 	size_t start;  /* the position of its first byte; it may wrap */
 	size_t taken;  /* how many of its bytes were read */
 	bool received; /* a message since the open or the last end */
+
+	struct core_watcher watcher;
+	struct fuse_pollhandle *poll; /* whom to tell of a change, or NULL */
 };
 
 /* A read or write under way, from its request to its reply. */
@@ -316,13 +321,72 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
 	return transfer_submit(write, CORE_WAIT_OUT);
 }
 
+/* Takes over poll, in place of one that was not told anything. */
+static void set_poll(struct mq_handle *handle, struct fuse_pollhandle *poll)
+{
+	struct fuse_pollhandle *old;
+
+	pthread_mutex_lock(&handle->lock);
+	old = handle->poll;
+	handle->poll = poll;
+	pthread_mutex_unlock(&handle->lock);
+	if (old)
+		fuse_pollhandle_destroy(old);
+}
+
+/* Whoever polls asks once more when told, and leaves another handle then. */
+static void on_change(struct core_watcher *watcher)
+{
+	struct mq_handle *handle =
+		(void *)((char *)watcher - offsetof(struct mq_handle, watcher));
+	struct fuse_pollhandle *poll;
+
+	pthread_mutex_lock(&handle->lock);
+	poll = handle->poll;
+	handle->poll = NULL;
+	pthread_mutex_unlock(&handle->lock);
+	if (!poll)
+		return;
+	(void)fuse_lowlevel_notify_poll(poll);
+	fuse_pollhandle_destroy(poll);
+}
+
+static int obj_poll(const struct fs_call *call, struct fs_handle *handle_,
+		    struct fuse_pollhandle *poll_)
+{
+	struct mq_handle *handle = (struct mq_handle *)handle_;
+	struct pollfd fd = { .fd = handle_->fd,
+			     .events = POLLIN | POLLRDNORM | POLLOUT |
+				       POLLWRNORM };
+	int r = 0;
+
+	/* Watch first: what changes after the look is told. */
+	if (poll_) {
+		set_poll(handle, poll_);
+		r = core_wait_watch(handle->queue, &handle->watcher);
+	}
+	if (r == 0 && poll(&fd, 1, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&handle->lock);
+	if (handle->window && handle->taken < handle->window->len)
+		fd.revents |= POLLIN | POLLRDNORM;
+	pthread_mutex_unlock(&handle->lock);
+	(void)fuse_reply_poll(call->req, (unsigned int)fd.revents);
+	return 0;
+}
+
 static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct mq_handle *handle = (struct mq_handle *)handle_;
 
 	fs_node_remove(call, handle_);
-	if (handle->queue)
+	if (handle->queue) {
+		core_wait_unwatch(handle->queue, &handle->watcher);
 		core_wait_close(handle->queue);
+	}
+	set_poll(handle, NULL);
 	message_unref(handle->window);
 	pthread_mutex_destroy(&handle->lock);
 	(void)close(handle->base.fd);
@@ -347,6 +411,7 @@ static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	if (!handle)
 		return -ENOMEM;
 	pthread_mutex_init(&handle->lock, NULL);
+	handle->watcher.ready = on_change;
 	handle->base.fd = core_steal_fd(fd);
 	/* Only who just reads can use a position, to seek back in the window. */
 	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
@@ -455,6 +520,7 @@ static const struct fs_ops obj_ops = {
 	.open = fs_object_open,
 	.read = obj_read,
 	.write = obj_write,
+	.poll = obj_poll,
 	.release = obj_release,
 };
 

@@ -170,6 +170,12 @@ struct fs_ops {
 	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
 	int (*lseek)(const struct fs_call *call, struct fs_handle *handle,
 		     off_t offset, int whence);
+	/*
+	 * fuse_reply_poll; poll: takes it over, to tell of a change, or NULL.
+	 * Empty: always ready
+	 */
+	int (*poll)(const struct fs_call *call, struct fs_handle *handle,
+		    struct fuse_pollhandle *poll);
 	/* fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed */
 	int (*flush)(const struct fs_call *call, struct fs_handle *handle,
 		     uint64_t owner);

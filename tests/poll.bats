@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# poll, select and epoll on queues.
+
+load mount.bash
+
+setup() {
+	ipcfs_mount
+	native create q 2 64
+}
+
+teardown() {
+	rm -f "$MQ/q"
+	ipcfs_end
+}
+
+# polling: runs the Python program on stdin with: path, native (the module), fd
+# (O_RDWR | O_NONBLOCK on the mount), mqd (the same natively), and
+#   soon(f)         waits until f() is true
+#   waiter(f)       runs f in a thread that has begun to wait
+polling() {
+	timeout 60 python3 -c "
+import asyncio, os, select, selectors, signal, sys, threading
+sys.path.insert(0, sys.argv[1])
+import native
+path = sys.argv[2]
+fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+mqd = native.mq_open('q', os.O_RDWR | os.O_NONBLOCK)
+
+def waiter(f):
+    got = []
+    t = threading.Thread(target=lambda: got.append(f()))
+    t.start()
+    stat = f'/proc/self/task/{t.native_id}/wchan'
+    while True:
+        try:
+            if 'poll' in open(stat).read():
+                break
+        except FileNotFoundError:
+            break
+
+    def result():
+        t.join(20)
+        assert not t.is_alive(), 'never woken'
+        return got[0]
+    return result
+$(cat)" "$TESTS" "$MQ/q"
+}
+
+@test "what poll says of an empty, a filled and a full queue" {
+	polling <<-'END'
+		def ready():
+		    p = select.poll()
+		    p.register(fd, select.POLLIN | select.POLLOUT)
+		    return dict(p.poll(0)).get(fd, 0)
+		assert ready() == select.POLLOUT
+		native.mq_send(mqd, b"one")
+		assert ready() == select.POLLIN | select.POLLOUT
+		native.mq_send(mqd, b"two")
+		assert ready() == select.POLLIN
+		assert os.read(fd, 1) == b"o"
+		assert os.read(fd, 100) == b"ne"
+		assert os.read(fd, 1) == b"t"
+		# What is left of the message is there to be read.
+		assert ready() == select.POLLIN | select.POLLOUT
+		assert os.read(fd, 100) == b"wo"
+		assert ready() == select.POLLOUT
+	END
+}
+
+@test "select, poll and epoll wake for natives and for the mount" {
+	polling <<-'END'
+		writer = os.open(path, os.O_WRONLY)
+		reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+		sends = (lambda: native.mq_send(mqd, b"x"), lambda: os.write(writer, b"x"))
+		receives = (lambda: native.mq_receive(mqd), lambda: os.read(reader, 9))
+
+		def by_select(mask):
+		    r, w, _ = select.select([fd] * (mask == select.POLLIN), [fd] * (mask != select.POLLIN), [], 20)
+		    return bool(r or w)
+
+		def by_poll(mask):
+		    p = select.poll()
+		    p.register(fd, mask)
+		    return p.poll(20000) == [(fd, mask)]
+
+		def by_epoll(mask, flags=0):
+		    e = select.epoll()
+		    e.register(fd, mask | flags)
+		    return e.poll(20) == [(fd, mask)]
+
+		def by_edge(mask):
+		    return by_epoll(mask, select.EPOLLET)
+
+		for wait in by_select, by_poll, by_epoll, by_edge:
+		    for send, receive in zip(sends, receives):
+		        result = waiter(lambda: wait(select.POLLIN))
+		        send()
+		        assert result(), (wait, send)
+		        send()
+		        result = waiter(lambda: wait(select.POLLOUT))
+		        receive()
+		        assert result(), (wait, receive)
+		        receive()
+	END
+}
+
+@test "edge triggered: one report for each arrival, none for what stays" {
+	polling <<-'END'
+		e = select.epoll()
+		e.register(fd, select.EPOLLIN | select.EPOLLET)
+		assert e.poll(0) == []
+		for _ in range(2):
+		    native.mq_send(mqd, b"x")
+		    assert e.poll(20) == [(fd, select.EPOLLIN)]
+		    assert e.poll(0.2) == []
+	END
+}
+
+@test "asyncio and selectors read a queue as it fills" {
+	polling <<-'END'
+		async def main():
+		    loop, got, done = asyncio.get_running_loop(), [], asyncio.Event()
+
+		    def on_readable():
+		        try:
+		            got.append(os.read(fd, 64))
+		        except BlockingIOError:
+		            return
+		        if len(got) == 1000:
+		            done.set()
+
+		    loop.add_reader(fd, on_readable)
+		    sender = threading.Thread(target=lambda: [os.write(w, b"%d" % i) for i in range(1000)])
+		    w = os.open(path, os.O_WRONLY)
+		    sender.start()
+		    await asyncio.wait_for(done.wait(), 30)
+		    loop.remove_reader(fd)
+		    assert got == [b"%d" % i for i in range(1000)]
+
+		asyncio.run(main())
+		s = selectors.DefaultSelector()
+		s.register(fd, selectors.EVENT_READ)
+		assert s.select(0) == []
+		native.mq_send(mqd, b"x")
+		assert len(s.select(20)) == 1
+	END
+}
+
+@test "a poller that is interrupted or closes leaks nothing, and costs nothing idle" {
+	polling <<-'END'
+		for i in range(50):
+		    pid = os.fork()
+		    if pid == 0:
+		        p = select.poll()
+		        p.register(os.open(path, os.O_RDONLY), select.POLLIN)
+		        p.poll()
+		        os._exit(1)
+		    while "poll" not in open(f"/proc/{pid}/wchan").read():
+		        pass
+		    os.kill(pid, signal.SIGKILL)
+		    os.waitpid(pid, 0)
+	END
+	before=$(awk '{ print $14 + $15 }' "/proc/$DAEMON/stat")
+	echo x >"$MQ/q"
+	timeout 1 python3 -c 'import select, sys
+e = select.epoll()
+f = open(sys.argv[1])
+e.register(f, select.EPOLLIN | select.EPOLLET)
+e.poll()
+e.poll()' "$MQ/q" || [ $? -eq 124 ]
+	# In ticks of a hundredth of a second: a loop would have used a hundred.
+	[ $(($(awk '{ print $14 + $15 }' "/proc/$DAEMON/stat") - before)) -lt 20 ]
+	cat "$MQ/q"
+}
+
+@test "a file that is no queue is always ready" {
+	echo x >"$SHM/a"
+	python3 -c 'import select, sys
+with open(sys.argv[1], "r+b") as f:
+    assert select.select([f], [f], [], 20) == ([f], [f], [])' "$SHM/a"
+	rm "$SHM/a"
+}
