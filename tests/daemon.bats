@@ -304,6 +304,6 @@ as_user() {
 	native unlink roots
 	rm /dev/shm/roots
 	as_user fusermount3 -u "$MNT"
-	umount /dev/fuse
+	eventually umount /dev/fuse
 	ended_well
 }
