@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,22 +26,52 @@ static int note_seen(const struct core_ns *ns, const char *name, int result)
 	return result == 0 ? core_seen_add(ns->mq_seen, name) : result;
 }
 
+/* Reads a file of /proc/sys/fs/mqueue. */
+static int read_limit(const char *name, long *ret)
+{
+	char path[64];
+	FILE *file;
+	int n;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	n = fscanf(file, "%ld", ret);
+	(void)fclose(file);
+	return n == 1 ? 0 : -EIO;
+}
+
+static int fill_in_defaults(struct mq_attr *attr)
+{
+	int r = 0;
+
+	if (attr->mq_maxmsg == 0)
+		r = read_limit("msg_default", &attr->mq_maxmsg);
+	if (r == 0 && attr->mq_msgsize == 0)
+		r = read_limit("msgsize_default", &attr->mq_msgsize);
+	return r;
+}
+
 int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 		 const char *name, int flags, mode_t mode,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd)
 {
 	struct mq_attr copy = attr ? *attr : (struct mq_attr){ 0 };
+	bool is_default = copy.mq_maxmsg == 0 && copy.mq_msgsize == 0;
 	_cleanup_close_ int fd = -1;
 	char object[CORE_NAME_BUF];
 	int r = core_name_to_object(name, object);
 
+	if (r == 0 && (flags & O_CREAT) && !is_default)
+		r = fill_in_defaults(&copy);
 	if (r < 0)
 		return r;
 	fd = CORE_CRED_AS(cred,
 			  mq_open(object,
 				  (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
 					  O_NONBLOCK | O_CLOEXEC,
-				  mode, attr ? &copy : NULL));
+				  mode, is_default ? NULL : &copy));
 	r = fd < 0 ? fd : core_object_check(fd, ino);
 	r = note_seen(ns, name, r);
 	if (r == 0)
@@ -222,33 +253,21 @@ int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
 	return 0;
 }
 
-static int read_queues_max(unsigned long *ret)
-{
-	FILE *file = fopen("/proc/sys/fs/mqueue/queues_max", "re");
-	int n;
-
-	if (!file)
-		return -errno;
-	n = fscanf(file, "%lu", ret);
-	(void)fclose(file);
-	return n == 1 ? 0 : -EIO;
-}
-
 int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
 		   struct statvfs *ret)
 {
 	struct statvfs sv = { .f_namemax = NAME_MAX };
 	struct core_list list;
-	unsigned long max = 0;
-	int r = read_queues_max(&max);
+	long max = 0;
+	int r = read_limit("queues_max", &max);
 
 	if (r < 0)
 		return r;
 	r = core_mq_list(ns, cred, &list);
 	if (r < 0)
 		return r;
-	sv.f_files = max;
-	sv.f_ffree = max > list.n ? max - list.n : 0;
+	sv.f_files = (fsfilcnt_t)max;
+	sv.f_ffree = sv.f_files > list.n ? sv.f_files - list.n : 0;
 	sv.f_favail = sv.f_ffree;
 	sv.f_bsize = sv.f_frsize = (unsigned long)sysconf(_SC_PAGESIZE);
 	core_list_free(&list);

@@ -19,7 +19,8 @@
  *
  * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL; others are ignored.
  * mode: of a new queue, less the process's umask.
- * attr: mq_maxmsg and mq_msgsize of a new queue; NULL: the system's defaults.
+ * attr: mq_maxmsg and mq_msgsize of a new queue, each 0 for the system's default;
+ *       NULL: both.
  * ino: the inode number that an existing queue must have, or 0 for any.
  * ret_fd: the caller's, O_NONBLOCK and close-on-exec.
  *

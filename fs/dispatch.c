@@ -58,14 +58,17 @@ static struct fs_node *begin_open(struct call *call, fuse_req_t req,
 				  fuse_ino_t id)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct fs *fs = fuse_req_userdata(req);
+	struct fs_node *node = fs_node_from_id(fs->nodes, id);
 
 	call->base = (struct fs_call){
-		.fs = fuse_req_userdata(req),
+		.fs = fs,
 		.req = req,
 		.cred = { .uid = ctx->uid, .gid = ctx->gid },
+		.view = fs_node_view(node),
 	};
 	call->many = NULL;
-	return fs_node_from_id(call->base.fs->nodes, id);
+	return node;
 }
 
 /*

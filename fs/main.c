@@ -6,6 +6,7 @@
  *
  *	fs/main		this: wires all together, and the exit status
  *	fs/opts		the command line
+ *	fs/view		options through which queues are seen
  *	fs/mountpoint	the directory mounted on, and the end of the mount
  *	fs/dispatch	what libfuse calls: request -> slot of the node's kind
  *	fs/ops.h	the slots: what a kind of node can do
@@ -197,7 +198,8 @@ out:
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
 	/* Backing files take CAP_SYS_ADMIN; what else they need, FUSE_INIT tells. */
-	struct fs fs = { .read_only = opts->read_only,
+	struct fs fs = { .view = opts->view,
+			 .read_only = opts->read_only,
 			 .debug = opts->debug,
 			 .passthrough =
 				 !opts->no_passthrough && geteuid() == 0 };

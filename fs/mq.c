@@ -24,6 +24,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A message taken from a queue: the handle's and that of replies under way. */
@@ -37,6 +38,7 @@ struct mq_handle {
 	struct fs_handle base;
 	struct core_wait_queue *queue;
 	size_t msgsize;
+	struct fs_view view;
 	bool stream; /* the file has no position: reads just go on */
 
 	pthread_mutex_t lock;
@@ -63,7 +65,9 @@ struct transfer {
 	struct message *message;
 	size_t from;
 
-	/* Of a write: the message. */
+	/* Of a write: the message, behind its prefix if it has one. */
+	unsigned int priority;
+	size_t prefix_len;
 	char data[];
 };
 
@@ -117,20 +121,57 @@ static void window_put_back(struct mq_handle *handle,
 	pthread_mutex_unlock(&handle->lock);
 }
 
+/* With the view "prefix": a priority in decimal and a space. */
+#define PREFIX_MAX sizeof("4294967295 ")
+
+/* The message has room for it. */
+static void add_prefix(struct message *message, unsigned int priority)
+{
+	char prefix[PREFIX_MAX];
+	size_t n = (size_t)snprintf(prefix, sizeof(prefix), "%u ", priority);
+
+	memmove(message->data + n, message->data, message->len);
+	memcpy(message->data, prefix, n);
+	message->len += n;
+}
+
+/*
+ * Reads the prefix of size bytes at buf: its length, or -EINVAL where there is
+ * none or its priority is none.
+ */
+static ssize_t take_prefix(const char *buf, size_t size, unsigned int *ret)
+{
+	unsigned long priority = 0;
+	size_t n = 0;
+
+	for (; n < size && n < PREFIX_MAX && buf[n] >= '0' && buf[n] <= '9';
+	     n++)
+		priority = priority * 10 + (unsigned long)(buf[n] - '0');
+	if (n == 0 || n == size || buf[n] != ' ' ||
+	    priority >= (unsigned long)sysconf(_SC_MQ_PRIO_MAX))
+		return -EINVAL;
+	*ret = (unsigned int)priority;
+	return (ssize_t)n + 1;
+}
+
 /* Takes the next message from the queue. Called with the handle's lock. */
 static int window_next(struct mq_handle *handle, off_t offset)
 {
-	struct message *message = malloc(sizeof(*message) + handle->msgsize);
+	struct message *message =
+		malloc(sizeof(*message) + handle->msgsize + PREFIX_MAX);
+	unsigned int priority;
 	int r;
 
 	if (!message)
 		return -ENOMEM;
 	r = core_mq_receive(handle->base.fd, message->data, handle->msgsize,
-			    &message->len, NULL);
+			    &message->len, &priority);
 	if (r < 0) {
 		free(message);
 		return r;
 	}
+	if (handle->view.prefix)
+		add_prefix(message, priority);
 	message->refs = 1;
 	message_unref(handle->window);
 	handle->window = message;
@@ -228,6 +269,14 @@ static bool is_continued(const struct mq_handle *handle, off_t offset,
 	return handle->stream && offset != 0 && !(fi->flags & O_APPEND);
 }
 
+/* Whether an empty queue is the end of file. Called with the handle's lock. */
+static bool ends_if_empty(const struct mq_handle *handle, int flags)
+{
+	if (handle->view.drain || handle->view.follow)
+		return handle->view.drain;
+	return handle->received && !(flags & O_NONBLOCK);
+}
+
 static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
 		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
@@ -255,7 +304,7 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle_,
 
 	pthread_mutex_lock(&handle->lock);
 	found = window_take(handle, offset, size, read);
-	read->eof_if_empty = handle->received && !(fi->flags & O_NONBLOCK);
+	read->eof_if_empty = ends_if_empty(handle, fi->flags);
 	pthread_mutex_unlock(&handle->lock);
 	/* A read ends with its message: a later piece finds the end. */
 	if (found || is_continued(handle, offset, fi)) {
@@ -271,8 +320,9 @@ static int write_attempt(struct core_waiter *waiter)
 {
 	struct transfer *write = (struct transfer *)waiter;
 
-	return core_mq_send(write->handle->base.fd, write->data, write->size,
-			    0);
+	return core_mq_send(write->handle->base.fd,
+			    write->data + write->prefix_len,
+			    write->size - write->prefix_len, write->priority);
 }
 
 static void write_done(struct core_waiter *waiter, int result)
@@ -302,10 +352,17 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
 		     const struct fuse_file_info *fi)
 {
 	struct mq_handle *handle = (struct mq_handle *)handle_;
+	unsigned int priority = handle->view.priority;
+	ssize_t prefix_len = 0;
 	struct transfer *write;
 
-	if (size > handle->msgsize || may_be_cut(call->fs, size) ||
-	    is_continued(handle, offset, fi))
+	if (may_be_cut(call->fs, size) || is_continued(handle, offset, fi))
+		return -EMSGSIZE;
+	if (handle->view.prefix)
+		prefix_len = take_prefix(buf, size, &priority);
+	if (prefix_len < 0)
+		return (int)prefix_len;
+	if (size - (size_t)prefix_len > handle->msgsize)
 		return -EMSGSIZE;
 	write = calloc(1, sizeof(*write) + size);
 	if (!write)
@@ -317,6 +374,8 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle_,
 	write->req = call->req;
 	write->handle = handle;
 	write->size = size;
+	write->priority = priority;
+	write->prefix_len = (size_t)prefix_len;
 	memcpy(write->data, buf, size);
 	return transfer_submit(write, CORE_WAIT_OUT);
 }
@@ -412,6 +471,7 @@ static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 		return -ENOMEM;
 	pthread_mutex_init(&handle->lock, NULL);
 	handle->watcher.ready = on_change;
+	handle->view = *call->view;
 	handle->base.fd = core_steal_fd(fd);
 	/* Only who just reads can use a position, to seek back in the window. */
 	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
@@ -430,7 +490,10 @@ static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 static int obj_make(const struct fs_call *call, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
-	return core_mq_open(call->fs->ns, &call->cred, name, flags, mode, NULL,
+	struct mq_attr attr = { .mq_maxmsg = call->view->maxmsg,
+				.mq_msgsize = call->view->msgsize };
+
+	return core_mq_open(call->fs->ns, &call->cred, name, flags, mode, &attr,
 			    0, ret_fd);
 }
 

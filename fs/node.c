@@ -19,8 +19,9 @@
 #include <string.h>
 
 struct fs_node {
-	const struct fs_ops *ops; /* ops and ino: the key of the tree */
+	const struct fs_ops *ops; /* ops, ino and view: the key of the tree */
 	ino_t ino;
+	struct fs_view view;
 	uint64_t n_lookup;
 	LIST_ENTRY(fs_node) entry; /* in all */
 
@@ -43,7 +44,9 @@ static int compare(const void *a, const void *b)
 
 	if (x->ops != y->ops)
 		return (uintptr_t)x->ops < (uintptr_t)y->ops ? -1 : 1;
-	return (x->ino > y->ino) - (x->ino < y->ino);
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return fs_view_compare(&x->view, &y->view);
 }
 
 int fs_nodes_new(struct fs_nodes **ret)
@@ -110,9 +113,9 @@ fuse_ino_t fs_node_id(const struct fs_node *node)
 
 /* Finds a shared node, or makes a node; the table's lock is held. */
 static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
-	       struct fs_node **ret)
+	       const struct fs_view *view, struct fs_node **ret)
 {
-	struct fs_node key = { .ops = ops, .ino = ino };
+	struct fs_node key = { .ops = ops, .ino = ino, .view = *view };
 	struct fs_node **slot = NULL, *node;
 
 	if (!ops->unshared)
@@ -126,6 +129,7 @@ static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 		return -ENOMEM;
 	node->ops = ops;
 	node->ino = ino;
+	node->view = *view;
 	node->kept = -1;
 	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
 		free(node);
@@ -138,7 +142,8 @@ static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 }
 
 int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
-		const char *name, struct fs_node **ret)
+		const char *name, const struct fs_view *view,
+		struct fs_node **ret)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	struct fs_node *node;
@@ -148,7 +153,7 @@ int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&nodes->lock);
-	r = get(nodes, ops, ino, &node);
+	r = get(nodes, ops, ino, view, &node);
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
@@ -189,6 +194,11 @@ const struct fs_ops *fs_node_ops(const struct fs_node *node)
 ino_t fs_node_ino(const struct fs_node *node)
 {
 	return node->ino;
+}
+
+const struct fs_view *fs_node_view(const struct fs_node *node)
+{
+	return &node->view;
 }
 
 void fs_node_name(struct fs_node *node, char *ret)

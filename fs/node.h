@@ -54,17 +54,20 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  * Finds or makes the node of an object and adds one to its lookup count, as a
  * reply with an entry does.
  *
- * ino: the object's inode number. name: where it is now.
+ * ino: the object's inode number. name: where it is now. view: the one through
+ * which it is seen; copied.
  * Returns 0 or -ENOMEM.
  */
 int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
-		const char *name, struct fs_node **ret);
+		const char *name, const struct fs_view *view,
+		struct fs_node **ret);
 
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
 
 const struct fs_ops *fs_node_ops(const struct fs_node *node);
 ino_t fs_node_ino(const struct fs_node *node);
+const struct fs_view *fs_node_view(const struct fs_node *node);
 
 /* Where the object was last seen. ret: NAME_MAX + 1 bytes. */
 void fs_node_name(struct fs_node *node, char *ret);

@@ -19,6 +19,7 @@
 
 #include "core/cred.h"
 #include "core/list.h"
+#include "fs/view.h"
 
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -44,6 +45,7 @@ struct fs {
 	struct core_wait *wait;
 	struct core_locks *locks;
 	struct fs_nodes *nodes;
+	struct fs_view view;	 /* of mq: -o options */
 	bool read_only;		 /* -o ro */
 	bool passthrough;	 /* the kernel may be given backing files */
 	bool debug;		 /* -d: say what is on */
@@ -56,7 +58,8 @@ struct fs {
 struct fs_call {
 	struct fs *fs;
 	fuse_req_t req;
-	struct core_cred cred; /* the process that made it */
+	struct core_cred cred;	    /* the process that made it */
+	const struct fs_view *view; /* of the node that it is for */
 };
 
 struct fs_ops {

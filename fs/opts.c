@@ -45,7 +45,12 @@ void fs_opts_usage(void)
 		"    -V, --version      print versions, and what works here\n"
 		"    -o ro              inspect only: nothing is created,\n"
 		"                       changed or consumed\n"
+		"    -o nopassthrough   move all data through the daemon\n"
 		"    -o allow_other     for all users, not just who mounts it\n"
+		"    -o priority=N, maxmsg=N, msgsize=N, prefix, follow, "
+		"drain\n"
+		"                       see the queues so; also in a path, as\n"
+		"                       MOUNTPOINT/mq:OPTION,.../NAME\n"
 		"\n"
 		"SOURCE is ignored; mount(8) passes one. Other options of\n"
 		"mount(8) and of libfuse, such as nosuid, are taken too.\n"
@@ -78,7 +83,8 @@ int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
 {
 	struct fs_opts opts = { 0 };
 
-	if (fuse_opt_parse(args, &opts, table, on_word) < 0) {
+	if (fuse_opt_parse(args, &opts, table, on_word) < 0 ||
+	    fs_view_parse_args(args, &opts.view) < 0) {
 		fs_opts_free(&opts);
 		return -EINVAL;
 	}

@@ -7,10 +7,13 @@
 
 #define FUSE_USE_VERSION 317
 
+#include "fs/view.h"
+
 #include <fuse_lowlevel.h>
 
 /* Whole numbers as libfuse's parser sets them: 0 or 1. */
 struct fs_opts {
+	struct fs_view view; /* of mq */
 	int help;
 	int version;
 	int foreground;

@@ -79,7 +79,8 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
-	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, &node);
+	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, call->view,
+			    &node);
 
 	if (r < 0)
 		return r;
@@ -118,7 +119,8 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 	struct fuse_entry_param entry;
 	struct fuse_file_info fi;
 	struct fs_node *node;
-	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, &node);
+	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, call->view,
+			    &node);
 
 	if (r < 0) {
 		ops->release(NULL, handle);

@@ -11,9 +11,10 @@
 static const struct {
 	const char *name;
 	const struct fs_ops *ops;
+	bool has_views; /* NAME:OPTIONS is the same seen through these */
 } entries[] = {
-	{ "shm", &fs_shm_dir_ops },
-	{ "mq", &fs_mq_dir_ops },
+	{ "shm", &fs_shm_dir_ops, false },
+	{ "mq", &fs_mq_dir_ops, true },
 };
 
 #define N_ENTRIES (sizeof(entries) / sizeof(*entries))
@@ -47,23 +48,43 @@ static int root_list(const struct fs_call *call, struct core_list *ret)
 	return 0;
 }
 
+static int reply_dir(const struct fs_call *call, const struct fs_ops *ops,
+		     ino_t ino, const char *name)
+{
+	struct stat st;
+	int r = ops->stat_dir(call, &st);
+
+	if (r < 0)
+		return r;
+	st.st_ino = ino;
+	return fs_reply_entry(call, ops, name, &st, -1);
+}
+
+/* Views are found by name, and not listed. */
 static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 		       const char *name)
 {
-	const struct fs_ops *ops;
-	struct stat st;
+	struct fs_call seen = *call;
+	struct fs_view view;
 	int r;
 
 	(void)dir;
 	for (size_t i = 0; i < N_ENTRIES; i++) {
-		if (strcmp(name, entries[i].name) != 0)
+		size_t len = strlen(entries[i].name);
+
+		if (strncmp(name, entries[i].name, len) != 0)
 			continue;
-		ops = entries[i].ops;
-		r = ops->stat_dir(call, &st);
-		if (r < 0)
-			return r;
-		st.st_ino = entry_ino(i);
-		return fs_reply_entry(call, ops, name, &st, -1);
+		if (name[len] == '\0') {
+			seen.view = &call->fs->view;
+		} else if (name[len] == ':' && entries[i].has_views) {
+			r = fs_view_parse(name + len + 1, &view);
+			if (r < 0)
+				return r;
+			seen.view = &view;
+		} else {
+			continue;
+		}
+		return reply_dir(&seen, entries[i].ops, entry_ino(i), name);
 	}
 	return -ENOENT;
 }

@@ -346,8 +346,6 @@ static void test_flags_do_what_they_do_natively(void **state)
 static void test_bad_attributes(void **state)
 {
 	static const struct mq_attr bad[] = {
-		{ .mq_maxmsg = 0, .mq_msgsize = 8 },
-		{ .mq_maxmsg = 8, .mq_msgsize = 0 },
 		{ .mq_maxmsg = -1, .mq_msgsize = 8 },
 		{ .mq_maxmsg = 8, .mq_msgsize = -1 },
 		{ .mq_maxmsg = 65537, .mq_msgsize = 1 },
@@ -359,6 +357,21 @@ static void test_bad_attributes(void **state)
 		assert_int_equal(open_fails(&test_root, "q", O_RDWR | O_CREAT,
 					    &bad[i], 0),
 				 -EINVAL);
+}
+
+static void test_zero_is_the_default(void **state)
+{
+	struct mq_attr attr = { .mq_maxmsg = 3 }, got;
+	int fd;
+
+	(void)state;
+	assert_int_equal(core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT,
+				      0600, &attr, 0, &fd),
+			 0);
+	assert_int_equal(mq_getattr(fd, &got), 0);
+	assert_int_equal(got.mq_maxmsg, 3);
+	assert_int_equal(got.mq_msgsize, read_limit(LIMITS "msgsize_default"));
+	close(fd);
 }
 
 /* Root may go beyond msg_max and msgsize_max, and who it acts for may not. */
@@ -809,6 +822,7 @@ int main(void)
 		TEST(rlimit_msgqueue),
 		TEST(flags_do_what_they_do_natively),
 		TEST(bad_attributes),
+		TEST(zero_is_the_default),
 		TEST(limits_are_the_users),
 		TEST(queues_max_is_the_users),
 		TEST(limits_of_a_users_process),

@@ -43,7 +43,7 @@ static unsigned int completed;
 static atomic_int running[2];	/* attempts that run now, per line */
 static atomic_uint attempts[2]; /* attempts ever, per line */
 static atomic_bool overlapped;
-static unsigned int turns[2];
+static atomic_uint turns[2];
 
 /* Lets the test go on, and stays until it has, or 0.1 s if it can't. */
 static void linger(struct op *op)

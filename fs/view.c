@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libfuse's parser finds the options. The numbers are read here: it would take
+ * "5x" for 5, and an option that is given twice without a word.
+ */
+#include "fs/view.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PRIORITY, MAXMSG, MSGSIZE, PREFIX, FOLLOW, DRAIN };
+
+static const struct fuse_opt table[] = {
+	FUSE_OPT_KEY("priority=", PRIORITY),
+	FUSE_OPT_KEY("maxmsg=", MAXMSG),
+	FUSE_OPT_KEY("msgsize=", MSGSIZE),
+	FUSE_OPT_KEY("prefix", PREFIX),
+	FUSE_OPT_KEY("follow", FOLLOW),
+	FUSE_OPT_KEY("drain", DRAIN),
+	FUSE_OPT_END,
+};
+
+struct parse {
+	struct fs_view view;
+	unsigned int seen; /* a bit for each key */
+	bool is_path; /* of a path: unknown options are wrong, and quietly */
+};
+
+static int wrong(const struct parse *parse, const char *word, const char *why)
+{
+	if (!parse->is_path)
+		(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word, why);
+	return -1;
+}
+
+/* Reads the number behind "=": digits only. */
+static int read_number(const struct parse *parse, const char *word, long min,
+		       long max, long *ret)
+{
+	const char *digits = strchr(word, '=') + 1;
+	char why[80];
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(digits, &end, 10);
+	if (isdigit((unsigned char)*digits) && *end == '\0' && errno == 0 &&
+	    n >= min && n <= max) {
+		*ret = n;
+		return 0;
+	}
+	(void)snprintf(why, sizeof(why), "it takes a number from %ld to %ld",
+		       min, max);
+	return wrong(parse, word, why);
+}
+
+static int on_option(void *closure, const char *word, int key,
+		     struct fuse_args *args)
+{
+	struct parse *parse = closure;
+	struct fs_view *view = &parse->view;
+	long n = 0;
+	int r = 0;
+
+	(void)args;
+	if (key < 0)
+		return parse->is_path ? -1 : 1;
+	if (parse->seen & (1U << key))
+		return wrong(parse, word, "it is given twice");
+	parse->seen |= 1U << key;
+	switch (key) {
+	case PRIORITY:
+		r = read_number(parse, word, 0, sysconf(_SC_MQ_PRIO_MAX) - 1,
+				&n);
+		view->priority = (unsigned int)n;
+		break;
+	case MAXMSG:
+		r = read_number(parse, word, 1, LONG_MAX, &view->maxmsg);
+		break;
+	case MSGSIZE:
+		r = read_number(parse, word, 1, LONG_MAX, &view->msgsize);
+		break;
+	case PREFIX:
+		view->prefix = true;
+		break;
+	case FOLLOW:
+		view->follow = true;
+		break;
+	default:
+		view->drain = true;
+		break;
+	}
+	if (r == 0 && view->follow && view->drain)
+		r = wrong(parse, word, "follow and drain exclude each other");
+	return r;
+}
+
+int fs_view_parse(const char *options, struct fs_view *ret)
+{
+	char *argv[] = { "mq", "-o", (char *)(uintptr_t)options, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+	struct parse parse = { .is_path = true };
+	int r = fuse_opt_parse(&args, &parse, table, on_option);
+
+	fuse_opt_free_args(&args);
+	if (r < 0 || parse.seen == 0)
+		return -ENOENT;
+	*ret = parse.view;
+	return 0;
+}
+
+int fs_view_parse_args(struct fuse_args *args, struct fs_view *ret)
+{
+	struct parse parse = { .is_path = false };
+
+	if (fuse_opt_parse(args, &parse, table, on_option) < 0)
+		return -EINVAL;
+	*ret = parse.view;
+	return 0;
+}
+
+static int order(long a, long b)
+{
+	return (a > b) - (a < b);
+}
+
+int fs_view_compare(const struct fs_view *a, const struct fs_view *b)
+{
+	int r = order(a->priority, b->priority);
+
+	r = r ?: order(a->maxmsg, b->maxmsg);
+	r = r ?: order(a->msgsize, b->msgsize);
+	r = r ?: order(a->prefix, b->prefix);
+	r = r ?: order(a->follow, b->follow);
+	return r ?: order(a->drain, b->drain);
+}

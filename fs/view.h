@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * view: options through which the queues are seen: "mq:OPTION[,OPTION...]" is a
+ * directory beside mq, and after -o they are those of mq itself. Both are parsed
+ * by one table.
+ */
+#ifndef FS_VIEW_H
+#define FS_VIEW_H
+
+#define FUSE_USE_VERSION 317
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+
+/* All zero is the plain view. */
+struct fs_view {
+	unsigned int priority; /* of messages written */
+	long maxmsg, msgsize;  /* of queues created; 0: the system's default */
+	bool prefix;	       /* messages begin with their priority */
+	bool follow;	       /* an empty queue always waits */
+	bool drain;	       /* an empty queue is the end of file at once */
+};
+
+/*
+ * Parses the options of a path, those behind "mq:".
+ *
+ * Returns 0, -ENOENT (one is unknown, given twice, has a bad number, or excludes
+ * another: there is no such view), or -ENOMEM.
+ */
+int fs_view_parse(const char *options, struct fs_view *ret);
+
+/*
+ * Takes the options of views out of a command line; the others stay. On wrong
+ * use it says on stderr what is wrong. Returns 0, -EINVAL or -ENOMEM.
+ */
+int fs_view_parse_args(struct fuse_args *args, struct fs_view *ret);
+
+/* Orders views, for a tree of them; equal ones are 0. */
+int fs_view_compare(const struct fs_view *a, const struct fs_view *b);
+
+#endif

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Queues seen through options, in the path and after -o.
+
+load mount.bash
+
+setup() {
+	ipcfs_mount
+}
+
+teardown() {
+	ipcfs_end
+}
+
+@test "views are found by name, list the queues, and are not listed" {
+	native create q 1 10
+	for view in priority=1 drain prefix,priority=32767 maxmsg=1,msgsize=2,follow; do
+		[ "$(ls "$MQ:$view")" = q ]
+		[ "$(stat -c %i "$MQ:$view/q")" = "$(stat -c %i "$MQ/q")" ]
+	done
+	[ "$(ls "$MNT")" = $'mq\nshm' ]
+	rm "$MQ:drain/q"
+	[ ! -e "$MQ/q" ]
+}
+
+@test "what is no view does not exist" {
+	for view in '' nonsense priority priority= priority=x priority=-1 priority=+1 \
+		priority=32768 priority=1x 'priority= 1' maxmsg=0 msgsize=0 \
+		msgsize=99999999999999999999 drain=1 drain,drain priority=1,priority=2 \
+		drain,nonsense ,drain drain, follow,drain; do
+		run ls "$MQ:$view"
+		echo "$view: $output"
+		[[ $output == *"No such file or directory" ]]
+	done
+	run ls "$SHM:drain"
+	[[ $output == *"No such file or directory" ]]
+}
+
+@test "priority: what is written there has it" {
+	native create q
+	for n in 3 32767 0 9; do
+		echo "$n" >"$MQ:priority=$n/q"
+	done
+	[ "$(cat "$MQ/q")" = $'32767\n9\n3\n0' ]
+	rm "$MQ/q"
+}
+
+@test "maxmsg and msgsize: what is created there has them" {
+	: >"$MQ:maxmsg=3,msgsize=100/a"
+	: >"$MQ:maxmsg=4/b"
+	: >"$MQ:msgsize=200/c"
+	python3 - "$TESTS" <<-'END'
+		import os, sys
+		sys.path.insert(0, sys.argv[1])
+		import native
+		default = [int(open("/proc/sys/fs/mqueue/" + n).read()) for n in ("msg_default", "msgsize_default")]
+		want = {"a": (3, 100), "b": (4, default[1]), "c": (default[0], 200)}
+		for name, attributes in want.items():
+		    attr = native.mq_attr(native.mq_open(name, os.O_RDONLY))
+		    assert (attr.maxmsg, attr.msgsize) == attributes, name
+	END
+	# One that exists keeps its own.
+	echo text >"$MQ:maxmsg=1,msgsize=1/a"
+	[ "$(cat "$MQ/a")" = text ]
+	rm "$MQ"/[abc]
+	# Above the limits it is mq_open's error, and nothing is made.
+	for view in maxmsg=100000 msgsize=100000000; do
+		run dd of="$MQ:$view/q" status=none if=/dev/null
+		[[ $output == *"Invalid argument" ]]
+	done
+	[ -z "$(ls "$NATIVE")" ]
+}
+
+@test "prefix: the priority stands before each message, both ways" {
+	native create q
+	printf '7 seven' >"$MQ:prefix/q"
+	printf '12 ' >"$MQ:prefix/q"
+	printf '0 0 zero' >"$MQ:prefix/q"
+	native send q 'nine lives' 9
+	for want in '12 ' '9 nine lives' '7 seven' '0 0 zero'; do
+		[ "$(dd if="$MQ:prefix/q" bs=100 count=1 status=none)" = "$want" ]
+	done
+	for text in x ' x' '1' '1x' '32768 x' '-1 x' '+1 x' '99999999999999999999 x' ''; do
+		run dd of="$MQ:prefix/q" bs=100 conv=notrunc status=none <<<"$text"
+		echo "$text: $output"
+		[[ $output == *"Invalid argument" ]]
+	done
+	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
+	# The priority of the text wins, and isn't part of the length.
+	printf '3 text' >"$MQ:prefix,priority=5/q"
+	[ "$(cat "$MQ:prefix/q")" = '3 text' ]
+	rm "$MQ/q"
+	native create q 2 4
+	printf '31 1234' >"$MQ:prefix/q"
+	run dd of="$MQ:prefix/q" bs=100 conv=notrunc status=none <<<'31 1234'
+	[[ $output == *"Message too long" ]]
+	[ "$(native receive q)" = 1234 ]
+	rm "$MQ/q"
+}
+
+@test "drain: an empty queue is the end of file at once" {
+	: >"$MQ/q"
+	[ -z "$(timeout 10 cat "$MQ:drain/q")" ]
+	echo x >"$MQ/q"
+	[ "$(timeout 10 cat "$MQ:drain/q")" = x ]
+	[ -z "$(timeout 10 dd if="$MQ:drain/q" iflag=nonblock status=none)" ]
+	rm "$MQ/q"
+}
+
+@test "follow: an empty queue always waits" {
+	: >"$MQ/q"
+	cat "$MQ:follow/q" >"$WORK/out" 3>&- &
+	reader=$!
+	for i in 1 2 3; do
+		eventually waits $reader
+		echo "$i" >"$MQ/q"
+	done
+	three() { [ "$(wc -l <"$WORK/out")" -eq 3 ]; }
+	eventually three
+	eventually waits $reader
+	kill $reader
+	wait $reader || [ $? -eq 143 ]
+	run dd if="$MQ:follow/q" iflag=nonblock status=none
+	[[ $output == *"Resource temporarily unavailable" ]]
+	rm "$MQ/q"
+}
+
+@test "after -o they are those of mq" {
+	ipcfs_end
+	ipcfs_mount -o drain,priority=4,maxmsg=2
+	: >"$MQ/q"
+	[ -z "$(timeout 10 cat "$MQ/q")" ]
+	echo x >"$MQ/q"
+	[ "$(cat "$MQ:prefix/q")" = "4 x" ]
+	rm "$MQ/q"
+}
+
+@test "after -o wrong ones are named; exit status 2" {
+	for pair in 'priority=x:0 to 32767' 'maxmsg=0:1 to' 'drain,drain:twice' \
+		'drain,follow:exclude' 'prefix=3:prefix=3'; do
+		run timeout 10 "$IPCFS" -o "${pair%%:*}" "$WORK"
+		echo "$status: $output"
+		[ "$status" -eq 2 ]
+		[[ $output == *"${pair#*:}"* ]]
+	done
+}
+
+@test "a directory of a view stays the same one" {
+	cd "$MQ:drain"
+	ls -d "$MQ:drain" "$MQ:priority=1" >/dev/null
+	[ "$(pwd -P)" = "$(realpath "$MQ:drain")" ]
+	[ "$(/bin/pwd)" = "$PWD" ]
+	: >here
+	[ -e "$MQ/here" ]
+	rm here
+	cd /
+}
