@@ -104,45 +104,73 @@ int core_mq_msgsize(int fd, size_t *ret)
 }
 
 /*
- * The sum of the lengths, from the text that read(2) of a queue gives. The
- * kernel counts such a read as an access, so a queue that is empty by its
- * attributes isn't read, and the access time is put back where that is allowed.
- * The change time can't be.
+ * The sum of the lengths and who is notified, from the text that read(2) of a
+ * queue gives. The kernel counts such a read as an access, so the access time is
+ * put back where that is allowed. The change time can't be.
  */
-static size_t waiting_bytes(int fd, const struct mq_attr *attr)
+static int read_text(int fd, struct core_mq_info *ret)
 {
 	struct timespec times[2] = { { 0 }, { .tv_nsec = UTIME_OMIT } };
 	char text[128] = "";
 	struct stat st;
-	size_t bytes;
 
-	if (attr->mq_curmsgs == 0 || fstat(fd, &st) < 0 ||
-	    pread(fd, text, sizeof(text) - 1, 0) < 0)
-		return 0;
+	if (fstat(fd, &st) < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
+		return -errno;
 	times[0] = st.st_atim;
 	(void)futimens(fd, times);
-	return sscanf(text, "QSIZE:%zu", &bytes) == 1 ? bytes : 0;
+	return sscanf(text, "QSIZE:%zu NOTIFY:%*d SIGNO:%*d NOTIFY_PID:%d",
+		      &ret->bytes, &ret->notify_pid) == 2
+		       ? 0
+		       : -EIO;
 }
 
-int core_mq_stat(int fd, struct stat *ret)
+/* Opens the queue behind fd to look at it. */
+static int open_readable(int fd, struct core_mq_info *ret, int *ret_fd)
 {
 	struct core_cred self = core_cred_self();
-	_cleanup_close_ int readable = -1;
-	struct mq_attr attr = { 0 };
-	struct stat st;
-	size_t bytes = 0;
-	int r = core_object_reopen(&self, fd, O_RDONLY, &readable);
+	struct mq_attr attr;
+	int r = core_object_reopen(&self, fd, O_RDONLY, ret_fd);
 
+	if (r == 0 && mq_getattr(*ret_fd, &attr) < 0)
+		r = -errno;
+	if (r == 0)
+		*ret = (struct core_mq_info){ .maxmsg = attr.mq_maxmsg,
+					      .msgsize = attr.mq_msgsize,
+					      .curmsgs = attr.mq_curmsgs };
+	return r;
+}
+
+int core_mq_look(int fd, struct core_mq_info *ret)
+{
+	_cleanup_close_ int readable = -1;
+	struct core_mq_info info = { 0 };
+	int r = open_readable(fd, &info, &readable);
+
+	if (r == 0)
+		r = read_text(readable, &info);
+	if (r == 0)
+		*ret = info;
+	return r;
+}
+
+/* An empty queue isn't read: that would be an access. */
+int core_mq_stat(int fd, struct stat *ret)
+{
+	_cleanup_close_ int readable = -1;
+	struct core_mq_info info = { 0 };
+	struct stat st;
+	int r = open_readable(fd, &info, &readable);
+
+	if (r == 0 && info.curmsgs > 0)
+		r = read_text(readable, &info);
 	if (r < 0 && r != -EACCES)
 		return r;
-	if (r == 0 && mq_getattr(readable, &attr) == 0)
-		bytes = waiting_bytes(readable, &attr);
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	st.st_size = (off_t)bytes;
-	st.st_blocks = (blkcnt_t)((bytes + 511) / 512);
-	if (attr.mq_msgsize > 0)
-		st.st_blksize = (blksize_t)attr.mq_msgsize;
+	st.st_size = (off_t)info.bytes;
+	st.st_blocks = (blkcnt_t)((info.bytes + 511) / 512);
+	if (info.msgsize > 0)
+		st.st_blksize = (blksize_t)info.msgsize;
 	*ret = st;
 	return 0;
 }

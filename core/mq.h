@@ -60,6 +60,21 @@ int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
  */
 int core_mq_stat(int fd, struct stat *ret);
 
+/* What there is to know of a queue. */
+struct core_mq_info {
+	long maxmsg,
+		msgsize;  /* how many messages, and bytes in one, it takes */
+	long curmsgs;	  /* messages that wait */
+	size_t bytes;	  /* in all of them */
+	pid_t notify_pid; /* who is to be notified (mq_notify(3)), or 0 */
+};
+
+/*
+ * Looks at a queue. fd: any descriptor of it. Returns 0, -EACCES (the process may
+ * not read it), -EMFILE, -ENFILE or -ENOMEM.
+ */
+int core_mq_look(int fd, struct core_mq_info *ret);
+
 /* The longest message of the open queue fd, in bytes: mq_getattr(3). */
 int core_mq_msgsize(int fd, size_t *ret);
 

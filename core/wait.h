@@ -112,7 +112,8 @@ int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
 
 /*
  * Makes a "queue" for what the kernel doesn't report when it is ready. Who waits
- * in it tries again every few milliseconds and at each core_wait_retry().
+ * in it, which is in the line CORE_WAIT_IN, tries again every few milliseconds and
+ * at each core_wait_retry().
  *
  * ret: to be given to core_wait_close(). Returns 0 or -ENOMEM.
  */

@@ -351,7 +351,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 
 	end(&call, ops->setxattr ? ops->setxattr(&call.base, node, name, value,
 						 size, flags)
-				 : -ENOTSUP);
+				 : -EPERM);
 }
 
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
@@ -361,7 +361,7 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->removexattr ? ops->removexattr(&call.base, node, name)
-				    : -ENOTSUP);
+				    : -EPERM);
 }
 
 /* Of files and of directories: both make a handle. */

@@ -103,8 +103,7 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
  * have no name any more, or else by name. The name may be another object's by
  * now; ESTALE makes the kernel look the path up again.
  */
-static int node_fd(const struct fs_call *call, struct fs_node *node,
-		   int *ret_fd)
+int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 {
 	char name[NAME_MAX + 1];
 	int r = fs_node_dup(node, ret_fd);
@@ -135,7 +134,7 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int found = -1, fd = -1;
 	struct fs_handle *handle = NULL;
-	int r = node_fd(call, node, &found);
+	int r = fs_object_fd(call, node, &found);
 
 	if (r == 0 && (flags & FMODE_EXEC))
 		r = open_to_execute(&call->cred, found, &fd);
@@ -164,7 +163,7 @@ static int reply_attr(const struct fs_call *call, const struct fs_ops *ops,
 int fs_object_getattr(const struct fs_call *call, struct fs_node *node)
 {
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (r < 0)
 		return r;
@@ -176,7 +175,7 @@ int fs_object_statx(const struct fs_call *call, struct fs_node *node,
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st = { 0 };
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (r == 0)
 		r = fs_node_ops(node)->stat(fd, &st);
@@ -224,7 +223,7 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 	const struct fs_ops *ops = fs_node_ops(node);
 	const struct core_cred *cred = &call->cred;
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (r == 0 && (to_set & SET_OWNER))
 		r = core_object_chown(
@@ -247,7 +246,7 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)
 {
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (r == 0)
 		r = core_object_access(&call->cred, fd, mask);
@@ -256,14 +255,15 @@ int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)
 	return r;
 }
 
-/* Replies with an attribute's length, if that was asked for, or its content. */
-static int reply_xattr(const struct fs_call *call, const char *buf, size_t size,
-		       ssize_t len)
+int fs_reply_xattr(const struct fs_call *call, const char *buf, size_t size,
+		   ssize_t len)
 {
 	if (len < 0)
 		return (int)len;
 	if (size == 0)
 		(void)fuse_reply_xattr(call->req, (size_t)len);
+	else if ((size_t)len > size)
+		return -ERANGE;
 	else
 		(void)fuse_reply_buf(call->req, buf, (size_t)len);
 	return 0;
@@ -274,15 +274,15 @@ int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;
 	if (r < 0)
 		return r;
-	return reply_xattr(call, buf, size,
-			   core_object_getxattr(&call->cred, fd, name, buf,
-						size));
+	return fs_reply_xattr(call, buf, size,
+			      core_object_getxattr(&call->cred, fd, name, buf,
+						   size));
 }
 
 int fs_object_listxattr(const struct fs_call *call, struct fs_node *node,
@@ -290,14 +290,15 @@ int fs_object_listxattr(const struct fs_call *call, struct fs_node *node,
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;
 	if (r < 0)
 		return r;
-	return reply_xattr(call, buf, size,
-			   core_object_listxattr(&call->cred, fd, buf, size));
+	return fs_reply_xattr(call, buf, size,
+			      core_object_listxattr(&call->cred, fd, buf,
+						    size));
 }
 
 int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
@@ -305,7 +306,7 @@ int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
 		       int flags)
 {
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (r == 0)
 		r = core_object_setxattr(&call->cred, fd, name, value, size,
@@ -319,7 +320,7 @@ int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
 			  const char *name)
 {
 	_cleanup_close_ int fd = -1;
-	int r = node_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (r == 0)
 		r = core_object_removexattr(&call->cred, fd, name);

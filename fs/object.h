@@ -40,4 +40,11 @@ int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
 int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
 			  const char *name);
 
+/* A descriptor of the node's object, open or found by name; the caller's. */
+int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd);
+
+/* Replies with len bytes at buf, or if size is 0 just says how many they are. */
+int fs_reply_xattr(const struct fs_call *call, const char *buf, size_t size,
+		   ssize_t len);
+
 #endif

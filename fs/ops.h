@@ -138,12 +138,12 @@ struct fs_ops {
 	/* fuse_reply_err(0); mask: R_OK, W_OK, X_OK. Empty: allowed */
 	int (*access)(const struct fs_call *call, struct fs_node *node,
 		      int mask);
-	/* fuse_reply_xattr if size is 0, else fuse_reply_buf. Empty: ENOTSUP */
+	/* fs_reply_xattr. Empty: ENOTSUP */
 	int (*getxattr)(const struct fs_call *call, struct fs_node *node,
 			const char *name, size_t size);
 	int (*listxattr)(const struct fs_call *call, struct fs_node *node,
 			 size_t size);
-	/* fuse_reply_err(0); flags: XATTR_*. Empty: ENOTSUP */
+	/* fuse_reply_err(0); flags: XATTR_*. Empty: EPERM */
 	int (*setxattr)(const struct fs_call *call, struct fs_node *node,
 			const char *name, const void *value, size_t size,
 			int flags);

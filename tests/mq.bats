@@ -435,6 +435,38 @@ teardown() {
 	rm "$MQ/q" "$MQ/new"
 }
 
+@test "extended attributes tell what the queue is, and can't be set" {
+	native create q 5 100
+	native send q abc
+	native send q defgh
+	want='user.mq.bytes="8"
+user.mq.curmsgs="2"
+user.mq.maxmsg="5"
+user.mq.msgsize="100"
+user.mq.notify_pid="0"'
+	[ "$(getfattr -d --absolute-names "$MQ/q" | grep '=' | sort)" = "$want" ]
+	python3 - "$TESTS" "$MQ/q" <<-'END'
+		import ctypes, errno, os, sys
+		sys.path.insert(0, sys.argv[1])
+		import native
+		path = sys.argv[2]
+		# SIGEV_NONE: to be notified of nothing is to be registered, too.
+		event = (ctypes.c_int * 16)(0, 0, 0, 1)
+		mqd = native.mq_open("q", os.O_RDONLY)
+		assert native.libc.mq_notify(mqd, event) == 0
+		assert os.getxattr(path, "user.mq.notify_pid") == b"%d" % os.getpid()
+		assert os.getxattr(path, "user.mq.curmsgs") == b"2"
+		for f, e in ((lambda: os.getxattr(path, "user.other"), errno.ENODATA),
+		             (lambda: os.setxattr(path, "user.mq.maxmsg", b"9"), errno.EPERM),
+		             (lambda: os.removexattr(path, "user.mq.maxmsg"), errno.EPERM)):
+		    try:
+		        sys.exit(f())
+		    except OSError as error:
+		        assert error.errno == e, error
+	END
+	rm "$MQ/q"
+}
+
 @test "truncate -s 0 discards what waits" {
 	echo one >"$MQ/q"
 	echo two >"$MQ/q"
