@@ -231,6 +231,12 @@ static void on_statfs(fuse_req_t req, fuse_ino_t id)
 	end(&call, r);
 }
 
+/* Whether objects can be created in a directory of this kind. */
+static bool can_make(const struct fs_ops *ops)
+{
+	return ops->child && ops->child->make;
+}
+
 static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
@@ -238,9 +244,9 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&call, ops->child ? fs_object_create(&call.base, dir, name, mode,
-						 fi->flags)
-			      : -EPERM);
+	end(&call, can_make(ops) ? fs_object_create(&call.base, dir, name, mode,
+						    fi->flags)
+				 : -EPERM);
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -251,7 +257,7 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	(void)dev;
-	end(&call, ops->child && S_ISREG(mode)
+	end(&call, can_make(ops) && S_ISREG(mode)
 			   ? fs_object_mknod(&call.base, dir, name, mode)
 			   : -EPERM);
 }

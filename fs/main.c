@@ -17,6 +17,7 @@
  *	fs/root		the root: one line for each kind of object
  *	fs/shm		kind: shm/ and the objects in it
  *	fs/mq		kind: mq/ and the queues in it
+ *	fs/mq_info	kind: the same as text, in the view "info"
  *	fs/mq_io	open queues: read, write, wait, poll
  *
  *	core/shm	shared memory objects	) POSIX IPC as a library that

@@ -205,5 +205,6 @@ struct fs_ops {
 extern const struct fs_ops fs_root_ops;
 extern const struct fs_ops fs_shm_dir_ops;
 extern const struct fs_ops fs_mq_dir_ops;
+extern const struct fs_ops fs_mq_info_dir_ops;
 
 #endif

@@ -11,10 +11,11 @@
 static const struct {
 	const char *name;
 	const struct fs_ops *ops;
-	bool has_views; /* NAME:OPTIONS is the same seen through these */
+	/* With views: NAME:OPTIONS is the same seen through these. */
+	const struct fs_ops *info_ops; /* through the option info */
 } entries[] = {
-	{ "shm", &fs_shm_dir_ops, false },
-	{ "mq", &fs_mq_dir_ops, true },
+	{ "shm", &fs_shm_dir_ops, NULL },
+	{ "mq", &fs_mq_dir_ops, &fs_mq_info_dir_ops },
 };
 
 #define N_ENTRIES (sizeof(entries) / sizeof(*entries))
@@ -76,7 +77,7 @@ static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 			continue;
 		if (name[len] == '\0') {
 			seen.view = &call->fs->view;
-		} else if (name[len] == ':' && entries[i].has_views) {
+		} else if (name[len] == ':' && entries[i].info_ops) {
 			r = fs_view_parse(name + len + 1, &view);
 			if (r < 0)
 				return r;
@@ -84,7 +85,11 @@ static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 		} else {
 			continue;
 		}
-		return reply_dir(&seen, entries[i].ops, entry_ino(i), name);
+		return reply_dir(&seen,
+				 seen.view->info && entries[i].info_ops
+					 ? entries[i].info_ops
+					 : entries[i].ops,
+				 entry_ino(i), name);
 	}
 	return -ENOENT;
 }

@@ -13,16 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PRIORITY, MAXMSG, MSGSIZE, PREFIX, FOLLOW, DRAIN };
+enum { PRIORITY, MAXMSG, MSGSIZE, PREFIX, FOLLOW, DRAIN, INFO };
 
 static const struct fuse_opt table[] = {
-	FUSE_OPT_KEY("priority=", PRIORITY),
-	FUSE_OPT_KEY("maxmsg=", MAXMSG),
-	FUSE_OPT_KEY("msgsize=", MSGSIZE),
-	FUSE_OPT_KEY("prefix", PREFIX),
-	FUSE_OPT_KEY("follow", FOLLOW),
-	FUSE_OPT_KEY("drain", DRAIN),
-	FUSE_OPT_END,
+	FUSE_OPT_KEY("priority=", PRIORITY), FUSE_OPT_KEY("maxmsg=", MAXMSG),
+	FUSE_OPT_KEY("msgsize=", MSGSIZE),   FUSE_OPT_KEY("prefix", PREFIX),
+	FUSE_OPT_KEY("follow", FOLLOW),	     FUSE_OPT_KEY("drain", DRAIN),
+	FUSE_OPT_KEY("info", INFO),	     FUSE_OPT_END,
 };
 
 struct parse {
@@ -91,12 +88,17 @@ static int on_option(void *closure, const char *word, int key,
 	case FOLLOW:
 		view->follow = true;
 		break;
-	default:
+	case DRAIN:
 		view->drain = true;
+		break;
+	default:
+		view->info = true;
 		break;
 	}
 	if (r == 0 && view->follow && view->drain)
 		r = wrong(parse, word, "follow and drain exclude each other");
+	if (r == 0 && view->info && parse->seen != 1U << INFO)
+		r = wrong(parse, word, "info excludes all others");
 	return r;
 }
 
@@ -137,5 +139,6 @@ int fs_view_compare(const struct fs_view *a, const struct fs_view *b)
 	r = r ?: order(a->msgsize, b->msgsize);
 	r = r ?: order(a->prefix, b->prefix);
 	r = r ?: order(a->follow, b->follow);
-	return r ?: order(a->drain, b->drain);
+	r = r ?: order(a->drain, b->drain);
+	return r ?: order(a->info, b->info);
 }

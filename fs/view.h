@@ -19,6 +19,7 @@ struct fs_view {
 	bool prefix;	       /* messages begin with their priority */
 	bool follow;	       /* an empty queue always waits */
 	bool drain;	       /* an empty queue is the end of file at once */
+	bool info;	       /* text about the queues; excludes all others */
 };
 
 /*

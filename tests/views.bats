@@ -125,6 +125,35 @@ teardown() {
 	rm "$MQ/q"
 }
 
+@test "info: text about each queue, to read" {
+	native create q 5 100 640
+	chown 12:34 "$MQ/q"
+	native send q text
+	[ "$(cat "$MQ:info/q")" = "name q
+maxmsg 5
+msgsize 100
+curmsgs 1
+bytes 4
+notify 0
+uid 12
+gid 34
+mode 0640" ]
+	[ "$(grep . "$MQ:info"/* | head -n1)" = "name q" ]
+	[ "$(wc -l <"$MQ:info/q")" -eq 9 ]
+	[ "$(dd if="$MQ:info/q" bs=1 status=none | tail -n1)" = "mode 0640" ]
+	for command in "dd of=$MQ:info/q conv=notrunc" "chmod 600 $MQ:info/q" \
+		"touch $MQ:info/new" "truncate -s 0 $MQ:info/q" "rm $MQ:info/q"; do
+		# shellcheck disable=SC2086 # words
+		run $command </dev/null
+		echo "$command: $output"
+		[ "$status" -ne 0 ]
+	done
+	[ "$(cat "$MQ/q")" = text ]
+	run ls "$MQ:info,drain"
+	[[ $output == *"No such file or directory" ]]
+	rm "$MQ/q"
+}
+
 @test "after -o they are those of mq" {
 	ipcfs_end
 	ipcfs_mount -o drain,priority=4,maxmsg=2
