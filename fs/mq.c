@@ -93,6 +93,9 @@ static int obj_getxattr(const struct fs_call *call, struct fs_node *node,
 	if (attribute < 0)
 		return -ENODATA;
 	r = fs_object_fd(call, node, &fd);
+	/* It takes the right to read the queue, as the kernel's own text does. */
+	if (r == 0)
+		r = core_object_access(&call->cred, fd, R_OK);
 	if (r == 0)
 		r = core_mq_look(fd, &info);
 	if (r < 0)

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The root: a fixed directory with one entry for each kind of object. */
-#include "core/cleanup.h"
-#include "core/shm.h"
 #include "fs/dir.h"
 #include "fs/reply.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A directory's inode number is its place here after that of the root. */
 static const struct {
 	const char *name;
 	const struct fs_ops *ops;
-	/* With views: NAME:OPTIONS is the same seen through these. */
-	const struct fs_ops *info_ops; /* through the option info */
+	/* Of the view "info"; NULL: NAME:OPTIONS is no view of it. */
+	const struct fs_ops *info_ops;
 } entries[] = {
 	{ "shm", &fs_shm_dir_ops, NULL },
 	{ "mq", &fs_mq_dir_ops, &fs_mq_info_dir_ops },

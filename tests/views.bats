@@ -184,3 +184,21 @@ mode 0640" ]
 	rm here
 	cd /
 }
+
+@test "who may not read a queue is not told what is in it" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	native create q 2 10 600
+	native send q text
+	as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+	for command in "cat $MQ/q" "cat $MQ:info/q" "getfattr -n user.mq.bytes $MQ/q"; do
+		# shellcheck disable=SC2086 # words
+		run as_nobody $command
+		echo "$command: $output"
+		[[ $output == *"Permission denied" ]]
+	done
+	[ "$(native receive q)" = text ]
+	rm "$MQ/q"
+}
