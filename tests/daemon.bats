@@ -171,6 +171,19 @@ if os.fork() == 0:
 	ended_well
 }
 
+@test "SIGTERM when no descriptor is left: it ends as well" {
+	ipcfs_start
+	free=0
+	while [ -e "/proc/$DAEMON/fd/$free" ]; do
+		free=$((free + 1))
+	done
+	prlimit --pid "$DAEMON" --nofile="$free:$free"
+	run ls "$SHM"
+	[[ $output == *"Too many open files" ]]
+	kill "$DAEMON"
+	ended_well
+}
+
 @test "a lazy unmount with waiters: they get an error, other open files stay" {
 	for unmount in "umount -l" "fusermount3 -uz"; do
 		ipcfs_start

@@ -60,7 +60,7 @@ ipcfs_start() {
 
 # ipcfs_prepare: makes the directories.
 ipcfs_prepare() {
-	WORK=$(mktemp -d "${BATS_TEST_TMPDIR:-/tmp}/ipcfs.XXXXXX")
+	WORK=$(mktemp -d -p "${BATS_TEST_TMPDIR:-/tmp}")
 	MNT=$WORK/mnt NATIVE=$WORK/mqueue LOG=$WORK/log
 	SHM=$MNT/shm MQ=$MNT/mq
 	export MNT NATIVE LOG SHM MQ
