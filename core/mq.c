@@ -175,6 +175,18 @@ int core_mq_stat(int fd, struct stat *ret)
 	return 0;
 }
 
+int core_mq_limits(struct mq_attr *ret)
+{
+	struct mq_attr limits = { 0 };
+	int r = read_limit("msg_max", &limits.mq_maxmsg);
+
+	if (r == 0)
+		r = read_limit("msgsize_max", &limits.mq_msgsize);
+	if (r == 0)
+		*ret = limits;
+	return r;
+}
+
 int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority)
 {
 	return mq_send(fd, buf, len, priority) < 0 ? -errno : 0;

@@ -75,6 +75,12 @@ struct core_mq_info {
  */
 int core_mq_look(int fd, struct core_mq_info *ret);
 
+/*
+ * The limits for who isn't root: mq_maxmsg and mq_msgsize of ret are msg_max and
+ * msgsize_max. Returns 0, what opening /proc/sys/fs/mqueue failed with, or -EIO.
+ */
+int core_mq_limits(struct mq_attr *ret);
+
 /* The longest message of the open queue fd, in bytes: mq_getattr(3). */
 int core_mq_msgsize(int fd, size_t *ret);
 

@@ -12,14 +12,44 @@
 #include <stdio.h>
 #include <string.h>
 
+/* mq_open() has one error for several limits: says which it was. */
+static void log_limit(const struct fs_view *view, int r)
+{
+	struct mq_attr limits;
+
+	if (r == -EMFILE)
+		fuse_log(FUSE_LOG_WARNING,
+			 "ipcfs: a queue can't be created: RLIMIT_MSGQUEUE "
+			 "(ulimit -q) or RLIMIT_NOFILE is used up\n");
+	if (r == -ENOSPC)
+		fuse_log(FUSE_LOG_WARNING,
+			 "ipcfs: a queue can't be created: there are as many "
+			 "as sysctl fs.mqueue.queues_max allows\n");
+	if (r != -EINVAL || core_mq_limits(&limits) < 0)
+		return;
+	if (view->maxmsg > limits.mq_maxmsg)
+		fuse_log(FUSE_LOG_WARNING,
+			 "ipcfs: a queue can't be created: maxmsg=%ld is above "
+			 "sysctl fs.mqueue.msg_max, %ld\n",
+			 view->maxmsg, limits.mq_maxmsg);
+	if (view->msgsize > limits.mq_msgsize)
+		fuse_log(
+			FUSE_LOG_WARNING,
+			"ipcfs: a queue can't be created: msgsize=%ld is above "
+			"sysctl fs.mqueue.msgsize_max, %ld\n",
+			view->msgsize, limits.mq_msgsize);
+}
+
 static int obj_make(const struct fs_call *call, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
 	struct mq_attr attr = { .mq_maxmsg = call->view->maxmsg,
 				.mq_msgsize = call->view->msgsize };
+	int r = core_mq_open(call->fs->ns, &call->cred, name, flags, mode,
+			     &attr, 0, ret_fd);
 
-	return core_mq_open(call->fs->ns, &call->cred, name, flags, mode, &attr,
-			    0, ret_fd);
+	log_limit(call->view, r);
+	return r;
 }
 
 static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
