@@ -113,8 +113,8 @@ if os.fork() == 0:
 		mount --rbind dev /dev
 		# Too few descriptors for all that the daemon needs.
 		prlimit --nofile=8:8 "$IPCFS" "$MNT"' - "$WORK" 3>&- 4>&-
-	logged() { grep -q "ipcfs.*Too many open files" "$WORK/syslog"; }
-	eventually logged
+	in_syslog() { grep -q "ipcfs.*Too many open files" "$WORK/syslog"; }
+	eventually in_syslog
 	eventually not is_mounted
 	rm -r "${WORK:?}/dev" "$WORK/syslog"
 	ipcfs_ended 0
@@ -173,6 +173,7 @@ if os.fork() == 0:
 
 @test "SIGTERM when no descriptor is left: it ends as well" {
 	ipcfs_start
+	eventually is_idle
 	free=0
 	while [ -e "/proc/$DAEMON/fd/$free" ]; do
 		free=$((free + 1))

@@ -50,7 +50,7 @@ is_served() {
 # ignore SIGINT; the daemon is not to.
 ipcfs_start() {
 	# shellcheck disable=SC2086 # words
-	env --default-signal=INT "$IPCFS" -f ${IPCFS_OPTIONS-} "$@" "$MNT" >"$LOG" 2>&1 3>&- &
+	env --default-signal=INT "$IPCFS" -f ${IPCFS_OPTIONS-} "$@" "$MNT" >>"$LOG" 2>&1 3>&- &
 	DAEMON=$!
 	eventually is_served
 	# The first request makes the daemon's descriptors complete.
@@ -119,6 +119,14 @@ ipcfs_end() {
 	umount "$MNT"
 	wait "$DAEMON" || status=$?
 	ipcfs_ended "$status"
+}
+
+# logged TEXT: what the daemon has said, once, is taken out of what it may not say.
+logged() {
+	grep -qF "$1" "$LOG"
+	grep -vF "$1" "$LOG" >"$LOG.rest" || true
+	cat "$LOG.rest" >"$LOG"
+	rm "$LOG.rest"
 }
 
 # ipcfs_ended STATUS: what must hold after the daemon's end.

@@ -421,6 +421,7 @@ teardown() {
 	: >"$MQ/q"
 	exec 5<"$MQ/q"
 	# One descriptor more: enough to make a queue, but not to hold it.
+	eventually has_fds "$DAEMON" $((DAEMON_FDS + 2))
 	free=0
 	while [ -e "/proc/$DAEMON/fd/$free" ]; do
 		free=$((free + 1))
@@ -429,6 +430,7 @@ teardown() {
 	run python3 -c 'import sys; open(sys.argv[1], "x")' "$MQ/new"
 	[[ $output == *"Too many open files"* ]]
 	[ "$(ls "$NATIVE")" = q ]
+	[ ! -s "$LOG" ] || logged RLIMIT_NOFILE
 	prlimit --pid "$DAEMON" --nofile=1000:
 	: >"$MQ/new"
 	exec 5<&-

@@ -67,7 +67,15 @@ teardown() {
 	for view in maxmsg=100000 msgsize=100000000; do
 		run dd of="$MQ:$view/q" status=none if=/dev/null
 		[[ $output == *"Invalid argument" ]]
+		logged "$view is above sysctl fs.mqueue."
 	done
+	# As many as RLIMIT_MSGQUEUE allows.
+	for i in {1..20}; do
+		: >"$MQ:maxmsg=10,msgsize=8192/q$i" || break
+	done 2>"$WORK/said"
+	grep -q 'Too many open files' "$WORK/said"
+	logged "RLIMIT_MSGQUEUE"
+	rm "$MQ"/*
 	[ -z "$(ls "$NATIVE")" ]
 }
 
