@@ -15,8 +15,9 @@
 
 #include <linux/fuse.h>
 
-struct fuse_entry_param fs_entry(const struct fs_node *node,
-				 const struct stat *st)
+/* Fills in the reply for a node; only names that are permanent are cached. */
+static struct fuse_entry_param entry_param(const struct fs_node *node,
+					   const struct stat *st)
 {
 	return (struct fuse_entry_param){
 		.ino = fs_node_id(node),
@@ -86,7 +87,7 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 		return r;
 	if (keep >= 0)
 		fs_node_keep(node, keep);
-	entry = fs_entry(node, st);
+	entry = entry_param(node, st);
 	if (fuse_reply_entry(call->req, &entry) < 0)
 		fs_node_forget(call->fs->nodes, node, 1);
 	return 0;
@@ -132,7 +133,7 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 		out.open = stream_out(&fi);
 		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
 	} else {
-		entry = fs_entry(node, st);
+		entry = entry_param(node, st);
 		r = fuse_reply_create(call->req, &entry, &fi);
 	}
 	if (r < 0) {

@@ -8,10 +8,6 @@
 
 #include "fs/node.h"
 
-/* Fills in the reply for a node; only names that are permanent are cached. */
-struct fuse_entry_param fs_entry(const struct fs_node *node,
-				 const struct stat *st);
-
 /*
  * Finds or makes the node of an object and replies with it: to a lookup or
  * mknod. st: its attributes; st_ino is its inode number. keep: -1, or what to
