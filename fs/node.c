@@ -226,10 +226,17 @@ static int register_backing(const struct fs_call *call, int fd)
 	static const struct core_cred nobody = { .uid = 65534, .gid = 65534 };
 	int id = 0;
 
-	if (!call->fs->passthrough || core_cred_enter_capable(&nobody) < 0)
+	if (!call->fs->passthrough)
 		return 0;
-	id = fuse_passthrough_open(call->req, fd);
-	core_cred_leave(&nobody);
+	if (core_cred_enter_capable(&nobody) == 0) {
+		id = fuse_passthrough_open(call->req, fd);
+		core_cred_leave(&nobody);
+	}
+	/* The root of a user namespace, for one, may not. It isn't asked again. */
+	if (id == 0) {
+		call->fs->passthrough = false;
+		fuse_log(FUSE_LOG_WARNING, "ipcfs: passthrough is off\n");
+	}
 	return id;
 }
 

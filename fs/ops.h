@@ -38,7 +38,7 @@ struct fs_handle;
 struct fs_node;
 struct fs_nodes;
 
-/* One mount. Set up by fs/main and FUSE_INIT, constant after but for n_stale. */
+/* One mount. Set up by fs/main and FUSE_INIT; then only what is atomic changes. */
 struct fs {
 	struct fuse_session *session;
 	struct core_ns *ns;
@@ -47,7 +47,7 @@ struct fs {
 	struct fs_nodes *nodes;
 	struct fs_view view;	 /* of mq: -o options */
 	bool read_only;		 /* -o ro */
-	bool passthrough;	 /* the kernel may be given backing files */
+	atomic_bool passthrough; /* the kernel may be given backing files */
 	bool debug;		 /* -d: say what is on */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
