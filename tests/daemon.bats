@@ -321,3 +321,51 @@ as_user() {
 	eventually umount /dev/fuse
 	ended_well
 }
+
+@test "an ordinary user sees the queues through /dev/mqueue" {
+	# A /dev of its own, with one.
+	mkdir "$WORK/dev" "$WORK/dev/shm" "$WORK/dev/mqueue"
+	touch "$WORK/dev/null"
+	mknod -m 666 "$WORK/dev/fuse" c 10 229
+	mount --bind /dev/null "$WORK/dev/null"
+	mount --bind /dev/shm "$WORK/dev/shm"
+	mount -t mqueue mqueue "$WORK/dev/mqueue"
+	mount --rbind "$WORK/dev" /dev
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	chown 65534:65534 "$MNT"
+	cp "$IPCFS" "$WORK/daemon"
+	native create roots 1 10 644
+	as_user "$WORK/daemon" -V | grep 'listing queues: yes, through /dev/mqueue'
+	as_user "$WORK/daemon" -f "$MNT" >"$LOG" 2>&1 3>&- &
+	DAEMON=$!
+	eventually is_mounted
+	[ "$(as_user ls "$MQ")" = roots ]
+	[ "$(as_user stat -c '%a %u' "$MQ/roots")" = "644 0" ]
+	as_user sh -c "echo mine >'$MQ/mine'"
+	[ "$(as_user ls "$MQ")" = $'mine\nroots' ]
+	[ "$(as_user cat "$MQ/mine")" = mine ]
+	as_user rm "$MQ/mine"
+	native unlink roots
+	as_user fusermount3 -u "$MNT"
+	wait "$DAEMON"
+	umount -l /dev
+	umount "$WORK/dev/null" "$WORK/dev/shm" "$WORK/dev/mqueue"
+	ended_well
+}
+
+@test "where backing files are refused data goes through the daemon" {
+	# The root of a user namespace is not the system's.
+	# shellcheck disable=SC2016 # it is the other shell's
+	run unshare --map-root-user --mount sh -c '
+		"$1" -f "$2" >"$3" 2>&1 3>&- &
+		until [ -d "$2/shm" ]; do sleep 0.01; done
+		echo one >"$2/shm/a" && echo two >"$2/shm/b" && cat "$2/shm/a" "$2/shm/b"
+		rm "$2/shm/a" "$2/shm/b"
+		umount "$2"
+		wait' - "$IPCFS" "$MNT" "$LOG"
+	[ "$output" = $'one\ntwo' ]
+	[ "$(cat "$LOG")" = "ipcfs: passthrough is off" ]
+	: >"$LOG"
+	ipcfs_ended 0
+}

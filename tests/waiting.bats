@@ -44,10 +44,10 @@ make_full() {
 	native create empty 1 10
 	make_full full
 	for _ in {1..200}; do
-		cat "$MQ/empty" >/dev/null 3>&- &
-		pids+=($!)
-		/bin/echo x >>"$MQ/full" 3>&- &
-		pids+=($!)
+		start cat "$MQ/empty"
+		pids+=("$STARTED")
+		append "$MQ/full" x
+		pids+=("$STARTED")
 	done
 	eventually waits "${pids[@]}"
 	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
@@ -55,9 +55,9 @@ make_full() {
 	[ "$(timeout 10 ls -l "$MQ" | grep -c ' root root ')" -eq 2 ]
 	[ "$(timeout 10 stat -c %s "$MQ/full")" -eq 5 ]
 	timeout 10 sh -c ": >'$MQ/other'; echo x >'$SHM/other'; chmod 600 '$MQ/full'"
-	kill "${pids[@]}"
+	kill -INT "${pids[@]}"
 	for pid in "${pids[@]}"; do
-		ends_with 143 "$pid"
+		ends_with 130 "$pid"
 	done
 	# Nothing of it was sent.
 	[ "$(native receive full)" = first ]
