@@ -58,22 +58,6 @@ struct core_waiter {
 };
 
 /*
- * Who wants to be told of a change of a queue, and does nothing to it. Part of a
- * caller's structure, all zero but for ready.
- */
-struct core_watcher {
-	/*
-	 * There may be a message or room that there was not. Called once for each
-	 * core_wait_watch(), on the epoll thread, without a lock of this module.
-	 */
-	void (*ready)(struct core_watcher *watcher);
-
-	/* Private. */
-	bool listed, running;
-	LIST_ENTRY(core_watcher) watch_entry;
-};
-
-/*
  * Starts the thread. ret: the caller's, to be given to core_wait_free().
  * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN (no more threads), or -ENOSPC
  * (fs.epoll.max_user_watches).
@@ -110,18 +94,6 @@ struct core_wait *core_wait_free(struct core_wait *wait);
 int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
 		   struct core_wait_queue **ret);
 
-/*
- * Makes a "queue" for what the kernel doesn't report when it is ready. Who waits
- * in it, which is in the line CORE_WAIT_IN, tries again every few milliseconds and
- * at each core_wait_retry().
- *
- * ret: to be given to core_wait_close(). Returns 0 or -ENOMEM.
- */
-int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret);
-
-/* Lets all who wait in timed queues try again soon, on the epoll thread. */
-void core_wait_retry(struct core_wait *wait);
-
 /* Gives a queue back; none of the holder's waiters may be in it. */
 void core_wait_close(struct core_wait_queue *queue);
 
@@ -131,19 +103,6 @@ void core_wait_close(struct core_wait_queue *queue);
  */
 void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
-
-/*
- * Has ready() called at the next change of the queue after this began; look at
- * the queue itself after it. Nothing more happens where it is to be called yet.
- *
- * Returns 0, -EMFILE, -ENFILE, -ENOMEM or -ENOSPC (fs.epoll.max_user_watches).
- */
-int core_wait_watch(struct core_wait_queue *queue,
-		    struct core_watcher *watcher);
-
-/* Takes that back. No ready() of the watcher runs when it returns. */
-void core_wait_unwatch(struct core_wait_queue *queue,
-		       struct core_watcher *watcher);
 
 /*
  * Asks for the end of a waiter: done() with -EINTR, though never inside this

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wait_internal: what core/wait, wait_line, wait_timed and wait_watch share, for
+ * them alone.
+ *
+ * One lock guards everything in it; it is a leaf: no callback runs under it, and
+ * nothing else is locked while it is held. All functions here are called with it,
+ * and those that make callbacks let go of it meanwhile.
+ *
+ * A queue may go away as soon as the last callback has run, so whoever goes on
+ * with it afterwards holds a reference. Events name the queue by inode number and
+ * look it up, so that one for a queue that is gone by then finds nothing.
+ */
+#ifndef CORE_WAIT_INTERNAL_H
+#define CORE_WAIT_INTERNAL_H
+
+#include "core/wait.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+struct core_watcher;
+
+struct core_wait_line {
+	struct core_waiter_list fresh, batch, blocked; /* see wait_line.c */
+	bool busy, again;
+};
+
+struct core_wait_queue {
+	ino_t ino; /* first: the key of the tree */
+	struct core_wait *wait;
+	unsigned int refs;
+	int fd; /* -1: a timed queue */
+	uint32_t armed;
+	struct core_wait_line lines[2];
+	LIST_ENTRY(core_wait_queue) all_entry;
+
+	bool timed; /* in the list of those that the timer is for */
+	TAILQ_ENTRY(core_wait_queue) timed_entry;
+
+	int watch_fd; /* reports each change, once there are watchers; or -1 */
+	LIST_HEAD(core_watcher_list, core_watcher) watchers;
+};
+
+struct core_wait {
+	pthread_mutex_t lock;
+	pthread_t thread;
+	int epoll;
+	int event;    /* an eventfd: "cancelled" has grown, or quit */
+	void *queues; /* tree of struct core_wait_queue * */
+	LIST_HEAD(core_wait_all, core_wait_queue) all;
+	struct core_waiter_list cancelled;
+	unsigned int n_ends;	  /* how often all were ended */
+	unsigned int n_callbacks; /* that run now */
+	pthread_cond_t quiet;	  /* there are none, or a watcher's has run */
+	bool stopped, quit;
+
+	int timer; /* a timerfd; it runs while "timed" isn't empty */
+	TAILQ_HEAD(core_wait_timed, core_wait_queue) timed; /* with waiters */
+	size_t n_timed;
+};
+
+/* Added to the inode number, it is the key in epoll of the queue's watch_fd. */
+#define CORE_WAIT_WATCH_KEY ((uint64_t)1 << 63)
+
+/* Around a callback, which runs without the lock. */
+void core_wait_unlock(struct core_wait *wait);
+void core_wait_relock(struct core_wait *wait);
+
+/* Lets the thread look at what has changed. */
+void core_wait_wake(const struct core_wait *wait);
+
+/* Makes a queue without a descriptor, not in any list. Or NULL: no memory. */
+struct core_wait_queue *core_wait_queue_new(struct core_wait *wait, ino_t ino);
+void core_wait_unref(struct core_wait_queue *queue);
+
+/* Tells the kernel what to report next: what the blocked waiters wait for. */
+void core_wait_arm(struct core_wait_queue *queue);
+
+void core_wait_line_init(struct core_wait_line *line);
+/* Tries the waiters of a line, or sees to it that whoever does so goes on. */
+void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir);
+/* Moves the waiters of a line to the end of a list. */
+void core_wait_line_clear(struct core_wait_line *line,
+			  struct core_waiter_list *to);
+/* Calls done() of all in a list. */
+void core_wait_line_finish(struct core_wait *wait,
+			   struct core_waiter_list *list, int result);
+
+/* core_wait_arm() of a timed queue. */
+void core_wait_timed_arm(struct core_wait_queue *queue);
+/* The timer has expired. */
+void core_wait_timed_handle(struct core_wait *wait);
+
+/* Of a queue that goes away. */
+void core_wait_watch_close(struct core_wait_queue *queue);
+/* The queue's watch_fd has reported a change. */
+void core_wait_watch_handle(struct core_wait_queue *queue);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A line is worked by one thread at a time, whichever comes first: the one that
+ * submits or the epoll thread. Who finds it busy leaves a note ("again") and
+ * goes away. So attempts need no lock and can't overtake each other.
+ *
+ * A waiter is in at most one list: "fresh" (submitted, never tried), "batch"
+ * (fresh ones that the present round is to deal with), "blocked" (waiting), or
+ * "cancelled" (on its way to done() on the epoll thread). A round tries from the
+ * head until one must wait. What is behind it then must wait too, without a try
+ * of its own: the work per message doesn't grow with the number of waiters. This
+ * conclusion holds only for those that were there before the failed try, which
+ * is what the batch is for: who comes later starts a new round.
+ *
+ * No wake-up is lost: the descriptor is armed (EPOLLONESHOT) after the round, and
+ * arming one that is ready reports it at once.
+ */
+#include "core/wait_internal.h"
+
+#include <errno.h>
+
+enum state {
+	OUTSIDE = 0, /* not submitted */
+	LISTED,
+	RUNNING,   /* in attempt() */
+	CANCELLED, /* cancelled while OUTSIDE or RUNNING */
+	DONE,	   /* in done(), or the caller's again */
+};
+
+static void finish(struct core_wait *wait, struct core_waiter *waiter,
+		   int result)
+{
+	waiter->state = DONE;
+	core_wait_unlock(wait);
+	waiter->done(waiter, result);
+	core_wait_relock(wait);
+}
+
+static void put(struct core_waiter_list *list, struct core_waiter *waiter)
+{
+	waiter->state = LISTED;
+	waiter->list = list;
+	TAILQ_INSERT_TAIL(list, waiter, entry);
+}
+
+static struct core_waiter *take(struct core_waiter_list *list)
+{
+	struct core_waiter *waiter = TAILQ_FIRST(list);
+
+	if (waiter)
+		TAILQ_REMOVE(list, waiter, entry);
+	return waiter;
+}
+
+static void move(struct core_waiter_list *to, struct core_waiter_list *from)
+{
+	struct core_waiter *waiter;
+
+	while ((waiter = take(from)))
+		put(to, waiter);
+}
+
+void core_wait_line_init(struct core_wait_line *line)
+{
+	TAILQ_INIT(&line->fresh);
+	TAILQ_INIT(&line->batch);
+	TAILQ_INIT(&line->blocked);
+}
+
+void core_wait_line_clear(struct core_wait_line *line,
+			  struct core_waiter_list *to)
+{
+	move(to, &line->blocked);
+	move(to, &line->batch);
+	move(to, &line->fresh);
+}
+
+void core_wait_line_finish(struct core_wait *wait,
+			   struct core_waiter_list *list, int result)
+{
+	struct core_waiter *waiter;
+
+	while ((waiter = take(list)))
+		finish(wait, waiter, result);
+}
+
+/* Tries waiters from the head of the line until one has to wait. */
+static void round_try(struct core_wait *wait, struct core_wait_line *line)
+{
+	struct core_waiter *waiter;
+	unsigned int n_ends;
+	int r;
+
+	while ((waiter = take(&line->blocked)) ||
+	       (waiter = take(&line->batch))) {
+		waiter->state = RUNNING;
+		n_ends = wait->n_ends;
+		core_wait_unlock(wait);
+		r = waiter->attempt(waiter);
+		core_wait_relock(wait);
+		if (r == -EAGAIN && waiter->state == CANCELLED) {
+			r = -EINTR;
+		} else if (r == -EAGAIN &&
+			   (wait->stopped || n_ends != wait->n_ends)) {
+			r = -ENOTCONN;
+		} else if (r == -EAGAIN && !waiter->nowait) {
+			waiter->state = LISTED;
+			waiter->list = &line->blocked;
+			TAILQ_INSERT_HEAD(&line->blocked, waiter, entry);
+			return;
+		}
+		finish(wait, waiter, r);
+	}
+}
+
+void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir)
+{
+	struct core_wait_line *line = &queue->lines[dir];
+	struct core_wait *wait = queue->wait;
+	struct core_waiter *waiter;
+
+	line->again = true;
+	if (line->busy)
+		return;
+	line->busy = true;
+	queue->refs++;
+	while (line->again) {
+		line->again = false;
+		move(&line->batch, &line->fresh);
+		round_try(wait, line);
+		while ((waiter = take(&line->batch))) {
+			if (waiter->nowait)
+				finish(wait, waiter, -EAGAIN);
+			else
+				put(&line->blocked, waiter);
+		}
+	}
+	line->busy = false;
+	core_wait_arm(queue);
+	core_wait_unref(queue);
+}
+
+void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
+		      struct core_waiter *waiter)
+{
+	struct core_wait *wait = queue->wait;
+
+	pthread_mutex_lock(&wait->lock);
+	if (waiter->state == CANCELLED) {
+		finish(wait, waiter, -EINTR);
+	} else {
+		put(&queue->lines[dir].fresh, waiter);
+		core_wait_line_run(queue, dir);
+	}
+	pthread_mutex_unlock(&wait->lock);
+}
+
+void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter)
+{
+	pthread_mutex_lock(&wait->lock);
+	if (waiter->state == LISTED) {
+		TAILQ_REMOVE(waiter->list, waiter, entry);
+		put(&wait->cancelled, waiter);
+		core_wait_wake(wait);
+	} else if (waiter->state != DONE) {
+		waiter->state = CANCELLED;
+	}
+	pthread_mutex_unlock(&wait->lock);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/wait_timed.h"
+
+#include "core/wait_internal.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* How often timed queues are tried. */
+#define PERIOD_NS 10000000
+
+/* Starts the timer, first at once or after a period, or with 0 stops it. */
+static void set_timer(const struct core_wait *wait, long first_ns)
+{
+	struct itimerspec when = {
+		.it_value.tv_nsec = first_ns,
+		.it_interval.tv_nsec = first_ns ? PERIOD_NS : 0,
+	};
+
+	(void)timerfd_settime(wait->timer, 0, &when, NULL);
+}
+
+void core_wait_timed_arm(struct core_wait_queue *queue)
+{
+	struct core_wait *wait = queue->wait;
+	bool timed = !TAILQ_EMPTY(&queue->lines[CORE_WAIT_IN].blocked);
+
+	if (timed == queue->timed)
+		return;
+	queue->timed = timed;
+	if (timed) {
+		TAILQ_INSERT_TAIL(&wait->timed, queue, timed_entry);
+		if (wait->n_timed++ == 0)
+			set_timer(wait, PERIOD_NS);
+	} else {
+		TAILQ_REMOVE(&wait->timed, queue, timed_entry);
+		if (--wait->n_timed == 0)
+			set_timer(wait, 0);
+	}
+}
+
+/* Tries each timed queue once. They may come, go and close meanwhile. */
+void core_wait_timed_handle(struct core_wait *wait)
+{
+	struct core_wait_queue *queue;
+	uint64_t count;
+
+	(void)read(wait->timer, &count, sizeof(count));
+	for (size_t n = wait->n_timed; n > 0 && wait->n_timed > 0; n--) {
+		queue = TAILQ_FIRST(&wait->timed);
+		TAILQ_REMOVE(&wait->timed, queue, timed_entry);
+		TAILQ_INSERT_TAIL(&wait->timed, queue, timed_entry);
+		core_wait_line_run(queue, CORE_WAIT_IN);
+	}
+}
+
+int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret)
+{
+	struct core_wait_queue *queue = core_wait_queue_new(wait, 0);
+
+	if (!queue)
+		return -ENOMEM;
+	queue->refs = 1;
+	pthread_mutex_lock(&wait->lock);
+	LIST_INSERT_HEAD(&wait->all, queue, all_entry);
+	pthread_mutex_unlock(&wait->lock);
+	*ret = queue;
+	return 0;
+}
+
+void core_wait_retry(struct core_wait *wait)
+{
+	pthread_mutex_lock(&wait->lock);
+	if (wait->n_timed > 0)
+		set_timer(wait, 1);
+	pthread_mutex_unlock(&wait->lock);
+}

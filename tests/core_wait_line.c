@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "wait_test.h"
+
+#include <sched.h>
+
+static void test_readers_are_served_in_order(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 50; i++)
+		submit(reader(i));
+	assert_int_equal(now_completed(), 0);
+	for (unsigned int i = 0; i < 50; i++)
+		send_natively(i);
+	await(50);
+	for (unsigned int i = 0; i < 50; i++) {
+		assert_result(reader(i), 0);
+		assert_int_equal(reader(i)->number, i);
+	}
+}
+
+static void test_writers_are_served_in_order(void **state)
+{
+	(void)state;
+	fill();
+	for (unsigned int i = 0; i < 50; i++)
+		submit(writer(i));
+	assert_int_equal(now_completed(), 0);
+	for (unsigned int i = 0; i < MAX_MSGS; i++)
+		assert_received_natively(MAX_OPS + i);
+	for (unsigned int i = 0; i < 50; i++)
+		assert_received_natively(i);
+	await(50);
+	for (unsigned int i = 0; i < 50; i++)
+		assert_result(writer(i), 0);
+}
+
+static void test_nowait(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		reader(i)->waiter.nowait = i != 1;
+	submit(reader(0)); /* alone */
+	await(1);
+	assert_result(reader(0), -EAGAIN);
+	submit(reader(1)); /* waits */
+	submit(reader(2)); /* behind it */
+	await(2);
+	assert_result(reader(2), -EAGAIN);
+	send_natively(7);
+	await(3);
+	assert_result(reader(1), 0);
+	send_natively(8);
+	submit(reader(3));
+	await(4);
+	assert_result(reader(3), 0);
+	assert_int_equal(reader(3)->number, 8);
+}
+
+/* Any other result than -EAGAIN is final, and the next one's turn comes. */
+static void test_an_error_is_final(void **state)
+{
+	(void)state;
+	reader(0)->fixed = -EMSGSIZE;
+	submit(reader(0));
+	submit(reader(1));
+	await(1);
+	assert_result(reader(0), -EMSGSIZE);
+	send_natively(7);
+	await(2);
+	assert_result(reader(1), 0);
+}
+
+static void test_cancel_before_submit(void **state)
+{
+	(void)state;
+	send_natively(7);
+	cancel_op(reader(0));
+	cancel_op(reader(0));
+	submit(reader(0));
+	await(1);
+	assert_result(reader(0), -EINTR);
+	assert_int_equal(attempts[CORE_WAIT_IN], 0);
+	assert_received_natively(7);
+}
+
+static void test_cancel_while_waiting(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		submit(reader(i));
+	cancel_op(reader(0));
+	cancel_op(reader(1));
+	cancel_op(reader(1));
+	await(2);
+	assert_result(reader(0), -EINTR);
+	assert_result(reader(1), -EINTR);
+	send_natively(7);
+	await(3);
+	assert_result(reader(2), 0);
+	assert_int_equal(reader(2)->number, 7);
+}
+
+static void test_cancel_during_an_attempt(void **state)
+{
+	(void)state;
+	reader(0)->cancel_in_attempt = true;
+	submit(reader(0));
+	await(1);
+	assert_result(reader(0), -EINTR);
+	reader(1)->cancel_in_attempt = true;
+	send_natively(7);
+	submit(reader(1));
+	await(2);
+	assert_result(reader(1), 0);
+}
+
+/* As long as done() hasn't given up the memory, cancel is still allowed. */
+static void test_cancel_in_done(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		reader(i)->cancel_in_done = true;
+	reader(1)->waiter.nowait = true;
+	submit(reader(0));
+	submit(reader(1));
+	await(1);
+	assert_result(reader(1), -EAGAIN); /* without an attempt */
+	send_natively(7);
+	await(2);
+	assert_result(reader(0), 0);
+	submit(reader(2));
+	submit(reader(3));
+	cancel_op(reader(2));
+	await(3);
+	assert_result(reader(2), -EINTR);
+	core_wait_stop(wait_);
+	await(4);
+	assert_result(reader(3), -ENOTCONN);
+	submit(reader(4));
+	await(5);
+	assert_result(reader(4), -ENOTCONN);
+}
+
+static void *submit_half(void *closure)
+{
+	size_t half = *(size_t *)closure;
+
+	for (size_t i = half; i < MAX_OPS; i += 2)
+		submit(reader(i));
+	return NULL;
+}
+
+static void *send_half(void *closure)
+{
+	size_t half = *(size_t *)closure;
+
+	for (size_t i = half; i < MAX_OPS; i += 2) {
+		unsigned int number = (unsigned int)i;
+
+		if (mq_send(native, (char *)&number, sizeof(number), 0) < 0)
+			return closure;
+	}
+	return NULL;
+}
+
+/* How often each number was received. */
+static void count_received(unsigned int counts[MAX_OPS])
+{
+	memset(counts, 0, MAX_OPS * sizeof(*counts));
+	for (size_t i = 0; i < MAX_OPS; i++) {
+		if (reader(i)->result != 0)
+			continue;
+		assert_true(reader(i)->number < MAX_OPS);
+		counts[reader(i)->number]++;
+	}
+}
+
+static void test_a_thousand_waiters(void **state)
+{
+	unsigned int counts[MAX_OPS];
+	size_t halves[2] = { 0, 1 };
+	pthread_t threads[4];
+	void *failed;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&threads[i], NULL, submit_half, &halves[i]);
+		pthread_create(&threads[2 + i], NULL, send_half, &halves[i]);
+	}
+	await(MAX_OPS);
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+	count_received(counts);
+	for (size_t i = 0; i < MAX_OPS; i++) {
+		assert_result(reader(i), 0);
+		assert_int_equal(counts[i], 1);
+		/* Each submitter's own were served in its order. */
+		if (i >= 2)
+			assert_true(reader(i)->turn > reader(i - 2)->turn);
+	}
+}
+
+/* Sends numbers while there are waiters; returns how many. */
+static unsigned int send_until_completed(void)
+{
+	unsigned int sent = 0;
+
+	while (now_completed() < MAX_OPS && sent < MAX_OPS) {
+		if (core_mq_send(fd, &sent, sizeof(sent), 0) == 0)
+			sent++;
+		else
+			sched_yield();
+	}
+	return sent;
+}
+
+static void test_cancels_race_with_messages(void **state)
+{
+	unsigned int number, sent, counts[MAX_OPS];
+	size_t halves[2] = { 0, 1 };
+	pthread_t threads[4];
+	size_t len;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&threads[i], NULL, submit_half, &halves[i]);
+		pthread_create(&threads[2 + i], NULL, cancel_most, &halves[i]);
+	}
+	sent = send_until_completed();
+	await(MAX_OPS);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	count_received(counts);
+	while (core_mq_receive(fd, &number, sizeof(number), &len, NULL) == 0)
+		counts[number]++;
+	for (size_t i = 0; i < MAX_OPS; i++) {
+		assert_int_equal(reader(i)->completions, 1);
+		if (reader(i)->result != -EINTR || i % 3 == 0)
+			assert_int_equal(reader(i)->result, 0);
+		assert_int_equal(counts[i], i < sent ? 1 : 0);
+	}
+}
+
+static void test_work_does_not_grow_with_the_waiters(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MAX_OPS; i++)
+		submit(reader(i));
+	assert_true(attempts[CORE_WAIT_IN] <= 2 * MAX_OPS);
+	attempts[CORE_WAIT_IN] = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		send_natively(i);
+		await(i + 1);
+	}
+	core_wait_stop(wait_);
+	/* Each message: the one that gets it, and the one that then waits. */
+	assert_true(attempts[CORE_WAIT_IN] <= 2 * 100);
+	assert_int_equal(now_completed(), MAX_OPS);
+}
+
+static void *submit_readers(void *closure)
+{
+	for (size_t i = 0; i < MAX_OPS; i++)
+		submit(reader(i));
+	return closure;
+}
+
+static void test_both_directions(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	pthread_create(&thread, NULL, submit_readers, NULL);
+	for (size_t i = 0; i < MAX_OPS; i++)
+		submit(writer(i));
+	await(2 * MAX_OPS);
+	pthread_join(thread, NULL);
+	for (unsigned int i = 0; i < MAX_OPS; i++) {
+		assert_result(writer(i), 0);
+		assert_result(reader(i), 0);
+		assert_int_equal(reader(i)->number, i);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(readers_are_served_in_order),
+		TEST(writers_are_served_in_order),
+		TEST(nowait),
+		TEST(an_error_is_final),
+		TEST(cancel_before_submit),
+		TEST(cancel_while_waiting),
+		TEST(cancel_during_an_attempt),
+		TEST(cancel_in_done),
+		TEST(a_thousand_waiters),
+		TEST(cancels_race_with_messages),
+		TEST(work_does_not_grow_with_the_waiters),
+		TEST(both_directions),
+	};
+
+	return cmocka_run_group_tests_name("wait_line", tests, NULL, NULL);
+}

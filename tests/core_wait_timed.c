@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/wait_timed.h"
+
+#include "wait_test.h"
+
+#include <sched.h>
+
+static struct core_wait_queue *timed[MAX_OPS]; /* reader i waits in timed[i] */
+/* All is ready for all of them at once, from this attempt on. */
+static atomic_uint ready_at;
+
+static int set_up_timed(void **state)
+{
+	ready_at = UINT_MAX;
+	return set_up(state);
+}
+
+static int tear_down_timed(void **state)
+{
+	core_wait_stop(wait_); /* a test that failed leaves waiters */
+	for (int i = 0; i < MAX_OPS; i++) {
+		if (timed[i])
+			core_wait_close(timed[i]);
+		timed[i] = NULL;
+	}
+	return tear_down(state);
+}
+
+static int attempt_timed(struct core_waiter *waiter)
+{
+	struct op *op = (struct op *)waiter;
+
+	if (++attempts[CORE_WAIT_IN] < ready_at)
+		return -EAGAIN;
+	op->turn = turns[CORE_WAIT_IN]++;
+	return 0;
+}
+
+static void done_and_close(struct core_waiter *waiter, int result)
+{
+	ptrdiff_t i = (struct op *)waiter - reader(0);
+
+	core_wait_close(timed[i]);
+	timed[i] = NULL;
+	done(waiter, result);
+}
+
+static void open_timed(size_t i)
+{
+	reader(i)->waiter.attempt = attempt_timed;
+	assert_int_equal(core_wait_open_timed(wait_, &timed[i]), 0);
+}
+
+static void submit_timed(size_t i, struct op *op)
+{
+	op->waiter.attempt = attempt_timed;
+	core_wait_submit(timed[i], CORE_WAIT_IN, &op->waiter);
+}
+
+static void wait_timed(size_t i)
+{
+	open_timed(i);
+	submit_timed(i, reader(i));
+}
+
+static void let_all_succeed(void)
+{
+	ready_at = 0;
+	core_wait_retry(wait_);
+}
+
+static void test_at_once(void **state)
+{
+	(void)state;
+	ready_at = 1;
+	wait_timed(0);
+	assert_int_equal(now_completed(), 1);
+	assert_result(reader(0), 0);
+}
+
+static void test_is_tried_again_and_again(void **state)
+{
+	(void)state;
+	ready_at = 5;
+	wait_timed(0);
+	await(1);
+	assert_result(reader(0), 0);
+	assert_int_equal(attempts[CORE_WAIT_IN], 5);
+	/* The timer stood still in between. */
+	ready_at = 10;
+	wait_timed(1);
+	await(2);
+	assert_int_equal(attempts[CORE_WAIT_IN], 10);
+	/* A retry doesn't end the regular tries. */
+	wait_timed(2);
+	core_wait_retry(wait_);
+	ready_at = attempts[CORE_WAIT_IN] + 5;
+	await(3);
+	assert_result(reader(2), 0);
+}
+
+/* By itself each would wait for 10 ms, which makes 4 s. */
+static void test_retry_is_soon(void **state)
+{
+	struct timespec start, end;
+
+	(void)state;
+	core_wait_retry(wait_); /* nobody waits */
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (unsigned int i = 0; i < 400; i++) {
+		ready_at = UINT_MAX;
+		wait_timed(i);
+		let_all_succeed();
+		await(i + 1);
+		assert_result(reader(i), 0);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true(end.tv_sec - start.tv_sec < 2);
+	core_wait_retry(wait_);
+}
+
+static void test_is_served_in_order(void **state)
+{
+	(void)state;
+	open_timed(0);
+	for (size_t i = 0; i < 50; i++)
+		submit_timed(0, reader(i));
+	reader(50)->waiter.nowait = true;
+	submit_timed(0, reader(50));
+	await(1);
+	assert_result(reader(50), -EAGAIN);
+	cancel_op(reader(20));
+	await(2);
+	assert_result(reader(20), -EINTR);
+	let_all_succeed();
+	await(51);
+	for (unsigned int i = 0; i < 50; i++) {
+		if (i == 20)
+			continue;
+		assert_result(reader(i), 0);
+		assert_int_equal(reader(i)->turn, i < 20 ? i : i - 1);
+	}
+}
+
+static void test_nowait(void **state)
+{
+	(void)state;
+	reader(0)->waiter.nowait = true;
+	wait_timed(0);
+	assert_int_equal(now_completed(), 1);
+	assert_result(reader(0), -EAGAIN);
+	assert_int_equal(attempts[CORE_WAIT_IN], 1);
+}
+
+static void test_cancel(void **state)
+{
+	(void)state;
+	cancel_op(reader(0));
+	wait_timed(0);
+	await(1);
+	assert_result(reader(0), -EINTR);
+	assert_int_equal(attempts[CORE_WAIT_IN], 0);
+	wait_timed(1);
+	wait_timed(2);
+	cancel_op(reader(1));
+	cancel_op(reader(1));
+	await(2);
+	assert_result(reader(1), -EINTR);
+	let_all_succeed();
+	await(3);
+	assert_result(reader(2), 0);
+}
+
+static void test_stop(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 10; i++)
+		wait_timed(i);
+	core_wait_stop(wait_);
+	assert_int_equal(now_completed(), 10);
+	for (size_t i = 0; i < 10; i++)
+		assert_result(reader(i), -ENOTCONN);
+	wait_timed(10); /* would wait */
+	let_all_succeed();
+	wait_timed(11); /* needn't */
+	await(12);
+	assert_result(reader(10), -ENOTCONN);
+	assert_result(reader(11), 0);
+}
+
+struct submission {
+	size_t queue;
+	struct op *op;
+};
+
+static void *submit_one(void *closure)
+{
+	const struct submission *s = closure;
+
+	core_wait_submit(timed[s->queue], CORE_WAIT_IN, &s->op->waiter);
+	return NULL;
+}
+
+/*
+ * A queue that nobody has waited in yet: reader 0 is in its first attempt when 1
+ * and 2 come, and 1 in done() when core_wait_stop() does.
+ */
+static void test_stop_while_the_first_one_comes(void **state)
+{
+	struct submission first = { .queue = 0, .op = reader(0) };
+	sem_t sem[4];
+	pthread_t thread;
+	unsigned int n;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sem); i++)
+		sem_init(&sem[i], 0, 0);
+	open_timed(0);
+	reader(0)->waiter.attempt = attempt_lingering;
+	reader(0)->running = &sem[0];
+	reader(0)->go_on = &sem[1];
+	reader(1)->waiter.nowait = true;
+	reader(1)->running = &sem[2];
+	reader(1)->go_on = &sem[3];
+	attempts[CORE_WAIT_IN] = 1; /* so that the first one lingers */
+	pthread_create(&thread, NULL, submit_one, &first);
+	sem_wait(&sem[0]);
+	submit_timed(0, reader(1));
+	submit_timed(0, reader(2));
+	sem_post(&sem[1]);
+	sem_post(&sem[1]);
+	sem_wait(&sem[2]);
+	core_wait_stop(wait_);
+	n = now_completed();
+	pthread_join(thread, NULL);
+	await(3);
+	assert_int_equal(n, 3);
+	assert_result(reader(0), -ENOTCONN);
+	assert_result(reader(1), -EAGAIN);
+	assert_result(reader(2), -ENOTCONN);
+}
+
+static void test_close_timed_in_done(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		reader(i)->waiter.done = done_and_close;
+	cancel_op(reader(0));
+	wait_timed(0);
+	await(1);
+	ready_at = 1;
+	wait_timed(1); /* inside core_wait_submit() */
+	await(2);
+	ready_at = 4;
+	wait_timed(2); /* by the timer */
+	await(3);
+	ready_at = UINT_MAX;
+	wait_timed(3);
+	wait_timed(4);
+	cancel_op(reader(3));
+	await(4);
+	assert_non_null(timed[4]);
+	let_all_succeed();
+	await(5);
+	ready_at = UINT_MAX;
+	wait_timed(5);
+	core_wait_end_all(wait_);
+	await(6);
+	reader(6)->waiter.nowait = true;
+	wait_timed(6);
+	await(7);
+	wait_timed(7);
+	core_wait_stop(wait_);
+	await(8);
+	for (size_t i = 0; i < 8; i++)
+		assert_null(timed[i]);
+}
+
+static void test_a_hundred_timed_queues(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 100; i++) {
+		if (i % 2)
+			reader(i)->waiter.done = done_and_close;
+		wait_timed(i);
+	}
+	assert_int_equal(now_completed(), 0);
+	let_all_succeed();
+	await(100);
+	for (size_t i = 0; i < 100; i++)
+		assert_result(reader(i), 0);
+	ready_at = attempts[CORE_WAIT_IN] + 3;
+	wait_timed(100); /* the timer runs again */
+	await(101);
+	assert_result(reader(100), 0);
+}
+
+static void *submit_timed_half(void *closure)
+{
+	for (size_t i = *(size_t *)closure; i < MAX_OPS; i += 2)
+		submit_timed(i, reader(i));
+	return NULL;
+}
+
+static void test_races(void **state)
+{
+	size_t halves[2] = { 0, 1 };
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < MAX_OPS; i++) {
+		reader(i)->waiter.done = done_and_close;
+		open_timed(i);
+	}
+	ready_at = 2 * MAX_OPS;
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&threads[i], NULL, submit_timed_half,
+			       &halves[i]);
+		pthread_create(&threads[2 + i], NULL, cancel_most, &halves[i]);
+	}
+	while (now_completed() < MAX_OPS / 2) {
+		core_wait_retry(wait_);
+		sched_yield();
+	}
+	await(MAX_OPS);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < MAX_OPS; i++) {
+		assert_int_equal(reader(i)->completions, 1);
+		if (reader(i)->result != -EINTR || i % 3 == 0)
+			assert_int_equal(reader(i)->result, 0);
+		assert_null(timed[i]);
+	}
+}
+
+static void test_end_all(void **state)
+{
+	(void)state;
+	core_wait_end_all(wait_);
+	fill();
+	for (size_t i = 0; i < 5; i++) {
+		submit(writer(i));
+		wait_timed(i);
+	}
+	core_wait_end_all(wait_);
+	assert_int_equal(now_completed(), 10);
+	for (size_t i = 0; i < 5; i++) {
+		assert_result(writer(i), -ENOTCONN);
+		assert_result(reader(i), -ENOTCONN);
+	}
+	/* In the same queues. */
+	submit(writer(5));
+	submit_timed(0, reader(5));
+	assert_int_equal(now_completed(), 10);
+	let_all_succeed();
+	await(11);
+	assert_result(reader(5), 0);
+	assert_received_natively(MAX_OPS);
+	await(12);
+	assert_result(writer(5), 0);
+	core_wait_end_all(wait_);
+	assert_int_equal(now_completed(), 12);
+}
+
+static void test_end_all_and_the_cancelled(void **state)
+{
+	(void)state;
+	submit(reader(0));
+	submit(reader(1));
+	wait_timed(2);
+	wait_timed(3);
+	cancel_op(reader(0));
+	cancel_op(reader(2));
+	core_wait_end_all(wait_);
+	await(4);
+	assert_result(reader(0), -EINTR);
+	assert_result(reader(1), -ENOTCONN);
+	assert_result(reader(2), -EINTR);
+	assert_result(reader(3), -ENOTCONN);
+}
+
+static void *end_all_often(void *closure)
+{
+	while (now_completed() < MAX_OPS) {
+		core_wait_end_all(wait_);
+		sched_yield();
+	}
+	return closure;
+}
+
+static void test_end_all_races(void **state)
+{
+	size_t halves[2] = { 0, 1 };
+	pthread_t threads[5];
+
+	(void)state;
+	for (size_t i = 0; i < MAX_OPS; i++)
+		open_timed(i);
+	pthread_create(&threads[4], NULL, end_all_often, NULL);
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&threads[i], NULL, submit_timed_half,
+			       &halves[i]);
+		pthread_create(&threads[2 + i], NULL, cancel_most, &halves[i]);
+	}
+	await(MAX_OPS);
+	for (int i = 0; i < 5; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < MAX_OPS; i++) {
+		assert_int_equal(reader(i)->completions, 1);
+		if (reader(i)->result != -EINTR || i % 3 == 0)
+			assert_int_equal(reader(i)->result, -ENOTCONN);
+	}
+}
+
+#define TIMED_TEST(name)                                           \
+	cmocka_unit_test_setup_teardown(test_##name, set_up_timed, \
+					tear_down_timed)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TIMED_TEST(at_once),
+		TIMED_TEST(is_tried_again_and_again),
+		TIMED_TEST(retry_is_soon),
+		TIMED_TEST(is_served_in_order),
+		TIMED_TEST(nowait),
+		TIMED_TEST(cancel),
+		TIMED_TEST(stop),
+		TIMED_TEST(stop_while_the_first_one_comes),
+		TIMED_TEST(close_timed_in_done),
+		TIMED_TEST(a_hundred_timed_queues),
+		TIMED_TEST(races),
+		TIMED_TEST(end_all),
+		TIMED_TEST(end_all_and_the_cancelled),
+		TIMED_TEST(end_all_races),
+	};
+
+	return cmocka_run_group_tests_name("wait_timed", tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/wait_watch.h"
+
+#include "core/wait_timed.h"
+#include "wait_test.h"
+
+#include <sched.h>
+
+struct watch {
+	struct core_watcher watcher; /* first */
+	bool again;		     /* ready() watches again */
+	struct op *linger;	     /* in ready(), or NULL */
+	atomic_uint calls;
+};
+
+static struct watch watches[100];
+static sem_t told;
+static unsigned int n_settled;
+
+static void ready(struct core_watcher *watcher)
+{
+	struct watch *w = (struct watch *)watcher;
+
+	if (w->linger)
+		linger(w->linger);
+	w->calls++;
+	if (w->again)
+		core_wait_watch(queue, watcher);
+	sem_post(&told);
+}
+
+static void watch(size_t i)
+{
+	assert_int_equal(core_wait_watch(queue, &watches[i].watcher), 0);
+}
+
+static void unwatch(size_t i)
+{
+	core_wait_unwatch(queue, &watches[i].watcher);
+}
+
+static void await_told(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 30;
+	assert_return_code(sem_timedwait(&told, &until), errno);
+}
+
+/* Succeeds when it is tried for the third time. */
+static int attempt_thrice(struct core_waiter *waiter)
+{
+	struct op *op = (struct op *)waiter;
+
+	core_wait_retry(wait_);
+	return ++op->turn == 3 ? 0 : -EAGAIN;
+}
+
+/*
+ * The epoll thread tries once for each expiry of the timer. Between the two that
+ * it takes here, it has dealt with all that was there to report before.
+ */
+static void settle(void)
+{
+	struct op *op = reader(n_settled);
+	struct core_wait_queue *timed = NULL;
+
+	op->waiter.attempt = attempt_thrice;
+	assert_int_equal(core_wait_open_timed(wait_, &timed), 0);
+	core_wait_submit(timed, CORE_WAIT_IN, &op->waiter);
+	core_wait_retry(wait_);
+	await(++n_settled);
+	core_wait_close(timed);
+}
+
+/* The first watch of a queue is told at once, as there is room. */
+static int set_up_watched(void **state)
+{
+	int r = set_up(state);
+
+	memset(watches, 0, sizeof(watches));
+	for (size_t i = 0; i < COUNT(watches); i++)
+		watches[i].watcher.ready = ready;
+	n_settled = 0;
+	sem_init(&told, 0, 0);
+	if (r == 0) {
+		watch(0);
+		await_told();
+		watches[0].calls = 0;
+	}
+	return r;
+}
+
+static void test_each_change_is_told(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 300; i++) {
+		settle();
+		watch(0);
+		send_natively(i);
+		await_told();
+		assert_received_natively(i);
+	}
+	for (unsigned int i = 0; i < 300; i++) {
+		fill();
+		settle();
+		watch(0);
+		assert_received_natively(MAX_OPS);
+		await_told();
+		for (unsigned int n = 1; n < MAX_MSGS; n++)
+			assert_received_natively(MAX_OPS + n);
+	}
+	assert_int_equal(watches[0].calls, 600);
+}
+
+static void test_once_for_each_watch(void **state)
+{
+	(void)state;
+	send_natively(7);
+	settle();
+	assert_int_equal(watches[0].calls, 0);
+	watch(0);
+	watch(0);
+	send_natively(8);
+	send_natively(9);
+	settle();
+	assert_int_equal(watches[0].calls, 1);
+}
+
+/* What stays as it is, is no change: who watches on comes to rest. */
+static void test_watching_on(void **state)
+{
+	(void)state;
+	watches[0].again = true;
+	watch(0);
+	for (unsigned int i = 1; i <= MAX_MSGS; i++) {
+		send_natively(i);
+		settle();
+		assert_int_equal(watches[0].calls, i);
+	}
+	unwatch(0);
+}
+
+static void test_all_are_told_but_who_has_gone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(watches); i++)
+		watch(i);
+	unwatch(50);
+	unwatch(50);
+	send_natively(7);
+	settle();
+	for (size_t i = 0; i < COUNT(watches); i++)
+		assert_int_equal(watches[i].calls, i != 50);
+}
+
+/* Waiters take what they wait for all the same. */
+static void test_waiters_and_watchers(void **state)
+{
+	(void)state;
+	submit(reader(MAX_OPS - 1));
+	watch(0);
+	send_natively(7);
+	await_told();
+	await(1);
+	assert_result(reader(MAX_OPS - 1), 0);
+}
+
+static void test_unwatch_outlasts_a_running_ready(void **state)
+{
+	sem_t sem[2];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sem); i++)
+		sem_init(&sem[i], 0, 0);
+	reader(0)->running = &sem[0];
+	reader(0)->go_on = &sem[1];
+	watches[0].linger = reader(0);
+	watch(0);
+	send_natively(7);
+	sem_wait(&sem[0]);
+	unwatch(0);
+	assert_int_equal(watches[0].calls, 1);
+}
+
+/* The next one may get the same descriptor of the same open queue. */
+static void test_a_queue_is_watched_anew(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++) {
+		settle(); /* the thread has let go of it */
+		core_wait_close(queue);
+		queue = NULL;
+		assert_int_equal(core_wait_open(wait_, ino, fd, &queue), 0);
+		watch(0);
+		await_told();
+		watch(0);
+		send_natively(i);
+		await_told();
+	}
+}
+
+static void test_no_descriptors(void **state)
+{
+	struct core_wait_queue *other = NULL;
+	struct rlimit old;
+	int r;
+
+	(void)state;
+	assert_int_equal(core_wait_open(wait_, ino + 1, fd, &other), 0);
+	test_no_more_fds(&old);
+	r = core_wait_watch(other, &watches[0].watcher);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(core_wait_watch(other, &watches[0].watcher), 0);
+	await_told();
+	core_wait_close(other);
+}
+
+static void *watch_often(void *closure)
+{
+	const size_t half = *(size_t *)closure;
+
+	for (size_t i = 0; i < 100 * COUNT(watches); i++) {
+		struct watch *w = &watches[i % COUNT(watches)];
+
+		if (i % 2 != half)
+			continue;
+		(void)core_wait_watch(queue, &w->watcher);
+		sched_yield();
+		core_wait_unwatch(queue, &w->watcher);
+		/* Its memory is the caller's again. */
+		*w = (struct watch){ .watcher.ready = ready };
+	}
+	return NULL;
+}
+
+static void test_races(void **state)
+{
+	size_t halves[2] = { 0, 1 };
+	pthread_t threads[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, watch_often, &halves[i]);
+	for (unsigned int i = 0; i < 10000; i++) {
+		send_natively(i);
+		assert_received_natively(i);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < COUNT(watches); i++)
+		assert_int_equal(watches[i].calls, 0);
+}
+
+#define WATCH_TEST(name) \
+	cmocka_unit_test_setup_teardown(test_##name, set_up_watched, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WATCH_TEST(each_change_is_told),
+		WATCH_TEST(once_for_each_watch),
+		WATCH_TEST(watching_on),
+		WATCH_TEST(all_are_told_but_who_has_gone),
+		WATCH_TEST(waiters_and_watchers),
+		WATCH_TEST(unwatch_outlasts_a_running_ready),
+		WATCH_TEST(a_queue_is_watched_anew),
+		WATCH_TEST(no_descriptors),
+		WATCH_TEST(races),
+	};
+
+	return cmocka_run_group_tests_name("wait_watch", tests, NULL, NULL);
+}

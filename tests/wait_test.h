@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wait_test: what the tests of core/wait share: a queue, and waiters that send or
+ * receive a number.
+ *
+ * core_wait_submit() makes the attempt before it returns when nobody else works
+ * on the line, so with one submitter what it leaves behind waits: no test has to
+ * sleep.
+ */
+#ifndef WAIT_TEST_H
+#define WAIT_TEST_H
+
+#include "core/mq.h"
+#include "core/wait.h"
+#include "core_test.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#define MAX_OPS	 1000
+#define MAX_MSGS 4
+
+struct op {
+	struct core_waiter waiter; /* first */
+	unsigned int number;	   /* of the message */
+	int fixed;		   /* what attempt() returns if nonzero */
+	bool cancel_in_attempt, cancel_in_done;
+	sem_t *running, *go_on; /* linger() */
+	unsigned int turn;	/* of the successful attempt in its line */
+	int completions, result;
+};
+
+/* Of the test that runs. */
+extern struct core_wait *wait_; /* wait(2) has the name */
+extern struct core_wait_queue *queue;
+extern ino_t ino;
+extern int fd;	   /* the queue, O_NONBLOCK */
+extern int native; /* the queue, blocking */
+
+extern atomic_uint attempts[2]; /* ever, per line */
+extern atomic_uint turns[2];	/* successful ones */
+
+/* Around each test; tear_down() fails if a waiter completed twice. */
+int set_up(void **state);
+int tear_down(void **state);
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+
+struct op *reader(size_t i);
+struct op *writer(size_t i);
+void submit(struct op *op);
+void cancel_op(struct op *op);
+
+/* A thread's: cancels two readers of three, from one end towards the other. */
+void *cancel_most(void *closure);
+
+/* What waiters do in the end. */
+void done(struct core_waiter *waiter, int result);
+
+/* Lets the test go on, and stays until it has, or 0.1 s if it can't. */
+void linger(struct op *op);
+
+/* In vain, and from the second on it lingers. */
+int attempt_lingering(struct core_waiter *waiter);
+
+unsigned int now_completed(void);
+/* Waits for n completions in all; what is lost would be waited for long. */
+void await(unsigned int n);
+void assert_result(const struct op *op, int result);
+
+void send_natively(unsigned int number);
+void assert_received_natively(unsigned int expected);
+void fill(void);
+
+#endif
