@@ -16,7 +16,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -45,8 +44,7 @@ struct core_cred core_cred_self(void)
 	return (struct core_cred){ .uid = geteuid(), .gid = getegid() };
 }
 
-/* Whether the process itself already acts as cred. */
-static bool is_self(const struct core_cred *cred)
+bool core_cred_is_self(const struct core_cred *cred)
 {
 	uid_t self = geteuid();
 
@@ -94,8 +92,8 @@ int core_cred_enter_capable(const struct core_cred *cred)
 {
 	int r;
 
-	if (is_self(cred))
-		return 0;
+	if (cred->error < 0 || core_cred_is_self(cred))
+		return cred->error;
 	pthread_once(&capabilities_once, read_capabilities);
 	r = set_groups(cred->n_groups, cred->groups);
 	if (r < 0)
@@ -111,7 +109,7 @@ int core_cred_enter(const struct core_cred *cred)
 {
 	int r = core_cred_enter_capable(cred);
 
-	if (r < 0 || is_self(cred) || cred->uid == 0)
+	if (r < 0 || core_cred_is_self(cred) || cred->uid == 0)
 		return r;
 	r = set_capabilities(false);
 	if (r < 0)
@@ -123,7 +121,7 @@ void core_cred_leave(const struct core_cred *cred)
 {
 	int saved = errno;
 
-	if (!is_self(cred))
+	if (!core_cred_is_self(cred))
 		restore();
 	errno = saved;
 }

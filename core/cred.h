@@ -12,15 +12,18 @@
 #define CORE_CRED_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 /* Whom to act as. groups: n_groups supplementary groups, the caller's. */
 struct core_cred {
+	int error; /* why it can't be acted as, a negative errno; or 0 */
 	uid_t uid;
 	gid_t gid;
 	size_t n_groups;
 	const gid_t *groups;
+	pid_t pid; /* whose resource limits count; 0: this process's */
 };
 
 /*
@@ -30,6 +33,9 @@ struct core_cred {
  */
 struct core_cred core_cred_self(void);
 
+/* Whether to act as cred is no change: the process is that already. */
+bool core_cred_is_self(const struct core_cred *cred);
+
 /*
  * Makes the calling thread act as cred until core_cred_leave(). Does not nest.
  *
@@ -37,6 +43,7 @@ struct core_cred core_cred_self(void);
  * changes, for any other the call fails.
  *
  * Returns 0, or
+ *   cred->error, if it isn't 0
  *   -EPERM   the thread can't become that user; it acts as itself
  *   -EINVAL  more groups than the kernel takes
  *   -ENOMEM

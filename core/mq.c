@@ -7,6 +7,7 @@
  */
 #include "core/mq.h"
 
+#include "core/child.h"
 #include "core/cleanup.h"
 #include "core/name.h"
 #include "core/object.h"
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* Where no directory lists the queues: notes what is known of this name. */
 static int note_seen(const struct core_ns *ns, const char *name, int result)
@@ -53,6 +55,122 @@ static int fill_in_defaults(struct mq_attr *attr)
 	return r;
 }
 
+static int open_named(const struct core_cred *cred, const char *object,
+		      int flags, mode_t mode, const struct mq_attr *attr,
+		      ino_t ino, int *ret_fd)
+{
+	_cleanup_close_ int fd = CORE_CRED_AS(
+		cred, mq_open(object,
+			      (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
+				      O_NONBLOCK | O_CLOEXEC,
+			      mode, attr));
+	int r = fd < 0 ? fd : core_object_check(fd, ino);
+
+	if (r == 0)
+		*ret_fd = core_steal_fd(&fd);
+	return r;
+}
+
+/*
+ * The limit on what the queues of cred's user may take, as it is for the process
+ * that asks, up to what this one may grant. The text is there for all to read;
+ * prlimit(2) of others takes CAP_SYS_RESOURCE.
+ */
+static struct rlimit limit_for(const struct core_cred *cred)
+{
+	char path[sizeof("/proc//limits") + 3 * sizeof(int)], line[128];
+	struct rlimit limit = { 0 };
+	unsigned long long n;
+	FILE *file = NULL;
+
+	(void)getrlimit(RLIMIT_MSGQUEUE, &limit);
+	(void)snprintf(path, sizeof(path), "/proc/%d/limits", cred->pid);
+	if (cred->pid > 0)
+		file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "Max msgqueue size %llu", &n) == 1)
+			limit.rlim_cur =
+				n < limit.rlim_max ? n : limit.rlim_max;
+		else if (strncmp(line, "Max msgqueue size", 17) == 0)
+			limit.rlim_cur = limit.rlim_max; /* unlimited */
+	}
+	if (file)
+		(void)fclose(file);
+	return limit;
+}
+
+/* A queue to be created, and in the end its inode number. */
+struct creation {
+	const char *object;
+	mode_t mode;
+	const struct mq_attr *attr;
+	struct rlimit limit;
+	ino_t ino;
+};
+
+CORE_IN_CHILD static int create_in_child(void *arg)
+{
+	struct creation *creation = arg;
+	struct statx stx;
+	int fd;
+
+	if (setrlimit(RLIMIT_MSGQUEUE, &creation->limit) < 0)
+		return -errno;
+	fd = mq_open(creation->object, O_RDONLY | O_CREAT | O_EXCL,
+		     creation->mode, creation->attr);
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
+		return -errno;
+	creation->ino = stx.stx_ino;
+	return 0;
+}
+
+/*
+ * The kernel charges a queue to the real user of the process that creates it, so
+ * that is a child of ours. Who creates a queue may open it in any way, whatever
+ * its mode; so it is this process that opens it then, and the inode number tells
+ * that it is the same one. Where somebody has removed it in between this fails
+ * with -ENOENT or -ESTALE.
+ */
+static int create(const struct core_cred *cred, int flags,
+		  struct creation *creation, int *ret_fd)
+{
+	struct core_cred self = core_cred_self();
+	int r;
+
+	creation->limit = limit_for(cred);
+	r = core_child_run(cred, create_in_child, creation);
+	if (r < 0)
+		return r;
+	r = open_named(&self, creation->object, flags & O_ACCMODE, 0, NULL,
+		       creation->ino, ret_fd);
+	if (r < 0 && r != -ENOENT && r != -ESTALE)
+		(void)CORE_CRED_AS(cred, mq_unlink(creation->object));
+	return r;
+}
+
+/* How often others may remove or make the queue between two steps. */
+#define TRIES 64
+
+/* As mq_open() does with O_CREAT, with a child only where there is no queue. */
+static int open_or_create(const struct core_cred *cred, int flags, ino_t ino,
+			  struct creation *creation, int *ret_fd)
+{
+	bool excl = flags & O_EXCL;
+	int r;
+
+	for (int i = 0; i < TRIES; i++) {
+		r = excl ? -ENOENT
+			 : open_named(cred, creation->object, flags & O_ACCMODE,
+				      0, NULL, ino, ret_fd);
+		if (r != -ENOENT)
+			return r;
+		r = create(cred, flags, creation, ret_fd);
+		if (r != -ENOENT && r != -ESTALE && (r != -EEXIST || excl))
+			return r;
+	}
+	return -ENOENT;
+}
+
 int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 		 const char *name, int flags, mode_t mode,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd)
@@ -61,18 +179,23 @@ int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 	bool is_default = copy.mq_maxmsg == 0 && copy.mq_msgsize == 0;
 	_cleanup_close_ int fd = -1;
 	char object[CORE_NAME_BUF];
+	struct creation creation = {
+		.object = object,
+		.mode = mode,
+		.attr = is_default ? NULL : &copy,
+	};
 	int r = core_name_to_object(name, object);
 
 	if (r == 0 && (flags & O_CREAT) && !is_default)
 		r = fill_in_defaults(&copy);
 	if (r < 0)
 		return r;
-	fd = CORE_CRED_AS(cred,
-			  mq_open(object,
-				  (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
-					  O_NONBLOCK | O_CLOEXEC,
-				  mode, is_default ? NULL : &copy));
-	r = fd < 0 ? fd : core_object_check(fd, ino);
+	/* Without privileges there are no others, and no rights beyond the mode. */
+	if ((flags & O_CREAT) && geteuid() == 0)
+		r = open_or_create(cred, flags, ino, &creation, &fd);
+	else
+		r = open_named(cred, object, flags, mode, creation.attr, ino,
+			       &fd);
 	r = note_seen(ns, name, r);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);

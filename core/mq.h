@@ -15,7 +15,9 @@
 #include <sys/statvfs.h>
 
 /*
- * Opens or creates a queue: mq_open(3) as cred.
+ * Opens or creates a queue: mq_open(3) as cred, who is also charged for it. The
+ * limit on that is the one of cred's process, up to the hard limit of this one; a
+ * process without privileges has just its own.
  *
  * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL; others are ignored.
  * mode: of a new queue, less the process's umask.
@@ -25,7 +27,8 @@
  * ret_fd: the caller's, O_NONBLOCK and close-on-exec.
  *
  * Returns 0, or
- *   -ENOENT   no such queue and no O_CREAT
+ *   -ENOENT   no such queue and no O_CREAT, or one that comes and goes all the
+ *             time
  *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
  *   -ESTALE   the name is another queue's than ino by now
  *   -EACCES   not permitted
@@ -33,6 +36,9 @@
  *             core_name_check()
  *   -EMFILE   the queue's size would exceed RLIMIT_MSGQUEUE, or no descriptor
  *   -ENOSPC   queues_max queues exist
+ *   -EINTR    cred's user has ended the creation by a signal; there may be a
+ *             queue
+ *   -EAGAIN   no process more
  *   -ENAMETOOLONG, -EPERM, -ENFILE, -ENOMEM
  *
  * Source: mq_open(3), mq_overview(7).

@@ -113,6 +113,13 @@ int core_object_utimens(const struct core_cred *cred, int fd,
 	return CORE_CRED_AS(cred, utimensat(AT_FDCWD, path.s, times, 0));
 }
 
+int core_object_truncate(const struct core_cred *cred, int fd, off_t size)
+{
+	struct fd_path path = fd_path(fd);
+
+	return CORE_CRED_AS(cred, truncate(path.s, size));
+}
+
 int core_object_access(const struct core_cred *cred, int fd, int mask)
 {
 	struct fd_path path = fd_path(fd);

@@ -59,16 +59,17 @@ int core_object_stat(int fd, struct stat *ret);
 int core_object_statx(int fd, struct statx *ret);
 
 /*
- * fchmod(2), fchown(2), futimens(3) and access(2) by cred, each with the errors
- * of its model. uid or gid -1: unchanged. times: as for futimens(3), with
- * UTIME_NOW and UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2), of
- * the effective rights. Without /proc all are -ENOENT.
+ * fchmod(2), fchown(2), futimens(3), truncate(2) and access(2) by cred, each with
+ * the errors of its model. uid or gid -1: unchanged. times: as for futimens(3),
+ * with UTIME_NOW and UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2),
+ * of the effective rights. Without /proc all are -ENOENT.
  */
 int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode);
 int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
 		      gid_t gid);
 int core_object_utimens(const struct core_cred *cred, int fd,
 			const struct timespec times[2]);
+int core_object_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_object_access(const struct core_cred *cred, int fd, int mask);
 
 /*

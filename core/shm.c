@@ -21,6 +21,9 @@
  */
 #define TRIES 64
 
+/* Which flags of open(2) count, besides those of how the name is found. */
+#define FLAGS (O_ACCMODE | O_NOATIME)
+
 static int open_name(const struct core_ns *ns, const struct core_cred *cred,
 		     const char *name, int flags, mode_t mode, int *ret_fd)
 {
@@ -45,11 +48,11 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 	if (r < 0)
 		return r;
 	if (!(flags & O_CREAT))
-		return core_object_reopen(
-			cred, found, flags & (O_ACCMODE | O_TRUNC), ret_fd);
+		return core_object_reopen(cred, found,
+					  flags & (FLAGS | O_TRUNC), ret_fd);
 	/* Once more by name: fs.protected_regular is a rule for O_CREAT. */
-	r = open_name(ns, cred, name, flags & (O_ACCMODE | O_TRUNC | O_CREAT),
-		      mode, &fd);
+	r = open_name(ns, cred, name, flags & (FLAGS | O_TRUNC | O_CREAT), mode,
+		      &fd);
 	if (r == 0)
 		r = core_object_check(fd, ino);
 	if (r == 0)
@@ -71,8 +74,7 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 				return r;
 		}
 		r = open_name(ns, cred, name,
-			      (flags & O_ACCMODE) | O_CREAT | O_EXCL, mode,
-			      ret_fd);
+			      (flags & FLAGS) | O_CREAT | O_EXCL, mode, ret_fd);
 		if (r != -EEXIST || (flags & O_EXCL))
 			return r;
 		r = 0;
@@ -84,7 +86,7 @@ int core_shm_open_anonymous(const struct core_ns *ns,
 			    const struct core_cred *cred, int flags,
 			    mode_t mode, int *ret_fd)
 {
-	return open_name(ns, cred, ".", (flags & O_ACCMODE) | O_TMPFILE, mode,
+	return open_name(ns, cred, ".", (flags & FLAGS) | O_TMPFILE, mode,
 			 ret_fd);
 }
 

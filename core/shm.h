@@ -17,8 +17,8 @@
 /*
  * Opens or creates an object: shm_open(3) as cred.
  *
- * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC; others are
- *        ignored. O_WRONLY is ours: shm_open leaves it out.
+ * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_NOATIME;
+ *        others are ignored. shm_open leaves out O_WRONLY and the last.
  * mode: of a new object, less the process's umask.
  * ino: the inode number that an existing object must have, or 0 for any.
  * ret_fd: the caller's, close-on-exec.
@@ -41,7 +41,8 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 /*
  * Makes an object that has no name: open(2) with O_TMPFILE as cred.
  *
- * flags: O_WRONLY or O_RDWR. mode: less the umask. ret_fd: the caller's.
+ * flags: O_WRONLY or O_RDWR, and O_NOATIME. mode: less the umask.
+ * ret_fd: the caller's.
  * Returns 0, -EACCES, -EINVAL (O_RDONLY), -EMFILE, -ENFILE, -ENOSPC, -ENOMEM.
  */
 int core_shm_open_anonymous(const struct core_ns *ns,

@@ -17,6 +17,8 @@
 
 #define LIMITS "/proc/sys/fs/mqueue/"
 
+#define TWO_SMALL 1400 /* bytes, that of RLIMIT_MSGQUEUE two queues fit in */
+
 static const struct mq_attr small = { .mq_maxmsg = 4, .mq_msgsize = 32 };
 static struct core_ns *ns;
 
@@ -239,6 +241,159 @@ static void test_rlimit_msgqueue(void **state)
 {
 	(void)state;
 	assert_int_equal(test_in_child(open_over_the_limit, NULL), -EMFILE);
+}
+
+/* Creates queues for cred until that fails: how many there are then. */
+static int create_many(const struct core_cred *cred, int *ret_n)
+{
+	char name[32];
+	int r = 0, fd;
+
+	for (int i = 0; r == 0; i++) {
+		*ret_n = i;
+		(void)snprintf(name, sizeof(name), "%u.%d", cred->uid, i);
+		r = core_mq_open(ns, cred, name, O_RDWR | O_CREAT, 0600, &small,
+				 0, &fd);
+		if (r == 0)
+			close(fd);
+	}
+	return r;
+}
+
+/* In a child: the limit is for each user, root too. */
+static int create_for_many(void *arg)
+{
+	const struct rlimit limit = { .rlim_cur = TWO_SMALL,
+				      .rlim_max = TWO_SMALL };
+	const struct core_cred creds[] = { test_user,
+					   { .uid = OTHER, .gid = OTHER },
+					   test_root };
+	int n, fd;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
+		return -1;
+	for (size_t i = 0; i < COUNT(creds); i++) {
+		if (create_many(&creds[i], &n) != -EMFILE || n != 2)
+			return -2;
+	}
+	/* One that exists is opened. */
+	return core_mq_open(ns, &test_user, "1000.0", O_RDWR | O_CREAT, 0600,
+			    &small, 0, &fd);
+}
+
+static void test_a_queue_is_charged_to_its_creator(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(test_in_child(create_for_many, NULL), 0);
+}
+
+/* Starts a process with a limit of its own, which ends when fd is closed. */
+static pid_t start_limited(rlim_t soft, int *ret_fd)
+{
+	struct rlimit limit;
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	assert_return_code(pipe(fds), errno);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[1]);
+		(void)read(fds[0], &c, 1);
+		_exit(0);
+	}
+	close(fds[0]);
+	assert_return_code(getrlimit(RLIMIT_MSGQUEUE, &limit), errno);
+	limit.rlim_cur = soft;
+	assert_return_code(prlimit(pid, RLIMIT_MSGQUEUE, &limit, NULL), errno);
+	*ret_fd = fds[1];
+	return pid;
+}
+
+static void test_the_limit_is_that_of_the_callers_process(void **state)
+{
+	struct core_cred user = test_user, root = test_root;
+	int fd, n_user, n_root;
+
+	(void)state;
+	NEEDS(test_privileged());
+	user.pid = root.pid = start_limited(TWO_SMALL, &fd);
+	assert_int_equal(create_many(&user, &n_user), -EMFILE);
+	assert_int_equal(create_many(&root, &n_root), -EMFILE);
+	close(fd);
+	assert_int_equal(waitpid(user.pid, NULL, 0), user.pid);
+	assert_int_equal(n_user, 2);
+	assert_int_equal(n_root, 2);
+	/* It is gone: what is left is our own limit. */
+	assert_int_equal(core_mq_open(ns, &user, "q", O_RDWR | O_CREAT, 0600,
+				      &small, 0, &fd),
+			 0);
+	close(fd);
+}
+
+static void test_the_creator_may_open_it_in_any_way(void **state)
+{
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(core_mq_open(ns, &test_user, "q", O_RDWR | O_CREAT, 0,
+				      &small, 0, &fd),
+			 0);
+	must_send(fd, "text", 0);
+	assert_received(fd, "text", 0);
+	close(fd);
+}
+
+static void test_without_a_descriptor_no_queue_is_left(void **state)
+{
+	struct rlimit old;
+	struct stat st;
+	int r;
+
+	(void)state;
+	test_no_more_fds(&old);
+	r = open_fails(&test_user, "q", O_RDWR | O_CREAT, &small, 0);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(fstatat(ns->mq_dir, "q", &st, 0), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+/* Removes the queue as soon as it is there, several times. */
+static void *unlink_often(void *closure)
+{
+	atomic_bool *done = closure;
+
+	for (int n = 0; n < 30;)
+		n += mq_unlink("/q") == 0;
+	*done = true;
+	return NULL;
+}
+
+static void test_others_remove_it_meanwhile(void **state)
+{
+	for (int excl = 0; excl <= O_EXCL; excl += O_EXCL) {
+		atomic_bool done = false;
+		pthread_t thread;
+		int r = 0, fd;
+
+		pthread_create(&thread, NULL, unlink_often, &done);
+		while (!done && (r == 0 || (excl && r == -EEXIST))) {
+			r = core_mq_open(ns, &test_user, "q",
+					 O_RDWR | O_CREAT | excl, 0600, &small,
+					 0, &fd);
+			if (r == 0)
+				close(fd);
+		}
+		while (!done)
+			close(must_open("q", O_RDWR | O_CREAT));
+		pthread_join(thread, NULL);
+		if (!excl || r != -EEXIST)
+			assert_int_equal(r, 0);
+	}
+	(void)state;
 }
 
 /*
@@ -820,6 +975,11 @@ int main(void)
 		TEST(other_flags_are_ignored),
 		TEST(open_errors),
 		TEST(rlimit_msgqueue),
+		TEST(a_queue_is_charged_to_its_creator),
+		TEST(the_limit_is_that_of_the_callers_process),
+		TEST(the_creator_may_open_it_in_any_way),
+		TEST(without_a_descriptor_no_queue_is_left),
+		TEST(others_remove_it_meanwhile),
 		TEST(flags_do_what_they_do_natively),
 		TEST(bad_attributes),
 		TEST(zero_is_the_default),

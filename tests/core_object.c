@@ -232,7 +232,7 @@ static void test_closed_descriptor(void **state)
  * The same change natively and by core, of files that are the same.
  */
 
-enum what { CHMOD, CHOWN, UTIMENS, ACCESS };
+enum what { CHMOD, CHOWN, UTIMENS, TRUNCATE, ACCESS };
 
 struct change {
 	enum what what;
@@ -258,6 +258,9 @@ static const struct change changes[] = {
 	{ .what = UTIMENS, .times = { { 0, UTIME_OMIT }, { 5, 6 } } },
 	{ .what = UTIMENS, .times = { { 0, UTIME_NOW }, { 0, UTIME_OMIT } } },
 	{ .what = UTIMENS, .times = { { 0, -1 }, { 0, 0 } } },
+	{ .what = TRUNCATE, .a = 0 },
+	{ .what = TRUNCATE, .a = sizeof("content") - 1 },
+	{ .what = TRUNCATE, .a = 100 },
 	{ .what = ACCESS, .a = F_OK },
 	{ .what = ACCESS, .a = R_OK },
 	{ .what = ACCESS, .a = W_OK },
@@ -281,6 +284,9 @@ static int change_natively(void *arg)
 	case UTIMENS:
 		r = utimensat(AT_FDCWD, PATH, c->times, 0);
 		break;
+	case TRUNCATE:
+		r = truncate(PATH, (off_t)c->a);
+		break;
 	case ACCESS:
 		r = access(PATH, (int)c->a);
 		break;
@@ -302,6 +308,9 @@ static int change_by_core(const struct core_cred *cred, const struct change *c)
 		break;
 	case UTIMENS:
 		r = core_object_utimens(cred, fd, c->times);
+		break;
+	case TRUNCATE:
+		r = core_object_truncate(cred, fd, (off_t)c->a);
 		break;
 	case ACCESS:
 		r = core_object_access(cred, fd, (int)c->a);
@@ -333,6 +342,7 @@ static void compare(const struct core_cred *cred, const struct change *c,
 	assert_int_equal(ours.st_mode, native.st_mode);
 	assert_int_equal(ours.st_uid, native.st_uid);
 	assert_int_equal(ours.st_gid, native.st_gid);
+	assert_int_equal(ours.st_size, native.st_size);
 	assert_int_equal(seconds(&ours.st_atim), seconds(&native.st_atim));
 	assert_int_equal(seconds(&ours.st_mtim), seconds(&native.st_mtim));
 }

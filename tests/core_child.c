@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/child.h"
+
+#include "core_test.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+/* What the child sees of itself, and what others do meanwhile. */
+struct seen {
+	uid_t uids[3];
+	gid_t gids[3], group;
+	int n_groups, first_fd, result;
+	sigset_t blocked;
+	atomic_int pid; /* of the child, once it is there */
+	atomic_int outcome;
+};
+
+static struct seen *seen;
+static pid_t user; /* the process that interferes */
+
+static int set_up(void **state)
+{
+	(void)state;
+	seen = test_shared(sizeof(*seen));
+	seen->outcome = UNKNOWN;
+	return 0;
+}
+
+/* Nothing is left of a child, and signals are as they were. */
+static int tear_down(void **state)
+{
+	sigset_t blocked;
+
+	(void)state;
+	assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	(void)sigprocmask(SIG_SETMASK, NULL, &blocked);
+	assert_int_equal(sigismember(&blocked, SIGTERM), 0);
+	munmap(seen, sizeof(*seen));
+	return 0;
+}
+
+CORE_IN_CHILD static int look(void *arg)
+{
+	struct seen *ret = arg;
+
+	getresuid(&ret->uids[0], &ret->uids[1], &ret->uids[2]);
+	getresgid(&ret->gids[0], &ret->gids[1], &ret->gids[2]);
+	ret->n_groups = getgroups(1, &ret->group);
+	ret->first_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)sigprocmask(SIG_SETMASK, NULL, &ret->blocked);
+	return ret->result;
+}
+
+static void test_it_is_the_user(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(core_child_run(&test_member, look, seen), 0);
+	assert_int_equal(seen->uids[0], USER);
+	assert_int_equal(seen->uids[1], USER);
+	assert_int_equal(seen->uids[2], 0);
+	assert_int_equal(seen->gids[0], USER);
+	assert_int_equal(seen->gids[1], USER);
+	assert_int_equal(seen->gids[2], USER);
+	assert_int_equal(seen->n_groups, 1);
+	assert_int_equal(seen->group, GROUP);
+	assert_int_equal(getuid(), 0);
+	assert_int_equal(getgid(), 0);
+}
+
+static void test_result(void **state)
+{
+	(void)state;
+	seen->result = -UNKNOWN;
+	assert_int_equal(core_child_run(&test_root, look, seen), -UNKNOWN);
+	assert_int_equal(seen->uids[0], 0);
+}
+
+static void test_it_has_no_descriptors_and_leaves_none(void **state)
+{
+	int before = dup(STDERR_FILENO), after;
+
+	(void)state;
+	assert_int_equal(core_child_run(&test_root, look, seen), 0);
+	assert_int_equal(seen->first_fd, 0);
+	after = dup(STDERR_FILENO);
+	assert_int_equal(after, before + 1);
+	close(before);
+	close(after);
+}
+
+static void test_who_cannot_be(void **state)
+{
+	static const struct core_cred nobodies[] = {
+		{ .uid = (uid_t)-1, .gid = USER },
+		{ .uid = USER, .gid = (gid_t)-1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(nobodies); i++) {
+		assert_int_equal(core_child_run(&nobodies[i], look, seen),
+				 -EPERM);
+		assert_int_equal(seen->pid, 0);
+	}
+}
+
+static int become_root(void *arg)
+{
+	return core_child_run(&test_root, look, arg);
+}
+
+static void test_without_privileges(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(test_as(&test_user, become_root, seen), -EPERM);
+}
+
+/* In the child: says who it is, and is there until it is ended. */
+CORE_IN_CHILD static int wait_for_it(void *arg)
+{
+	struct seen *ret = arg;
+
+	ret->pid = getpid();
+	while (ret->pid != 0)
+		(void)syscall(SYS_pause);
+	return 0;
+}
+
+/* Starts a process of the user that does this to the child when it is there. */
+static void interfere(void (*how)(struct seen *seen))
+{
+	user = fork();
+	if (user == 0) {
+		if (test_become(&test_user) < 0)
+			_exit(1);
+		while (seen->pid == 0)
+			sched_yield();
+		how(seen);
+		_exit(0);
+	}
+}
+
+static void interfered(void)
+{
+	int status;
+
+	assert_int_equal(waitpid(user, &status, 0), user);
+	assert_int_equal(status, 0);
+}
+
+static void kill_it(struct seen *ret)
+{
+	ret->outcome = kill(ret->pid, SIGKILL);
+}
+
+static void test_a_user_who_kills_it(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	interfere(kill_it);
+	assert_int_equal(core_child_run(&test_user, wait_for_it, seen), -EINTR);
+	interfered();
+	assert_int_equal(seen->outcome, 0);
+}
+
+static void stop_it(struct seen *ret)
+{
+	ret->outcome = kill(ret->pid, SIGSTOP);
+}
+
+static void test_a_user_who_stops_it(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	interfere(stop_it);
+	assert_int_equal(core_child_run(&test_user, wait_for_it, seen), -EINTR);
+	interfered();
+	assert_int_equal(seen->outcome, 0);
+}
+
+/* Signals that would end it or leave a core, and a look into its memory. */
+static void try_it(struct seen *ret)
+{
+	static const int signals[] = { SIGTERM, SIGINT,	 SIGQUIT,
+				       SIGSEGV, SIGABRT, SIGTSTP };
+	struct iovec from = { .iov_base = ret, .iov_len = 1 };
+	char byte;
+	struct iovec to = { .iov_base = &byte, .iov_len = 1 };
+	const struct rlimit limit = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT(signals) && r == 0; i++)
+		r = kill(ret->pid, signals[i]);
+	if (r == 0 && (process_vm_readv(ret->pid, &to, 1, &from, 1, 0) != -1 ||
+		       errno != EPERM))
+		r = 1;
+	if (r == 0 && (prlimit(ret->pid, RLIMIT_CORE, &limit, NULL) != -1 ||
+		       errno != EPERM))
+		r = 2;
+	if (r == 0 && kill(getppid(), 0) != -1)
+		r = 3;
+	ret->outcome = r;
+}
+
+CORE_IN_CHILD static int wait_for_tries(void *arg)
+{
+	struct seen *ret = arg;
+
+	ret->pid = getpid();
+	while (ret->outcome == UNKNOWN)
+		sched_yield();
+	return 0;
+}
+
+static void test_all_else_is_in_vain(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	interfere(try_it);
+	assert_int_equal(core_child_run(&test_user, wait_for_tries, seen), 0);
+	interfered();
+	assert_int_equal(seen->outcome, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_it_is_the_user, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_result, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_it_has_no_descriptors_and_leaves_none, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_who_cannot_be, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_without_privileges, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_user_who_kills_it,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_user_who_stops_it,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_all_else_is_in_vain,
+						set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("child", tests, NULL, NULL);
+}
