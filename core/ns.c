@@ -4,6 +4,12 @@
  * mounts it. A privileged process takes a mount that is attached nowhere: it
  * needs no mount point, shows the right namespace whatever is mounted on
  * /dev/mqueue, and goes away with its descriptor.
+ *
+ * Another process's namespaces are reached through its directory in /proc, which
+ * is opened once: that stands for this process, whoever has its number next. The
+ * process decides what its /dev/shm is, and may want us to go elsewhere. So the
+ * path is resolved as it would do it, never leaving its root, and must end in
+ * the kind of file system that the rest of core/ expects.
  */
 #include "core/ns.h"
 
@@ -12,7 +18,12 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #ifndef MQUEUE_MAGIC
@@ -53,28 +64,83 @@ static void core_ns_freep(struct core_ns **ns)
 	core_ns_free(*ns);
 }
 
-int core_ns_new(struct core_ns **ret)
+/*
+ * shm_dir: taken over on success. is_own: whether this process began in the IPC
+ * namespace that it is in, which is that of /dev/mqueue then.
+ */
+static int ns_new(int *shm_dir, bool is_own, struct core_ns **ret)
 {
 	_cleanup_(core_ns_freep) struct core_ns *ns = calloc(1, sizeof(*ns));
 	int r = 0;
 
 	if (!ns)
 		return -ENOMEM;
+	ns->shm_dir = -1;
 	ns->mq_dir = -1;
-	ns->shm_dir = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (ns->shm_dir < 0)
-		return -errno;
 	if (mount_detached(&ns->mq_dir) == 0) {
 		ns->mq = CORE_NS_MQ_DETACHED;
-	} else if (open_mounted(&ns->mq_dir) == 0) {
+	} else if (is_own && open_mounted(&ns->mq_dir) == 0) {
 		ns->mq = CORE_NS_MQ_MOUNTED;
 	} else {
 		ns->mq = CORE_NS_MQ_NONE;
 		r = core_seen_new(&ns->mq_seen);
 	}
-	if (r == 0)
-		*ret = core_steal_ptr(ns);
-	return r;
+	if (r < 0)
+		return r;
+	ns->shm_dir = core_steal_fd(shm_dir);
+	*ret = core_steal_ptr(ns);
+	return 0;
+}
+
+int core_ns_new(struct core_ns **ret)
+{
+	_cleanup_close_ int shm =
+		open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return shm < 0 ? -errno : ns_new(&shm, true, ret);
+}
+
+/* Opens what is /dev/shm below another's root. */
+static int open_shm_below(int root, int *ret_fd)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	_cleanup_close_ int fd =
+		(int)syscall(SYS_openat2, root, "dev/shm", &how, sizeof(how));
+	struct statfs sf;
+
+	if (fd < 0 || fstatfs(fd, &sf) < 0)
+		return -errno;
+	if (sf.f_type != TMPFS_MAGIC)
+		return -ENODEV;
+	*ret_fd = core_steal_fd(&fd);
+	return 0;
+}
+
+int core_ns_enter(pid_t pid, struct core_ns **ret)
+{
+	_cleanup_close_ int process = -1, ipc = -1, root = -1, shm = -1;
+	char path[32];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
+	process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (process >= 0)
+		ipc = openat(process, "ns/ipc", O_RDONLY | O_CLOEXEC);
+	if (ipc >= 0)
+		root = openat(process, "root",
+			      O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Who has ended has neither. */
+	if (root < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	r = open_shm_below(root, &shm);
+	if (r < 0)
+		return r;
+	if (setns(ipc, CLONE_NEWIPC) < 0)
+		return -errno;
+	return ns_new(&shm, false, ret);
 }
 
 struct core_ns *core_ns_free(struct core_ns *ns)

@@ -6,6 +6,8 @@
 #ifndef CORE_NS_H
 #define CORE_NS_H
 
+#include <sys/types.h>
+
 /* How queues can be listed and looked up without being opened. */
 enum core_ns_mq {
 	CORE_NS_MQ_DETACHED, /* a mount of our own that nobody else sees */
@@ -33,6 +35,25 @@ struct core_ns {
  * filesystem"), fsopen(2), fsmount(2).
  */
 int core_ns_new(struct core_ns **ret);
+
+/*
+ * core_ns_new() for the namespaces of a process: its IPC namespace, and what is
+ * /dev/shm to it. What was opened stays valid when the process has ended.
+ *
+ * The calling thread, and those that it starts from now on, are in the IPC
+ * namespace for good. The mount namespace stays as it is.
+ *
+ * Returns 0, or
+ *   -ESRCH    no such process, or it has ended
+ *   -EACCES   the caller may not look at it (ptrace(2), "access mode checking")
+ *   -EPERM    the caller may not enter: it takes CAP_SYS_ADMIN in both
+ *   -ENOENT   it has no /dev/shm; -ENOTDIR, -ELOOP: or none that leads to one
+ *   -ENODEV   its /dev/shm is not a tmpfs
+ *   -EMFILE, -ENFILE, -ENOMEM
+ *
+ * Source: setns(2), ipc_namespaces(7), proc_pid_ns(5), proc_pid_root(5).
+ */
+int core_ns_enter(pid_t pid, struct core_ns **ret);
 
 /* Closes the directories; NULL is allowed. Returns NULL. */
 struct core_ns *core_ns_free(struct core_ns *ns);

@@ -5,6 +5,7 @@
 
 #include <mqueue.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
 
@@ -145,12 +146,104 @@ static void test_a_user_has_what_is_mounted(void **state)
 	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_NONE);
 }
 
+/* Starts a process in namespaces of its own, with a file in its /dev/shm. */
+static pid_t start_target(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ready) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0 &&
+		    mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL) == 0 &&
+		    mknod("/dev/shm/theirs", S_IFREG | 0600, 0) == 0)
+			(void)write(ready[1], "", 1);
+		close(ready[1]);
+		pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		pid = -1;
+	close(ready[0]);
+	return pid;
+}
+
+/* In a child, which stays where it enters. 0, or the line of what was wrong. */
+static int enter(void *arg)
+{
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
+	pid_t pid = start_target();
+	struct core_ns *ns = arg;
+	struct rlimit old;
+	struct stat st;
+
+#define CHECK(condition)                 \
+	do {                             \
+		if (!(condition))        \
+			return __LINE__; \
+	} while (0)
+	CHECK(mq_open("/ours", O_RDWR | O_CREAT, 0600, &attr) >= 0);
+	test_no_more_fds(&old);
+	CHECK(core_ns_enter(pid, &ns) == -EMFILE && !ns);
+	test_more_fds(&old);
+	CHECK(core_ns_enter(INT_MAX, &ns) == -ESRCH && !ns);
+	/* A failure left it where it was. */
+	CHECK(mq_unlink("/ours") == 0);
+
+	CHECK(core_ns_enter(pid, &ns) == 0);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	CHECK(ns->mq == CORE_NS_MQ_DETACHED && is_mqueue(ns->mq_dir));
+	CHECK(fcntl(ns->shm_dir, F_GETFD) == FD_CLOEXEC);
+	CHECK(fstatat(ns->shm_dir, "theirs", &st, 0) == 0);
+	CHECK(stat("/dev/shm/theirs", &st) < 0);
+	CHECK(mq_open("/ns", O_RDWR | O_CREAT, 0600, &attr) >= 0);
+	CHECK(fstatat(ns->mq_dir, "ns", &st, 0) == 0);
+	core_ns_free(ns);
+	ns = NULL;
+	CHECK(core_ns_enter(pid, &ns) == -ESRCH && !ns);
+#undef CHECK
+	return 0;
+}
+
+static void test_enters_and_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(test_in_child(enter, NULL), 0);
+}
+
+static int enter_roots(void *arg)
+{
+	struct core_ns *ns = arg;
+
+	return core_ns_enter(getppid(), &ns);
+}
+
+static int enter_own(void *arg)
+{
+	struct core_ns *ns = arg;
+
+	return core_ns_enter(getpid(), &ns);
+}
+
+static void test_a_user_does_not_enter(void **state)
+{
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(test_as(&test_user, enter_roots, NULL), -EACCES);
+	assert_int_equal(test_as(&test_user, enter_own, NULL), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_has_a_mount_of_its_own),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_a_user_has_what_is_mounted),
+		cmocka_unit_test(test_enters_and_stays),
+		cmocka_unit_test(test_a_user_does_not_enter),
 	};
 
 	return cmocka_run_group_tests_name("ns", tests, NULL, NULL);
