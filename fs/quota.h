@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * quota: how much of something each user may have at a time.
+ *
+ * Root and the user who runs the daemon have no limit: whoever could use the
+ * daemon up could end it just as well.
+ */
+#ifndef FS_QUOTA_H
+#define FS_QUOTA_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct fs_quota;
+struct fs_share;
+
+/* max: for each user, above zero. Returns 0 or -ENOMEM. */
+int fs_quota_new(size_t max, struct fs_quota **ret);
+
+/* For when all shares are given back. NULL is allowed. Returns NULL. */
+struct fs_quota *fs_quota_free(struct fs_quota *quota);
+
+/*
+ * Takes one for a user. ret: to be given to fs_quota_give(); NULL for those
+ * without a limit. Returns 0, -EAGAIN (the user has as many as may be), -ENOMEM.
+ */
+int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret);
+
+/* Gives one back; NULL is allowed. */
+void fs_quota_give(struct fs_share *share);
+
+#endif
