@@ -5,6 +5,7 @@
 #include "core/cleanup.h"
 #include "core/object.h"
 #include "fs/dir.h"
+#include "fs/frame.h"
 #include "fs/mq_io.h"
 #include "fs/object.h"
 
@@ -59,21 +60,30 @@ static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 }
 
 /*
+ * st_size is what reading it empty would give, as far as can be known: priorities
+ * above 9 take more digits in a prefix.
+ *
  * st_blksize is what stdio makes its buffer: it must hold a whole message. FUSE
  * reports only powers of two, rounding down, and with less than 128 bytes glibc
  * hands on each piece that it is given. Either would make two messages of what
  * a program prints as one.
  */
-static int obj_stat(int fd, struct stat *ret)
+static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
 {
+	long overhead = (long)fs_frame_overhead(call->view);
+	struct core_mq_info info = { 0 };
 	blksize_t size = 128;
 	int r = core_mq_stat(fd, ret);
 
 	if (r < 0)
 		return r;
+	if (overhead > 0)
+		ret->st_blksize += (blksize_t)FS_FRAME_EXTRA;
 	while (size < ret->st_blksize)
 		size *= 2;
 	ret->st_blksize = size;
+	if (overhead > 0 && core_mq_look(fd, &info) == 0)
+		ret->st_size += info.curmsgs * overhead;
 	return 0;
 }
 
@@ -188,6 +198,7 @@ static const struct fs_ops obj_ops = {
 	.open = fs_object_open,
 	.read = fs_mq_read,
 	.write = fs_mq_write,
+	.flush = fs_mq_flush,
 	.poll = fs_mq_poll,
 	.release = fs_mq_release,
 };

@@ -13,31 +13,39 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PRIORITY, MAXMSG, MSGSIZE, PREFIX, FOLLOW, DRAIN, INFO };
+enum { PRIORITY, MAXMSG, MSGSIZE, LINES, PREFIX, FOLLOW, DRAIN, INFO };
 
 static const struct fuse_opt table[] = {
-	FUSE_OPT_KEY("priority=", PRIORITY), FUSE_OPT_KEY("maxmsg=", MAXMSG),
-	FUSE_OPT_KEY("msgsize=", MSGSIZE),   FUSE_OPT_KEY("prefix", PREFIX),
-	FUSE_OPT_KEY("follow", FOLLOW),	     FUSE_OPT_KEY("drain", DRAIN),
-	FUSE_OPT_KEY("info", INFO),	     FUSE_OPT_END,
+	FUSE_OPT_KEY("priority=", PRIORITY),
+	FUSE_OPT_KEY("maxmsg=", MAXMSG),
+	FUSE_OPT_KEY("msgsize=", MSGSIZE),
+	FUSE_OPT_KEY("lines", LINES),
+	FUSE_OPT_KEY("prefix", PREFIX),
+	FUSE_OPT_KEY("follow", FOLLOW),
+	FUSE_OPT_KEY("drain", DRAIN),
+	FUSE_OPT_KEY("info", INFO),
+	FUSE_OPT_END,
 };
 
 struct parse {
 	struct fs_view view;
 	unsigned int seen; /* a bit for each key */
 	bool is_path; /* of a path: unknown options are wrong, and quietly */
+	bool is_wrong;
 };
 
-static int wrong(const struct parse *parse, const char *word, const char *why)
+int fs_view_wrong(const char *word, const char *why)
 {
-	if (!parse->is_path)
-		(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word, why);
+	(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word, why);
 	return -1;
 }
 
-/* Reads the number behind "=": digits only. */
-static int read_number(const struct parse *parse, const char *word, long min,
-		       long max, long *ret)
+static int wrong(const struct parse *parse, const char *word, const char *why)
+{
+	return parse->is_path ? -1 : fs_view_wrong(word, why);
+}
+
+int fs_view_number(const char *word, long min, long max, bool quiet, long *ret)
 {
 	const char *digits = strchr(word, '=') + 1;
 	char why[80];
@@ -53,18 +61,15 @@ static int read_number(const struct parse *parse, const char *word, long min,
 	}
 	(void)snprintf(why, sizeof(why), "it takes a number from %ld to %ld",
 		       min, max);
-	return wrong(parse, word, why);
+	return quiet ? -1 : fs_view_wrong(word, why);
 }
 
-static int on_option(void *closure, const char *word, int key,
-		     struct fuse_args *args)
+static int take(struct parse *parse, const char *word, int key)
 {
-	struct parse *parse = closure;
 	struct fs_view *view = &parse->view;
 	long n = 0;
 	int r = 0;
 
-	(void)args;
 	if (key < 0)
 		return parse->is_path ? -1 : 1;
 	if (parse->seen & (1U << key))
@@ -72,15 +77,20 @@ static int on_option(void *closure, const char *word, int key,
 	parse->seen |= 1U << key;
 	switch (key) {
 	case PRIORITY:
-		r = read_number(parse, word, 0, sysconf(_SC_MQ_PRIO_MAX) - 1,
-				&n);
+		r = fs_view_number(word, 0, sysconf(_SC_MQ_PRIO_MAX) - 1,
+				   parse->is_path, &n);
 		view->priority = (unsigned int)n;
 		break;
 	case MAXMSG:
-		r = read_number(parse, word, 1, LONG_MAX, &view->maxmsg);
+		r = fs_view_number(word, 1, LONG_MAX, parse->is_path,
+				   &view->maxmsg);
 		break;
 	case MSGSIZE:
-		r = read_number(parse, word, 1, LONG_MAX, &view->msgsize);
+		r = fs_view_number(word, 1, LONG_MAX, parse->is_path,
+				   &view->msgsize);
+		break;
+	case LINES:
+		view->lines = true;
 		break;
 	case PREFIX:
 		view->prefix = true;
@@ -102,14 +112,32 @@ static int on_option(void *closure, const char *word, int key,
 	return r;
 }
 
+static int on_option(void *closure, const char *word, int key,
+		     struct fuse_args *args)
+{
+	struct parse *parse = closure;
+	int r = take(parse, word, key);
+
+	(void)args;
+	parse->is_wrong = r < 0;
+	return r;
+}
+
 int fs_view_parse(const char *options, struct fs_view *ret)
 {
 	char *argv[] = { "mq", "-o", (char *)(uintptr_t)options, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
 	struct parse parse = { .is_path = true };
-	int r = fuse_opt_parse(&args, &parse, table, on_option);
+	int r;
 
+	/* The parser takes it for an escape: a view has one spelling. */
+	if (strchr(options, '\\'))
+		return -ENOENT;
+	r = fuse_opt_parse(&args, &parse, table, on_option);
 	fuse_opt_free_args(&args);
+	/* All else that is wrong for the parser is that there is no memory. */
+	if (r < 0 && !parse.is_wrong)
+		return -ENOMEM;
 	if (r < 0 || parse.seen == 0)
 		return -ENOENT;
 	*ret = parse.view;
@@ -137,6 +165,7 @@ int fs_view_compare(const struct fs_view *a, const struct fs_view *b)
 
 	r = r ?: order(a->maxmsg, b->maxmsg);
 	r = r ?: order(a->msgsize, b->msgsize);
+	r = r ?: order(a->lines, b->lines);
 	r = r ?: order(a->prefix, b->prefix);
 	r = r ?: order(a->follow, b->follow);
 	r = r ?: order(a->drain, b->drain);

@@ -16,6 +16,7 @@
 struct fs_view {
 	unsigned int priority; /* of messages written */
 	long maxmsg, msgsize;  /* of queues created; 0: the system's default */
+	bool lines;	       /* messages end with a newline */
 	bool prefix;	       /* messages begin with their priority */
 	bool follow;	       /* an empty queue always waits */
 	bool drain;	       /* an empty queue is the end of file at once */
@@ -35,6 +36,15 @@ int fs_view_parse(const char *options, struct fs_view *ret);
  * use it says on stderr what is wrong. Returns 0, -EINVAL or -ENOMEM.
  */
 int fs_view_parse_args(struct fuse_args *args, struct fs_view *ret);
+
+/* Says on stderr what is wrong with an option. Returns -1. */
+int fs_view_wrong(const char *word, const char *why);
+
+/*
+ * Reads the number behind the "=" of an option: digits only. Where it is not
+ * from min to max this says so, unless quiet, and returns -1; else 0.
+ */
+int fs_view_number(const char *word, long min, long max, bool quiet, long *ret);
 
 /* Orders views, for a tree of them; equal ones are 0. */
 int fs_view_compare(const struct fs_view *a, const struct fs_view *b);
