@@ -9,15 +9,16 @@
  * yet, or any more.
  */
 #include "fs/mountpoint.h"
+#include "fs/diagnose.h"
 
 #include "core/cleanup.h"
 #include "core/wait.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <mntent.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -28,27 +29,47 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
-/* Whether what is mounted on a path, on top, is an ipcfs. */
-static bool is_ipcfs(const char *path)
-{
-	FILE *table = setmntent("/proc/self/mounts", "re");
-	const struct mntent *entry;
-	bool found = false;
+enum { TYPE_MAX = 64 }; /* one more than its format reads */
 
-	if (!table)
-		return false;
-	while ((entry = getmntent(table))) {
-		if (strcmp(entry->mnt_dir, path) == 0)
-			found = strcmp(entry->mnt_type, "fuse.ipcfs") == 0;
+/*
+ * The type of what is mounted on a path; empty if nothing is. Nothing is asked of
+ * the file system, so it is told also to who may not look into it, and an automount
+ * is not set off.
+ */
+static void get_mounted(const char *path, char type[static TYPE_MAX])
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	unsigned long long id;
+	struct statx stx = { 0 };
+	char *line = NULL;
+	size_t size = 0;
+
+	*type = '\0';
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
+		  &stx) < 0 ||
+	    !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		stx.stx_mnt_id = 0;
+	while (table && !*type && getline(&line, &size, table) > 0) {
+		if (sscanf(line, "%llu", &id) == 1 && id == stx.stx_mnt_id)
+			(void)sscanf(strstr(line, " - ") ?: "", " - %63s",
+				     type);
 	}
-	(void)endmntent(table);
-	return found;
+	free(line);
+	if (table)
+		(void)fclose(table);
+}
+
+static bool is_ipcfs(const char *type)
+{
+	return strcmp(type, "fuse.ipcfs") == 0;
 }
 
 /* Without privileges the helper that mounted it takes it away as well. */
 static int unmount_dead(const char *path)
 {
-	const char *argv[] = { "fusermount3", "-u", "-z", "--", path, NULL };
+	const char *argv[] = {
+		"fusermount3", "-u", "-z", "-q", "--", path, NULL
+	};
 	pid_t pid;
 	int r;
 
@@ -63,45 +84,92 @@ static int unmount_dead(const char *path)
 	return WIFEXITED(r) && WEXITSTATUS(r) == 0 ? 0 : -EBUSY;
 }
 
-static int fail(const char *path, const char *what, int r)
+/* Says why a path can't be mounted on, on which a type is mounted or "". */
+static int fail(const char *path, const char *type, int r)
 {
-	(void)fprintf(stderr, "ipcfs: mount point '%s': %s\n", path,
-		      what ?: strerror(-r));
+	const char *sudo = fs_diagnose_sudo();
+
+	(void)fprintf(stderr, "ipcfs: %s: ", path);
+	if (*type && r == -ENOTCONN)
+		(void)fprintf(stderr,
+			      "a dead %s is mounted there; mend it with: "
+			      "%sumount -l '%s'\n",
+			      type, sudo, path);
+	else if (*type && (is_ipcfs(type) || r == -EACCES))
+		(void)fprintf(stderr,
+			      "%s is mounted there already; mend it with: "
+			      "%sumount '%s'\n",
+			      type, sudo, path);
+	else if (r == -ENOENT)
+		(void)fprintf(stderr,
+			      "no such directory; mend it with: "
+			      "mkdir -p '%s'\n",
+			      path);
+	else
+		(void)fprintf(stderr, "%s; mend it with: %s\n", strerror(-r),
+			      FS_DIAGNOSE_ELSEWHERE);
 	return r;
 }
 
-int fs_mountpoint_prepare(const char *path, char **ret)
+static int enter(const char *namespace)
+{
+	_cleanup_close_ int fd = open(namespace, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || setns(fd, CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
+/*
+ * A dead ipcfs is replaced. On one that lives a second would show nothing new,
+ * and the first of the two to end would unmount the other.
+ *
+ * Anything else is hidden until the unmount, which is what mount(8) and all that
+ * mounts by libfuse 3 do, and loses nothing. Files in the directory aren't
+ * mentioned: one may be there to say that it is a mount point. A mount is: who
+ * made it will miss it. autofs mounts to be mounted on.
+ */
+int fs_mountpoint_prepare(const char *path, const char *namespace, char **ret)
 {
 	_cleanup_free_ char *absolute = NULL;
-	struct stat st;
-	int r = stat(path, &st) < 0 ? -errno : 0;
+	char type[TYPE_MAX] = "";
+	struct stat st = { 0 };
+	int r = namespace ? enter(namespace) : 0;
 
-	absolute = realpath(path, NULL);
-	if (r == -ENOTCONN && absolute) {
-		if (!is_ipcfs(absolute))
-			return fail(path,
-				    "a dead mount of another file system; "
-				    "unmount it first",
-				    r);
-		r = unmount_dead(absolute);
-		if (r == 0 && stat(path, &st) < 0)
-			r = -errno;
+	if (r < 0) {
+		(void)fprintf(stderr,
+			      "ipcfs: %s: its mount namespace '%s' can't be "
+			      "entered: %s\n",
+			      path, namespace, strerror(-r));
+		return r;
 	}
-	if (r == 0 && !absolute)
-		r = -errno;
+	absolute = realpath(path, NULL);
+	do {
+		r = absolute && stat(absolute, &st) == 0 ? 0 : -errno;
+		if (absolute)
+			get_mounted(absolute, type);
+	} while (r == -ENOTCONN && is_ipcfs(type) &&
+		 unmount_dead(absolute) == 0);
+	if (r == 0 && is_ipcfs(type))
+		r = -EBUSY;
+	else if (r == 0 && !S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
 	if (r < 0)
-		return fail(path, NULL, r);
-	if (!S_ISDIR(st.st_mode))
-		return fail(path, "not a directory", -ENOTDIR);
+		return fail(absolute ?: path, type, r);
+	if (*type && strcmp(type, "autofs") != 0)
+		(void)fprintf(stderr,
+			      "ipcfs: %s: hides the %s that is mounted there; "
+			      "see it again with: umount '%s'\n",
+			      absolute, type, absolute);
 	*ret = core_steal_ptr(absolute);
 	return 0;
 }
 
 void fs_mountpoint_release(const char *path)
 {
+	char type[TYPE_MAX];
 	struct stat st;
 
-	if (stat(path, &st) < 0 && errno == ENOTCONN && is_ipcfs(path))
+	get_mounted(path, type);
+	if (is_ipcfs(type) && stat(path, &st) < 0 && errno == ENOTCONN)
 		(void)unmount_dead(path);
 }
 

@@ -10,13 +10,15 @@ struct fs_watch;
 
 /*
  * Makes sure that a directory can be mounted on. An ipcfs whose daemon died and
- * that still stands there is unmounted. On failure it says on stderr what is
- * wrong with the path.
+ * that still stands there is unmounted; one that lives is left alone, which is a
+ * failure. On failure it says on stderr what is wrong with the path, and what
+ * mends it. It warns of another file system that will be hidden.
  *
- * ret: the absolute path, from malloc(3).
+ * namespace: of the mount namespace that it is in, which the process moves to; or
+ * NULL. ret: the absolute path, from malloc(3).
  * Returns 0 or a negative errno.
  */
-int fs_mountpoint_prepare(const char *path, char **ret);
+int fs_mountpoint_prepare(const char *path, const char *namespace, char **ret);
 
 /*
  * Takes an ipcfs away that stands dead on a mount point. The kernel leaves one
