@@ -10,9 +10,13 @@
  */
 #include "fs/dispatch.h"
 
+#include "fs/backing.h"
+
 #include "core/cleanup.h"
+#include "core/ns.h"
 #include "fs/node.h"
 #include "fs/object.h"
+#include "fs/quota.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,13 +29,16 @@
 /* One request: what slots get, and what has to be freed after. */
 struct call {
 	struct fs_call base;
+	struct fs_share *share; /* unless a handle has got it */
 	gid_t few[FEW_GROUPS];
 	gid_t *many;
 };
 
 /*
- * Reads the caller's supplementary groups, which the request doesn't carry. Who
- * can't be asked any more has none.
+ * Reads the caller's supplementary groups, which the request doesn't carry. They
+ * may take rights away as well, where a group may do less than all others: if they
+ * can't be read nothing is done for the caller. Who is in no PID namespace below
+ * ours is seen without a number, and without groups.
  */
 static void read_groups(struct call *call)
 {
@@ -43,12 +50,14 @@ static void read_groups(struct call *call)
 		size = n;
 		groups = call->many = calloc((size_t)size, sizeof(*groups));
 		n = groups ? fuse_req_getgroups(call->base.req, size, groups)
-			   : 0;
+			   : -ENOMEM;
 	}
-	if (n < 0 || n > size)
-		n = 0;
-	call->base.cred.groups = groups;
-	call->base.cred.n_groups = (size_t)n;
+	if (n >= 0 && n <= size) {
+		call->base.cred.groups = groups;
+		call->base.cred.n_groups = (size_t)n;
+	} else if (call->base.cred.pid > 0) {
+		call->base.cred.error = n < 0 ? n : -EAGAIN;
+	}
 }
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
@@ -64,9 +73,11 @@ static struct fs_node *begin_open(struct call *call, fuse_req_t req,
 	call->base = (struct fs_call){
 		.fs = fs,
 		.req = req,
-		.cred = { .uid = ctx->uid, .gid = ctx->gid },
+		.cred = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid },
 		.view = fs_node_view(node),
+		.share = &call->share,
 	};
+	call->share = NULL;
 	call->many = NULL;
 	return node;
 }
@@ -85,11 +96,21 @@ static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
 	return node;
 }
 
+/* For a request that opens a file: one more for its user. */
+static int take_handle(struct call *call)
+{
+	int r = fs_quota_take(call->base.fs->handles, call->base.cred.uid,
+			      &call->share);
+
+	return r == -EAGAIN ? -EMFILE : r;
+}
+
 /* Ends a request with what its slot returned. */
 static void end(struct call *call, int result)
 {
 	if (result < 0)
 		(void)fuse_reply_err(call->base.req, -result);
+	fs_quota_give(call->share);
 	free(call->many);
 }
 
@@ -129,14 +150,13 @@ static void on_init(void *userdata, struct fuse_conn_info *conn)
 	/* Replies come from other threads, and waiters would use the ring up. */
 	fuse_unset_feature_flag(conn, FUSE_CAP_OVER_IO_URING);
 #endif
+	/* Else who looks a name up holds up, unkillable, all others in there. */
+	(void)fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
 	fs->max_write = max_request(conn->max_write);
 	/* Bits are cleared by acting as the caller; else each write would ask. */
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	fs->passthrough = fs->passthrough &&
 			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
-	if (fs->debug)
-		fuse_log(FUSE_LOG_INFO, "ipcfs: passthrough is %s\n",
-			 fs->passthrough ? "on" : "off");
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
@@ -243,10 +263,10 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct call call;
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
+	int r = can_make(ops) ? take_handle(&call) : -EPERM;
 
-	end(&call, can_make(ops) ? fs_object_create(&call.base, dir, name, mode,
-						    fi->flags)
-				 : -EPERM);
+	end(&call,
+	    r ?: fs_object_create(&call.base, dir, name, mode, fi->flags));
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -321,10 +341,10 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 	struct call call;
 	struct fs_node *dir = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
+	int r = ops->child && ops->child->make_anonymous ? take_handle(&call)
+							 : -EOPNOTSUPP;
 
-	end(&call, ops->child && ops->child->make_anonymous
-			   ? fs_object_tmpfile(&call.base, dir, mode, fi->flags)
-			   : -EOPNOTSUPP);
+	end(&call, r ?: fs_object_tmpfile(&call.base, dir, mode, fi->flags));
 }
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -375,8 +395,9 @@ static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct call call;
 	struct fs_node *node = begin(&call, req, id);
+	int r = take_handle(&call);
 
-	end(&call, fs_node_ops(node)->open(&call.base, node, fi->flags));
+	end(&call, r ?: fs_node_ops(node)->open(&call.base, node, fi->flags));
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -569,3 +590,19 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.flock = on_flock,
 	.readdir = on_readdir,
 };
+
+int fs_dispatch_start(struct fuse_session *session, struct fs *fs)
+{
+	struct fuse_buf buf = { 0 };
+	int r = fuse_session_receive_buf(session, &buf);
+
+	if (r > 0) {
+		fuse_session_process_buf(session, &buf);
+		/* libfuse has no other sign that it came to on_init(). */
+		r = fs->max_write > 0 ? 0 : -EPROTO;
+	}
+	free(buf.mem);
+	fs->passthrough =
+		r == 0 && fs->passthrough && fs_backing_works(session);
+	return r;
+}

@@ -6,11 +6,17 @@
  *
  *	fs/main		this: wires all together, and the exit status
  *	fs/opts		the command line
+ *	fs/process	descriptors, limits, privileges
  *	fs/view		options through which queues are seen
+ *	fs/version	what works on this machine
+ *	fs/diagnose	what is in the way, and the command that mends it
  *	fs/mountpoint	the directory mounted on, and the end of the mount
+ *	fs/notify	tells the service manager how far it is
  *	fs/dispatch	what libfuse calls: request -> slot of the node's kind
  *	fs/ops.h	the slots: what a kind of node can do
  *	fs/node		node id <-> node, lookup counts, open handles
+ *	fs/quota	how much each user may have
+ *	fs/backing	files that the kernel reads, writes and maps itself
  *	fs/reply	replies that carry a node or a handle
  *	fs/dir		what all directories share
  *	fs/object	what all objects share: lookup, stat, chmod, chown, ...
@@ -18,119 +24,52 @@
  *	fs/shm		kind: shm/ and the objects in it
  *	fs/mq		kind: mq/ and the queues in it
  *	fs/mq_info	kind: the same as text, in the view "info"
- *	fs/mq_io	open queues: read, write, wait, poll
+ *	fs/mq_io	open queues: open, close, poll; fs/mq_handle is one
+ *	fs/mq_read	reading them
+ *	fs/mq_write	writing to them
+ *	fs/frame	how messages stand in a text: prefix, lines
  *
  *	core/shm	shared memory objects	) POSIX IPC as a library that
  *	core/mq		message queues		) knows nothing of FUSE; each
  *	core/lock	record locks on objects	) call that resolves a name
  *	core/wait	waiting without threads	) takes whom to act as
+ *	core/wait_line	  in line, for a turn	)
+ *	core/wait_timed	  by trying again	)
+ *	core/wait_watch	  to be told of a change	)
  *	core/object	what objects share	)
  *	core/cred	act as a user
+ *	core/child	be one, in a process of its own
  *	core/ns		where the objects live
  *	core/name, list, seen, cleanup	names, lists of them, helpers
  *
  * Threads: libfuse's workers serve requests; core/wait's completes those that
  * had to wait; fs/mountpoint's watches the mount table. Locks are taken in the
- * order node table, node, queue handle, core/wait; none is held while a reply
- * is sent.
+ * order node table, node, queue handle, core/wait, quota; none is held while a
+ * reply is sent.
  */
+#include "fs/diagnose.h"
 #include "fs/dispatch.h"
 #include "fs/mountpoint.h"
 #include "fs/node.h"
+#include "fs/notify.h"
 #include "fs/opts.h"
+#include "fs/process.h"
+#include "fs/quota.h"
+#include "fs/version.h"
 
 #include "core/cleanup.h"
 #include "core/lock.h"
 #include "core/ns.h"
 #include "core/wait.h"
 
-#include <fcntl.h>
-#include <grp.h>
-#include <mqueue.h>
-#include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/param.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 
 enum { EXIT_USAGE = 2 };
-
-static const char *listing(enum core_ns_mq mq)
-{
-	switch (mq) {
-	case CORE_NS_MQ_DETACHED:
-		return "yes, through a mount of its own";
-	case CORE_NS_MQ_MOUNTED:
-		return "yes, through /dev/mqueue";
-	case CORE_NS_MQ_NONE:
-		break;
-	}
-	return "only those opened here: needs root or a mounted /dev/mqueue";
-}
-
-/* Any answer but ENOSYS shows that the kernel has message queues. */
-static bool has_queues(void)
-{
-	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
-}
-
-/*
- * Whether the kernel may be given backing files. It is asked for one on a
- * connection that isn't mounted: an answer but ENOTTY shows that it has them.
- */
-static bool has_passthrough(void)
-{
-	_cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	/* struct fuse_backing_map with the descriptor -1. */
-	uint32_t map[4] = { UINT32_MAX };
-
-	/* FUSE_DEV_IOC_BACKING_OPEN; older headers lack both. */
-	return fd >= 0 && geteuid() == 0 &&
-	       (ioctl(fd, _IOW(229, 1, map), map) >= 0 || errno != ENOTTY);
-}
-
-static int print_version(void)
-{
-	struct core_ns *ns = NULL;
-	int r = core_ns_new(&ns);
-
-	(void)printf("ipcfs %s\n", IPCFS_VERSION);
-	(void)printf("libfuse %s\n", fuse_pkgversion());
-	(void)printf("POSIX shm: %s\n", r == 0 ? "yes" : strerror(-r));
-	(void)printf("message queues: %s\n",
-		     has_queues() ? "yes" : "not in this kernel");
-	(void)printf("listing queues: %s\n",
-		     ns ? listing(ns->mq) : strerror(-r));
-	(void)printf("shared mmap: %s\n",
-		     has_passthrough() ? "yes, by passthrough"
-				       : "no: needs root and Linux 6.9");
-	core_ns_free(ns);
-	return ferror(stdout) || fflush(stdout) != 0 ? EXIT_FAILURE
-						     : EXIT_SUCCESS;
-}
-
-/*
- * What the process is for all it does: modes are the callers' business, a
- * caller's file size limit is the kernel's, and descriptors are what open files
- * cost. Root's groups would only be in the way of acting as others; who may not
- * drop them doesn't do that.
- */
-static void set_up_process(void)
-{
-	struct rlimit limit;
-
-	(void)umask(0);
-	(void)setgroups(0, NULL);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 static int fail(const char *what, int r)
 {
@@ -148,18 +87,65 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	if (r < 0)
 		return fail("can't start waiting", r);
 	r = fs_watch_new(mountpoint, fs->wait, &watch);
-	if (r < 0)
+	if (r < 0) {
 		r = fail("can't watch the mount", r);
-	else
+	} else {
+		fs_notify("READY=1");
 		/* Above zero it is the signal that asked for the end. */
-		r = fuse_session_loop_mt(session, NULL) < 0 ? EXIT_FAILURE
-							    : EXIT_SUCCESS;
+		r = fuse_session_loop_mt(session, NULL);
+		r = r < 0 ? fail("serving", r) : EXIT_SUCCESS;
+		fs_notify("STOPPING=1");
+	}
 	fs_watch_free(watch);
 	/* Who waits gets an error; then the mount goes, then what it held. */
 	core_wait_stop(fs->wait);
 	fuse_session_unmount(session);
 	fs->nodes = fs_nodes_free(fs->nodes);
 	fs->wait = core_wait_free(fs->wait);
+	return r;
+}
+
+/*
+ * Gives up what isn't needed any more, learns what the kernel can do, and tells
+ * what of it is missing.
+ */
+static int start(struct fuse_session *session, struct fs *fs,
+		 const struct fs_opts *opts)
+{
+	int r = fs_process_drop();
+
+	if (r < 0)
+		return fail("can't give up privileges", r);
+	r = fs_dispatch_start(session, fs);
+	if (r < 0)
+		return fail("can't talk to the kernel", r);
+	if (opts->debug)
+		fuse_log(FUSE_LOG_INFO, "ipcfs: passthrough is %s\n",
+			 fs->passthrough ? "on" : "off");
+	fs_diagnose_parts(fs, opts->no_passthrough);
+	return 0;
+}
+
+/*
+ * What each user may have unless told otherwise. A quarter of the descriptors for
+ * open files, each of which takes one or a few; and as many waiting, though no
+ * more than 8192: with as many messages of the default size, 8 KiB, to be sent
+ * that is 64 MiB of memory.
+ */
+static int make_quotas(const struct fs_opts *opts, struct fs *fs)
+{
+	struct rlimit limit = { 0 };
+	long quarter;
+	int r;
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	quarter = MAX((long)(limit.rlim_cur / 4), 1);
+	r = fs_quota_new((size_t)(opts->max_user_handles ?: quarter),
+			 &fs->handles);
+	if (r == 0)
+		r = fs_quota_new((size_t)(opts->max_user_waiting
+						  ?: MIN(quarter, 8192)),
+				 &fs->waiting);
 	return r;
 }
 
@@ -179,10 +165,15 @@ static int mount_and_serve(struct fuse_args *args, const struct fs_opts *opts,
 	/* Before the mount, so that a signal can't leave it behind. */
 	if (fuse_set_signal_handlers(session) < 0)
 		goto out;
-	if (fs_mountpoint_prepare(opts->mountpoint, &mountpoint) < 0) {
+	if (opts->fake) {
+		r = EXIT_SUCCESS;
+	} else if (fs_mountpoint_prepare(opts->mountpoint, opts->namespace,
+					 &mountpoint) < 0) {
 		r = EXIT_USAGE;
-	} else if (fuse_session_mount(session, mountpoint) == 0) {
-		if (fuse_daemonize(opts->foreground) == 0) {
+	} else if (fs_diagnose_mount(mountpoint, opts->allow_other) == 0 &&
+		   fuse_session_mount(session, mountpoint) == 0) {
+		if (start(session, fs, opts) == 0 &&
+		    fuse_daemonize(opts->foreground) == 0) {
 			if (!opts->foreground)
 				fuse_log_enable_syslog("ipcfs", LOG_PID,
 						       LOG_DAEMON);
@@ -197,31 +188,61 @@ out:
 	return r;
 }
 
+static const char *why_not_entered(int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return "it has no /dev/shm";
+	case -ENODEV:
+		return "its /dev/shm is not a tmpfs";
+	default:
+		return strerror(-r);
+	}
+}
+
+/*
+ * Where the objects are: with us, or with a process that was named, whose IPC
+ * namespace is entered: before there are threads, so that all will be in it.
+ */
+static int open_namespaces(int target, struct core_ns **ret)
+{
+	int r = target ? core_ns_enter(target, ret) : core_ns_new(ret);
+
+	if (r == 0)
+		return EXIT_SUCCESS;
+	if (!target)
+		return fail("/dev/shm", r);
+	(void)fprintf(stderr, "ipcfs: option 'target=%d': %s\n", target,
+		      why_not_entered(r));
+	return EXIT_USAGE;
+}
+
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
-	/* Backing files take CAP_SYS_ADMIN; what else they need, FUSE_INIT tells. */
 	struct fs fs = { .view = opts->view,
 			 .read_only = opts->read_only,
-			 .debug = opts->debug,
-			 .passthrough =
-				 !opts->no_passthrough && geteuid() == 0 };
+			 .passthrough = !opts->no_passthrough };
 	int r;
 
-	set_up_process();
+	fs_process_set_up();
 	(void)clock_gettime(CLOCK_REALTIME, &fs.started);
 	if (fuse_opt_insert_arg(args, 1, "-ofsname=ipcfs,subtype=ipcfs") < 0)
 		return EXIT_FAILURE;
-	r = core_ns_new(&fs.ns);
-	if (r < 0)
-		return fail("/dev/shm", r);
+	r = open_namespaces(opts->target, &fs.ns);
+	if (r != EXIT_SUCCESS)
+		return r;
 	r = fs_nodes_new(&fs.nodes);
 	if (r == 0)
 		r = core_locks_new(&fs.locks);
+	if (r == 0)
+		r = make_quotas(opts, &fs);
 	if (r < 0)
 		r = fail("starting", r);
 	else
 		r = mount_and_serve(args, opts, &fs);
 	fs_nodes_free(fs.nodes);
+	fs_quota_free(fs.waiting);
+	fs_quota_free(fs.handles);
 	core_locks_free(fs.locks);
 	core_ns_free(fs.ns);
 	return r;
@@ -238,7 +259,7 @@ int main(int argc, char **argv)
 	else if (opts.help)
 		fs_opts_usage();
 	else if (opts.version)
-		r = print_version();
+		r = fs_version_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	else
 		r = run(&args, &opts);
 	fs_opts_free(&opts);

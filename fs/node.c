@@ -11,7 +11,8 @@
 #include "fs/node.h"
 
 #include "core/cleanup.h"
-#include "core/cred.h"
+#include "fs/backing.h"
+#include "fs/quota.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -216,27 +217,19 @@ void fs_node_add(struct fs_node *node, struct fs_handle *handle)
 	pthread_mutex_unlock(&node->lock);
 }
 
-/*
- * The kernel writes to a backing file with the credentials of the thread that
- * registered it. Nobody's don't let setuid and setgid bits stay, as root's would
- * whoever writes; to register it takes CAP_SYS_ADMIN, which they leave alone.
- */
-static int register_backing(const struct fs_call *call, int fd)
+/* Its id, or 0: all goes through the daemon. */
+static int register_backing(const struct fs *fs, int fd)
 {
-	static const struct core_cred nobody = { .uid = 65534, .gid = 65534 };
 	int id = 0;
+	int r;
 
-	if (!call->fs->passthrough)
+	if (!fs->passthrough)
 		return 0;
-	if (core_cred_enter_capable(&nobody) == 0) {
-		id = fuse_passthrough_open(call->req, fd);
-		core_cred_leave(&nobody);
-	}
-	/* The root of a user namespace, for one, may not. It isn't asked again. */
-	if (id == 0) {
-		call->fs->passthrough = false;
-		fuse_log(FUSE_LOG_WARNING, "ipcfs: passthrough is off\n");
-	}
+	r = fs_backing_open(fs->session, fd, &id);
+	if (r < 0)
+		fuse_log(FUSE_LOG_WARNING,
+			 "ipcfs: an object is without passthrough: %s\n",
+			 strerror(-r));
 	return id;
 }
 
@@ -248,8 +241,8 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 	handle->node = node;
 	pthread_mutex_lock(&node->lock);
 	first = LIST_FIRST(&node->handles);
-	handle->backing_id =
-		first ? first->backing_id : register_backing(call, handle->fd);
+	handle->backing_id = first ? first->backing_id
+				   : register_backing(call->fs, handle->fd);
 	LIST_INSERT_HEAD(&node->handles, handle, entry);
 	pthread_mutex_unlock(&node->lock);
 }
@@ -264,8 +257,9 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 	LIST_REMOVE(handle, entry);
 	/* Without a call the connection is gone, and its ids with it. */
 	if (call && handle->backing_id && LIST_EMPTY(&node->handles))
-		(void)fuse_passthrough_close(call->req, handle->backing_id);
+		fs_backing_close(call->fs->session, handle->backing_id);
 	pthread_mutex_unlock(&node->lock);
+	fs_quota_give(handle->share);
 }
 
 void fs_node_keep(struct fs_node *node, int fd)
@@ -276,17 +270,18 @@ void fs_node_keep(struct fs_node *node, int fd)
 	pthread_mutex_unlock(&node->lock);
 }
 
-int fs_node_dup(struct fs_node *node, int *ret_fd)
+int fs_node_dup(struct fs_node *node, bool last, int *ret_fd)
 {
 	struct fs_handle *handle;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&node->lock);
 	handle = LIST_FIRST(&node->handles);
-	if (node->kept >= 0) {
+	if (node->kept >= 0 && last) {
 		r = core_steal_fd(&node->kept);
-	} else if (handle) {
-		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
+	} else if (node->kept >= 0 || handle) {
+		r = fcntl(node->kept >= 0 ? node->kept : handle->fd,
+			  F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;
 	}

@@ -23,15 +23,18 @@
 
 /* The file has no position: no lseek, pread or pwrite; see fs/reply.c. */
 #define FS_HANDLE_STREAM 1U
+/* Nothing is to be done at close(2): the kernel needn't ask for the slot flush. */
+#define FS_HANDLE_NOFLUSH 4U
 /* The kernel may go straight to fd: fs_node_add_backed(). */
 #define FS_HANDLE_BACKED 2U
 
 /* An open file or directory. Part of the kind's own structure. */
 struct fs_handle {
-	struct fs_node *node; /* NULL until it is added */
-	int fd;		      /* of the open object, or -1 */
-	unsigned int flags;   /* FS_HANDLE_* */
-	int backing_id;	      /* see fs_node_add_backed(); 0: none */
+	struct fs_node *node;	/* NULL until it is added */
+	int fd;			/* of the open object, or -1 */
+	unsigned int flags;	/* FS_HANDLE_* */
+	int backing_id;		/* see fs_node_add_backed(); 0: none */
+	struct fs_share *share; /* of who opened it */
 	LIST_ENTRY(fs_handle) entry;
 };
 
@@ -73,8 +76,8 @@ const struct fs_view *fs_node_view(const struct fs_node *node);
 void fs_node_name(struct fs_node *node, char *ret);
 
 /*
- * Adds an open handle to the node, and removes it if it was added. Its fd must
- * stay open in between.
+ * Adds an open handle to the node, and removes it if it was added; its share is
+ * given back then. Its fd must stay open in between.
  */
 void fs_node_add(struct fs_node *node, struct fs_handle *handle);
 void fs_node_remove(const struct fs_call *call, struct fs_handle *handle);
@@ -92,8 +95,8 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 			struct fs_handle *handle);
 
 /*
- * Lets the next fs_node_dup() find the object although nothing is open, even if
- * its name is gone by then. fd: of the object; duplicated.
+ * Lets fs_node_dup() find the object although nothing is open, even if its name is
+ * gone by then. fd: of the object; duplicated.
  *
  * Not for every lookup, as it pins the object's memory. A name that others keep
  * changing may be another object's each time when the kernel comes to use what a
@@ -103,12 +106,12 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 void fs_node_keep(struct fs_node *node, int fd);
 
 /*
- * Duplicates the descriptor of an open handle of the node, or takes the one that
- * was kept, through which the object can be reached also when it has no name any
- * more.
+ * Duplicates the descriptor of an open handle of the node or the one that was
+ * kept, through which the object can be reached also when it has no name any more.
  *
+ * last: it need not be kept any longer.
  * Returns 0, -ENOENT (nothing is open or kept), -EMFILE.
  */
-int fs_node_dup(struct fs_node *node, int *ret_fd);
+int fs_node_dup(struct fs_node *node, bool last, int *ret_fd);
 
 #endif

@@ -2,20 +2,67 @@
 #include "fs/object.h"
 
 #include "core/cleanup.h"
+#include "core/ns.h"
 #include "core/object.h"
 #include "fs/reply.h"
+
+#include <string.h>
 
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
 
-/* Whether somebody was told ESTALE and will look a name up once more. */
-static bool retries(struct fs *fs)
-{
-	unsigned int n = fs->n_stale;
+/* Three for each of libfuse's ten workers, and some for what a queue needs. */
+#define SPARE_FDS 40
 
-	while (n > 0 && !atomic_compare_exchange_weak(&fs->n_stale, &n, n - 1))
-		;
-	return n > 0;
+/*
+ * Whether one more file may be kept open. The last descriptors are left to the
+ * requests that need one for a moment: so a full table refuses what would stay,
+ * and nothing else. A new descriptor, such as a duplicate of the one given, gets
+ * the lowest number that is free.
+ */
+static int may_keep(int any_fd)
+{
+	_cleanup_close_ int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return fd < sysconf(_SC_OPEN_MAX) - SPARE_FDS ? 0 : -EMFILE;
+}
+
+/*
+ * Who was told ESTALE does two lookups at once, one that finds that the name leads
+ * elsewhere, and one to where, and uses what they found: so what these find is kept
+ * until then; see fs_node_keep(). A thread's place says how many lookups are left.
+ * Threads that share a place take it from each other, and may be told once more.
+ */
+static atomic_uint *stale_place(const struct fs_call *call,
+				unsigned int *ret_thread)
+{
+	unsigned int thread = (unsigned int)fuse_req_ctx(call->req)->pid;
+
+	*ret_thread = 4 * (thread + 1); /* plus what is left */
+	return &call->fs->stale[thread % FS_N_STALE];
+}
+
+static void note_stale(const struct fs_call *call)
+{
+	unsigned int thread;
+	atomic_uint *place = stale_place(call, &thread);
+
+	*place = thread + 2;
+}
+
+/* Whether this lookup, or this use, is of such a thread. */
+static bool retries(const struct fs_call *call, bool is_lookup)
+{
+	unsigned int thread;
+	atomic_uint *place = stale_place(call, &thread);
+	unsigned int left = *place - thread;
+
+	if (left > 2 || (is_lookup && left == 0))
+		return false;
+	*place = is_lookup ? thread + left - 1 : 0;
+	return true;
 }
 
 int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
@@ -27,11 +74,11 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 	int r = ops->find(call, name, 0, &fd);
 
 	if (r == 0)
-		r = ops->stat(fd, &st);
+		r = ops->stat(call, fd, &st);
 	if (r < 0)
 		return r;
 	return fs_reply_entry(call, ops, name, &st,
-			      retries(call->fs) ? fd : -1);
+			      retries(call, true) ? fd : -1);
 }
 
 int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
@@ -42,11 +89,14 @@ int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 	struct stat st;
 	int r = ops->make(call, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
-	if (r == 0)
-		r = ops->stat(fd, &st);
 	if (r < 0)
 		return r;
-	return fs_reply_entry(call, ops, name, &st, -1);
+	r = ops->stat(call, fd, &st);
+	if (r == 0)
+		r = fs_reply_entry(call, ops, name, &st, -1);
+	if (r < 0)
+		(void)fs_node_ops(dir)->unlink(call, name);
+	return r;
 }
 
 /* Replies with an object that was created or opened as *fd. */
@@ -55,7 +105,7 @@ static int reply_created(const struct fs_call *call, const struct fs_ops *ops,
 {
 	struct fs_handle *handle = NULL;
 	struct stat st;
-	int r = ops->stat(*fd, &st);
+	int r = ops->stat(call, *fd, &st);
 
 	if (r == 0)
 		r = ops->hold(call, fd, st.st_ino, flags, &handle);
@@ -73,9 +123,11 @@ int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
+	int r = may_keep(call->fs->ns->shm_dir);
 	bool created;
-	int r;
 
+	if (r < 0)
+		return r;
 	flags |= O_CREAT;
 	r = ops->make(call, name, flags | O_EXCL, mode, &fd);
 	created = r == 0;
@@ -93,8 +145,10 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = ops->make_anonymous(call, flags, mode, &fd);
+	int r = may_keep(call->fs->ns->shm_dir);
 
+	if (r == 0)
+		r = ops->make_anonymous(call, flags, mode, &fd);
 	return r < 0 ? r : reply_created(call, ops, "", &fd, flags);
 }
 
@@ -103,10 +157,11 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
  * have no name any more, or else by name. The name may be another object's by
  * now; ESTALE makes the kernel look the path up again.
  */
-int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
+static int get_fd(const struct fs_call *call, struct fs_node *node, bool last,
+		  int *ret_fd)
 {
 	char name[NAME_MAX + 1];
-	int r = fs_node_dup(node, ret_fd);
+	int r = fs_node_dup(node, last, ret_fd);
 
 	if (r != -ENOENT)
 		return r;
@@ -114,10 +169,14 @@ int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 	r = fs_node_ops(node)->find(call, name, fs_node_ino(node), ret_fd);
 	if (r == -ENOENT)
 		r = -ESTALE;
-	/* Two lookups: one finds that the name leads elsewhere, one to where. */
 	if (r == -ESTALE)
-		call->fs->n_stale += 2;
+		note_stale(call);
 	return r;
+}
+
+int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
+{
+	return get_fd(call, node, retries(call, false), ret_fd);
 }
 
 /* What is executed need not be readable; what isn't executable is not read. */
@@ -136,6 +195,9 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 	struct fs_handle *handle = NULL;
 	int r = fs_object_fd(call, node, &found);
 
+	/* Before it is opened, which may empty it. */
+	if (r == 0)
+		r = may_keep(found);
 	if (r == 0 && (flags & FMODE_EXEC))
 		r = open_to_execute(&call->cred, found, &fd);
 	else if (r == 0)
@@ -152,7 +214,7 @@ static int reply_attr(const struct fs_call *call, const struct fs_ops *ops,
 		      int fd)
 {
 	struct stat st;
-	int r = ops->stat(fd, &st);
+	int r = ops->stat(call, fd, &st);
 
 	if (r < 0)
 		return r;
@@ -178,7 +240,7 @@ int fs_object_statx(const struct fs_call *call, struct fs_node *node,
 	int r = fs_object_fd(call, node, &fd);
 
 	if (r == 0)
-		r = fs_node_ops(node)->stat(fd, &st);
+		r = fs_node_ops(node)->stat(call, fd, &st);
 	if (r == 0)
 		r = core_object_statx(fd, ret);
 	if (r < 0)
@@ -274,7 +336,13 @@ int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r;
+
+	/* The kernel's own question before a truncate: more is to come. */
+	if (strcmp(name, "security.capability") == 0)
+		r = get_fd(call, node, false, &fd);
+	else
+		r = fs_object_fd(call, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;

@@ -31,12 +31,17 @@
 
 #define FS_PARKED 1
 
+/* The places for threads that were told ESTALE; see fs/object.c. */
+#define FS_N_STALE 64
+
 struct core_locks;
 struct core_ns;
 struct core_wait;
 struct fs_handle;
 struct fs_node;
 struct fs_nodes;
+struct fs_quota;
+struct fs_share;
 
 /* One mount. Set up by fs/main and FUSE_INIT; then only what is atomic changes. */
 struct fs {
@@ -45,13 +50,14 @@ struct fs {
 	struct core_wait *wait;
 	struct core_locks *locks;
 	struct fs_nodes *nodes;
+	/* What each user may have: open files, and requests that wait. */
+	struct fs_quota *handles, *waiting;
 	struct fs_view view;	 /* of mq: -o options */
 	bool read_only;		 /* -o ro */
-	atomic_bool passthrough; /* the kernel may be given backing files */
-	bool debug;		 /* -d: say what is on */
+	bool passthrough;	 /* the kernel takes backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
-	atomic_uint n_stale;	 /* see fs_node_keep() */
+	atomic_uint stale[FS_N_STALE];
 };
 
 /* One request. */
@@ -60,6 +66,7 @@ struct fs_call {
 	fuse_req_t req;
 	struct core_cred cred;	    /* the process that made it */
 	const struct fs_view *view; /* of the node that it is for */
+	struct fs_share **share;    /* for the handle that it opens */
 };
 
 struct fs_ops {
@@ -103,7 +110,7 @@ struct fs_ops {
 	int (*hold)(const struct fs_call *call, int *fd, ino_t ino, int flags,
 		    struct fs_handle **ret);
 	/* fstat(2) of an object's descriptor. */
-	int (*stat)(int fd, struct stat *ret);
+	int (*stat)(const struct fs_call *call, int fd, struct stat *ret);
 	/*
 	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
 	 * truncate(2) of the object behind fd, with the rights of the caller.

@@ -11,7 +11,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* Whole numbers as libfuse's parser sets them: 0 or 1. */
+/* Those of int are as libfuse's parser sets them: 0 or 1. */
 struct fs_opts {
 	struct fs_view view; /* of mq */
 	int help;
@@ -20,6 +20,12 @@ struct fs_opts {
 	int debug;
 	int read_only;
 	int no_passthrough;
+	int allow_other;
+	long max_user_handles; /* 0: not given */
+	long max_user_waiting;
+	int target;	  /* the process whose objects are shown; 0: ours */
+	int fake;	  /* do all but mount */
+	char *namespace;  /* whose mount namespace to mount in, or NULL */
 	char *source;	  /* as given, or NULL */
 	char *mountpoint; /* as given; NULL with help or version */
 };

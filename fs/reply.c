@@ -9,9 +9,11 @@
  * FOPEN_DIRECT_IO: every read and write comes to the daemon, so what others do to
  * an object shows at once; mmap(MAP_SHARED) is ENODEV then. With a backing file
  * none does, and it is the object's own memory that is mapped. FOPEN_NOFLUSH:
- * nothing is to be done at close(2) of a queue.
+ * nothing is to be done at close(2).
  */
 #include "fs/reply.h"
+
+#include "core/cleanup.h"
 
 #include <linux/fuse.h>
 
@@ -34,21 +36,27 @@ static struct fuse_file_info add(const struct fs_call *call,
 		fs_node_add_backed(call, node, handle);
 	else
 		fs_node_add(node, handle);
+	handle->share = core_steal_ptr(*call->share);
 	return (struct fuse_file_info){
 		.fh = (uintptr_t)handle,
 		.backing_id = handle->backing_id,
 		.direct_io = !handle->backing_id,
 		.parallel_direct_writes = !handle->backing_id,
+		.noflush = (handle->flags & FS_HANDLE_NOFLUSH) != 0,
 	};
 }
 
-static struct fuse_open_out stream_out(const struct fuse_file_info *fi)
+static struct fuse_open_out stream_out(const struct fs_handle *handle)
 {
-	return (struct fuse_open_out){
-		.fh = fi->fh,
-		.open_flags = FOPEN_STREAM | FOPEN_DIRECT_IO | FOPEN_NOFLUSH |
+	struct fuse_open_out out = {
+		.fh = (uintptr_t)handle,
+		.open_flags = FOPEN_STREAM | FOPEN_DIRECT_IO |
 			      FOPEN_PARALLEL_DIRECT_WRITES,
 	};
+
+	if (handle->flags & FS_HANDLE_NOFLUSH)
+		out.open_flags |= FOPEN_NOFLUSH;
+	return out;
 }
 
 static struct fuse_entry_out entry_out(const struct fs_node *node,
@@ -97,7 +105,7 @@ int fs_reply_open(const struct fs_call *call, struct fs_node *node,
 		  struct fs_handle *handle)
 {
 	struct fuse_file_info fi = add(call, node, handle);
-	struct fuse_open_out out = stream_out(&fi);
+	struct fuse_open_out out = stream_out(handle);
 	int r;
 
 	if (handle->flags & FS_HANDLE_STREAM)
@@ -130,7 +138,7 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 	fi = add(call, node, handle);
 	if (handle->flags & FS_HANDLE_STREAM) {
 		out.entry = entry_out(node, st);
-		out.open = stream_out(&fi);
+		out.open = stream_out(handle);
 		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
 	} else {
 		entry = entry_param(node, st);

@@ -6,8 +6,10 @@
 #include "core/lock.h"
 #include "core/object.h"
 #include "core/wait.h"
+#include "core/wait_timed.h"
 #include "fs/dir.h"
 #include "fs/object.h"
+#include "fs/quota.h"
 #include "fs/reply.h"
 
 #include <fcntl.h>
@@ -27,18 +29,18 @@ static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 				ret_fd);
 }
 
+static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
+{
+	(void)call;
+	return core_object_stat(fd, ret);
+}
+
 static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
 			int fd, off_t size)
 {
-	_cleanup_close_ int writable = -1;
-	int r = 0;
-
-	if (!handle)
-		r = core_object_reopen(&call->cred, fd, O_WRONLY, &writable);
-	if (r < 0)
-		return r;
-	return core_shm_truncate(&call->cred, handle ? handle->fd : writable,
-				 size);
+	/* Only the first sets the times when the size stays the same. */
+	return handle ? core_shm_truncate(&call->cred, handle->fd, size)
+		      : core_object_truncate(&call->cred, fd, size);
 }
 
 static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
@@ -139,6 +141,18 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle,
 	return 0;
 }
 
+/* Older ones don't tell. */
+static bool kills_suidgid(const struct fuse_file_info *fi)
+{
+#if FUSE_VERSION > FUSE_MAKE_VERSION(3, 18) || \
+	(FUSE_VERSION == FUSE_MAKE_VERSION(3, 18) && FUSE_HOTFIX_VERSION >= 3)
+	return fi->kill_suidgid;
+#else
+	(void)fi;
+	return true;
+#endif
+}
+
 /*
  * Where an append goes is for the object to say: the kernel computes its offset
  * from a size that others may have changed since. A write is only made as the
@@ -149,7 +163,7 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle,
 		     const struct fuse_file_info *fi)
 {
 	struct core_cred self = core_cred_self();
-	ssize_t n = core_shm_write(fi->kill_suidgid ? &call->cred : &self,
+	ssize_t n = core_shm_write(kills_suidgid(fi) ? &call->cred : &self,
 				   handle->fd, buf, size, offset,
 				   fi->flags & O_APPEND);
 
@@ -205,6 +219,7 @@ struct locker {
 	struct core_wait_queue *queue;
 	struct fs *fs;
 	fuse_req_t req;
+	struct fs_share *share; /* of who waits */
 	struct fs_handle *handle;
 	int operation; /* of flock(2); 0: a record lock */
 	uint64_t owner;
@@ -232,6 +247,7 @@ static void lock_done(struct core_waiter *waiter, int result)
 	fuse_req_interrupt_func(locker->req, NULL, NULL);
 	(void)fuse_reply_err(locker->req, -result);
 	core_wait_close(locker->queue);
+	fs_quota_give(locker->share);
 	free(locker);
 }
 
@@ -243,19 +259,24 @@ static void on_interrupt(fuse_req_t req, void *closure)
 	core_wait_cancel(locker->fs->wait, &locker->waiter);
 }
 
-/* model: handle, and what is to be locked. */
+/*
+ * model: handle, and what is to be locked. The kernel asks for locks on a
+ * read-only mount, too, but they would keep others from their work.
+ */
 static int lock(const struct fs_call *call, const struct locker *model,
 		bool sleep)
 {
-	struct locker *locker = malloc(sizeof(*locker));
+	struct locker *locker;
 	int r;
 
+	if (call->fs->read_only)
+		return -EROFS;
+	locker = malloc(sizeof(*locker));
 	if (!locker)
 		return -ENOMEM;
 	*locker = *model;
 	locker->waiter.attempt = lock_attempt;
 	locker->waiter.done = lock_done;
-	locker->waiter.nowait = !sleep;
 	locker->fs = call->fs;
 	locker->req = call->req;
 	r = core_wait_open_timed(call->fs->wait, &locker->queue);
@@ -263,6 +284,9 @@ static int lock(const struct fs_call *call, const struct locker *model,
 		free(locker);
 		return r;
 	}
+	locker->waiter.nowait =
+		!sleep || fs_quota_take(call->fs->waiting, call->cred.uid,
+					&locker->share) < 0;
 	/* As in fs/mq: set before anyone else can know it. */
 	fuse_req_interrupt_func(call->req, on_interrupt, locker);
 	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
@@ -353,9 +377,9 @@ static const struct fs_ops obj_ops = {
 	.find = obj_find,
 	.make = obj_make,
 	.make_anonymous = obj_make_anonymous,
-	.open_flags = O_ACCMODE | O_TRUNC,
+	.open_flags = O_ACCMODE | O_TRUNC | O_NOATIME,
 	.hold = obj_hold,
-	.stat = core_object_stat,
+	.stat = obj_stat,
 	.truncate = obj_truncate,
 	.getattr = fs_object_getattr,
 	.statx = fs_object_statx,
