@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Moves messages of 64 bytes through a queue and prints how fast.
+ *
+ *	bench_mq back-and-forth PATH MILLISECONDS
+ *		microseconds for one sent and received, by one process
+ *	bench_mq stream PATH COUNT
+ *		messages a second, from one process to another; a file is given
+ *		and gives lines, many at once
+ *
+ * PATH is a file, or "/NAME": the queue NAME by mq_send() and mq_receive().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SIZE = 64, LINES = 1024 };
+
+static const char *path;
+static bool native;
+static int fd;
+static char buf[SIZE * LINES];
+
+static void check(bool good)
+{
+	if (good)
+		return;
+	(void)fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	exit(EXIT_FAILURE);
+}
+
+static void open_queue(int flags)
+{
+	fd = native ? mq_open(path, flags) : open(path, flags);
+	check(fd >= 0);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* Receiving asks for more than there is, as mq_receive() must. */
+static void one_there_and_back(void)
+{
+	if (native) {
+		check(mq_send(fd, buf, SIZE, 0) == 0);
+		check(mq_receive(fd, buf, sizeof(buf), NULL) == SIZE);
+	} else {
+		check(write(fd, buf, SIZE) == SIZE);
+		check(read(fd, buf, sizeof(buf)) == SIZE);
+	}
+}
+
+static void back_and_forth(uint64_t milliseconds)
+{
+	uint64_t start = now(), time = 0, n = 0;
+
+	open_queue(O_RDWR);
+	while (time < milliseconds * 1000000) {
+		for (int i = 0; i < 64; i++)
+			one_there_and_back();
+		n += 64;
+		time = now() - start;
+	}
+	(void)printf("%.3f\n", (double)time / (double)n / 1000);
+}
+
+static void send_all(uint64_t count)
+{
+	open_queue(O_WRONLY);
+	for (uint64_t n = 0; native && n < count; n++)
+		check(mq_send(fd, buf, SIZE, 0) == 0);
+	for (int i = 0; i < LINES; i++)
+		buf[i * SIZE + SIZE - 1] = '\n';
+	for (uint64_t left = native ? 0 : count * SIZE; left > 0;) {
+		size_t size = left < sizeof(buf) ? left : sizeof(buf);
+
+		check(write(fd, buf, size) == (ssize_t)size);
+		left -= size;
+	}
+	exit(EXIT_SUCCESS);
+}
+
+static void stream(uint64_t count)
+{
+	uint64_t start = now();
+	pid_t pid = fork();
+	int status;
+
+	check(pid >= 0);
+	if (pid == 0)
+		send_all(count);
+	open_queue(O_RDONLY);
+	for (uint64_t left = count * SIZE; left > 0;) {
+		ssize_t n = native ? mq_receive(fd, buf, sizeof(buf), NULL)
+				   : read(fd, buf, sizeof(buf));
+
+		check(n >= 0);
+		left -= (uint64_t)n;
+	}
+	(void)printf("%.0f\n", (double)count * 1e9 / (double)(now() - start));
+	check(wait(&status) == pid && status == 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4)
+		return EXIT_FAILURE;
+	path = argv[2];
+	native = strchr(path + 1, '/') == NULL;
+	if (strcmp(argv[1], "stream") == 0)
+		stream(strtoull(argv[3], NULL, 10));
+	else
+		back_and_forth(strtoull(argv[3], NULL, 10));
+	return EXIT_SUCCESS;
+}
