@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Message queues as files, and their twins. What would wait says so with EINTR, as
+ * a signal does to who waits; on the mount that takes time, so mostly the twin is
+ * believed.
+ */
+#include "tests/model/model.h"
+#include "tests/model/mq_twin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static const struct view views[] = {
+	{ .dir = "mq" },
+	{ .dir = "mq:priority=7", .priority = 7 },
+	{ .dir = "mq:priority=32767", .priority = 32767 },
+	{ .dir = "mq:prefix", .prefix = true },
+	{ .dir = "mq:follow", .mode = FOLLOW },
+	{ .dir = "mq:drain", .mode = DRAIN },
+	{ .dir = "mq:drain,prefix", .mode = DRAIN, .prefix = true },
+	{ .dir = "mq:maxmsg=1,msgsize=5", .maxmsg = 1, .msgsize = 5 },
+	{ .dir = "mq:prefix,msgsize=40", .prefix = true, .msgsize = 40 },
+	{ .dir = "mq:maxmsg=2,follow", .maxmsg = 2, .mode = FOLLOW },
+	{ .dir = "mq:lines", .lines = true },
+	{ .dir = "mq:lines,prefix", .lines = true, .prefix = true },
+	{ .dir = "mq:msgsize=9,lines", .lines = true, .msgsize = 9 },
+	{ .dir = "mq:follow,drain", .is_none = true },
+	{ .dir = "mq:priority=32768", .is_none = true },
+};
+
+static const struct view plain = { .dir = "mq" };
+static const struct view info_view = { .dir = "mq:info" };
+
+static struct handle *slots[N_SIDES][N_SLOTS];
+
+/* What a step works on. */
+
+/* A queue has no names with a slash, and its directory isn't native. */
+static const char *name_of(enum side side, const struct args *x)
+{
+	return model_name(
+		side, x->name == DIRECTORY || x->name == BELOW ? 0 : x->name);
+}
+
+static const char *path_in(const struct view *view, enum side side,
+			   const struct args *x)
+{
+	static char path[PATH_MAX];
+
+	if (natively(side))
+		(void)snprintf(path, PATH_MAX, "%s/%s", self.mqueue,
+			       name_of(side, x));
+	else
+		(void)snprintf(path, PATH_MAX, "%s/%s/%s", self.mnt, view->dir,
+			       name_of(side, x));
+	return path;
+}
+
+static const char *path_of(enum side side, const struct args *x)
+{
+	return path_in(&plain, side, x);
+}
+
+static unsigned int slot(enum side side, const struct args *x)
+{
+	unsigned int i = x->slot;
+
+	for (int tries = 1; tries < N_SLOTS && !slots[side][i]; tries++)
+		i = (i + 1) % N_SLOTS;
+	return i;
+}
+
+/* The step's open queue, or one that is closed. */
+static struct handle *handle_of(enum side side, const struct args *x)
+{
+	static struct handle closed = { .fd = -1, .view = &plain };
+	struct handle *handle = slots[side][slot(side, x)];
+
+	return handle ? handle : &closed;
+}
+
+static const char *link_to(const struct handle *handle)
+{
+	static char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", handle->fd);
+	return path;
+}
+
+/* For who tells what is there, and removes it: not a step. */
+static const char *native_path(enum side side, unsigned int name)
+{
+	static char path[PATH_MAX];
+
+	(void)snprintf(path, PATH_MAX, "%s/%s", self.mqueue,
+		       model_name(side, name));
+	return path;
+}
+
+void model_mq_look(enum side side, struct outcome *ret)
+{
+	struct stat st;
+
+	for (unsigned int i = 0; i < N_PLAIN; i++) {
+		if (stat(native_path(side, i), &st) < 0)
+			continue;
+		note(ret, "queue %u: ", i);
+		note_stat(ret, &st);
+	}
+}
+
+void model_mq_end(void)
+{
+	for (int side = 0; side < N_SIDES; side++)
+		for (unsigned int i = 0; i < DIRECTORY; i++)
+			(void)unlink(native_path(side, i));
+}
+
+/* Opening and closing. */
+
+static void fill(enum side side, unsigned int to, struct handle *handle)
+{
+	struct handle *old = slots[side][to];
+
+	if (old && --old->refs == 0) {
+		(void)close(old->fd);
+		free(old);
+	}
+	slots[side][to] = handle;
+}
+
+static void fill_new(enum side side, unsigned int to, int fd, int flags,
+		     const struct view *view, struct outcome *ret)
+{
+	struct handle *handle;
+
+	/* The twins' numbers differ. */
+	if (note_result(ret, fd < 0 ? fd : 0) < 0)
+		return;
+	handle = calloc(1, sizeof(*handle));
+	handle->refs = 1;
+	handle->fd = fd;
+	handle->view = view;
+	handle->access = flags & O_ACCMODE;
+	handle->nonblock = flags & O_NONBLOCK;
+	fill(side, to, handle);
+}
+
+static int open_flags(const struct args *x)
+{
+	static const int access_modes[] = { O_RDONLY, O_RDONLY, O_WRONLY,
+					    O_RDWR, O_RDWR };
+	int flags = CHOOSE(x, 0, access_modes) | O_CLOEXEC;
+
+	flags |= ONE_IN(x, 1, 2) ? O_NONBLOCK : 0;
+	flags |= ONE_IN(x, 2, 4) ? O_TRUNC : 0;
+	return flags | (ONE_IN(x, 3, 4) ? O_APPEND : 0);
+}
+
+OP(open)
+{
+	const struct view *view =
+		ONE_IN(x, 4, 3) ? &plain : &CHOOSE(x, 5, views);
+	int flags = open_flags(x);
+	mode_t mode = x->mode | 0600;
+
+	flags |= ONE_IN(x, 6, 2) ? O_CREAT : 0;
+	flags |= ONE_IN(x, 7, 5) ? O_EXCL : 0;
+	note(ret, "%s flags %#o ", view->dir, (unsigned int)flags);
+	fill_new(side, x->slot,
+		 natively(side)
+			 ? twin_open(name_of(side, x), view, flags, mode)
+			 : model_open(path_in(view, side, x), flags, mode),
+		 flags, view, ret);
+}
+
+OP(reopen)
+{
+	const struct handle *handle = handle_of(side, x);
+	int flags = open_flags(x);
+	int twins_flags = (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC;
+
+	fill_new(side, x->to,
+		 open(link_to(handle), natively(side) ? twins_flags : flags),
+		 flags, handle->view, ret);
+}
+
+OP(dup)
+{
+	unsigned int from = slot(side, x);
+	struct handle *handle = slots[side][from];
+
+	if (!handle || from == x->to)
+		return;
+	if (natively(side)) {
+		handle->refs++;
+		fill(side, x->to, handle);
+		note_result(ret, 0);
+	} else {
+		fill_new(side, x->to, fcntl(handle->fd, F_DUPFD_CLOEXEC, 0),
+			 handle->access, handle->view, ret);
+	}
+}
+
+OP(close)
+{
+	fill(side, slot(side, x), NULL);
+}
+
+OP(setfl)
+{
+	struct handle *handle = handle_of(side, x);
+	int flags = open_flags(x) & (O_NONBLOCK | O_APPEND);
+
+	handle->nonblock = flags & O_NONBLOCK;
+	if (natively(side)) /* the twin's stays O_NONBLOCK */
+		flags |= O_NONBLOCK;
+	note_result(ret, fcntl(handle->fd, F_SETFL, flags));
+}
+
+/* Messages. */
+
+/* The twin would wait, and nothing was done. */
+static bool is_left_out(const struct args *x, const struct outcome *native,
+			struct outcome *ret)
+{
+	if (!native || strcmp(native->text, "EINTR ") != 0 || ONE_IN(x, 60, 50))
+		return false;
+	note(ret, "%s", native->text);
+	return true;
+}
+
+static void note_received(struct outcome *ret, ssize_t n)
+{
+	ret->waits = n < 0 && errno == EINTR;
+	note_read(ret, n);
+}
+
+OP(read)
+{
+	struct handle *handle = handle_of(side, x);
+	size_t size = x->size % 200, half = size / 2;
+	struct iovec pieces[] = { { model_buf, half },
+				  { model_buf + half, size - half } };
+	ssize_t n;
+
+	if (is_left_out(x, native, ret))
+		return;
+	if (natively(side)) {
+		n = twin_read(handle, model_buf, size, handle->pos);
+		handle->pos += n > 0 ? n : 0;
+	} else {
+		begin_wait(native->waits);
+		n = readv(handle->fd, pieces, 2);
+		end_wait();
+	}
+	note_received(ret, n);
+}
+
+OP(pread)
+{
+	struct handle *handle = handle_of(side, x);
+	size_t size = x->size % 200;
+	off_t pos = x->offset % 100;
+	ssize_t n = -1;
+
+	if (is_left_out(x, native, ret))
+		return;
+	/* Mostly back in what was read. */
+	if (handle->fd >= 0 && handle->access == O_RDONLY && !ONE_IN(x, 0, 4))
+		pos = (natively(side) ? handle->pos
+				      : lseek(handle->fd, 0, SEEK_CUR)) -
+		      pos;
+	if (!natively(side)) {
+		begin_wait(native->waits);
+		n = pread(handle->fd, model_buf, size, pos);
+		end_wait();
+	} else if (pos < 0) {
+		errno = EINVAL;
+	} else if (handle->fd >= 0 && handle->access != O_RDONLY) {
+		errno = ESPIPE;
+	} else {
+		n = twin_read(handle, model_buf, size, pos);
+	}
+	note_received(ret, n);
+}
+
+/*
+ * A text of up to three lines, each of which may begin as with a priority. In the
+ * view "lines" each is whole: what is begun of one is sent at an uncertain time.
+ */
+static size_t compose(const struct args *x, bool lines, char *ret)
+{
+	static const char *const prefixes[] = {
+		"0 ",	  "7 ",	  "9 ", "10 ", "32767 ",
+		"32768 ", "007 ", "5",	" 5 ", "-1 ",
+	};
+	unsigned int n = ONE_IN(x, 0, 3) ? draw(x, 1) % 3 + 1 : 1;
+	size_t len = 0, size = x->size % 140;
+
+	for (unsigned int i = 10; i < 10 + n; i++, size /= 3) {
+		if (ONE_IN(x, i, 2))
+			len += (size_t)sprintf(ret + len, "%s",
+					       CHOOSE(x, 10 + i, prefixes));
+		memcpy(ret + len, model_data(draw(x, 20 + i)), size);
+		len += size;
+		if (lines || n > 1)
+			ret[len++] = '\n';
+	}
+	return len;
+}
+
+OP(write)
+{
+	struct handle *handle = handle_of(side, x);
+	char text[300];
+	size_t size = compose(x, handle->view->lines, text), half = size / 2;
+	struct iovec pieces[] = { { text, half },
+				  { text + half, size - half } };
+	bool waits = native && native->waits;
+	ssize_t n;
+
+	if (is_left_out(x, native, ret))
+		return;
+	if (natively(side)) {
+		n = twin_write(handle, text, size, &waits);
+	} else {
+		begin_wait(waits);
+		/* The signal may come too soon for the part that can be sent. */
+		do
+			n = writev(handle->fd, pieces, 2);
+		while (n < 0 && errno == EINTR && !native->failed);
+		end_wait();
+	}
+	note_result(ret, n);
+	ret->waits = waits;
+}
+
+/* Sent natively on both sides: any priority, and messages of no bytes. */
+OP(send)
+{
+	mqd_t mqd = twin_open(name_of(side, x), &plain, O_WRONLY, 0);
+
+	note_result(ret, mq_send(mqd, model_data(draw(x, 1)), x->size % 100,
+				 draw(x, 2) % 20));
+	(void)mq_close(mqd);
+}
+
+OP(lseek)
+{
+	static const int whences[] = { SEEK_SET,  SEEK_SET,  SEEK_CUR, SEEK_END,
+				       SEEK_HOLE, SEEK_DATA, 77 };
+	struct handle *handle = handle_of(side, x);
+	int whence = CHOOSE(x, 0, whences);
+	off_t offset = x->offset % 200 - x->to_offset % 200;
+
+	/* Mostly back in what was read. */
+	if (!ONE_IN(x, 1, 4)) {
+		whence = SEEK_CUR;
+		offset = -(x->offset % 100);
+	}
+	note_result(ret, natively(side) ? twin_lseek(handle, offset, whence)
+					: lseek(handle->fd, offset, whence));
+}
+
+OP(truncate)
+{
+	const struct handle *handle = handle_of(side, x);
+	off_t size = ONE_IN(x, 0, 4) ? x->offset % 10000 : 0;
+	bool by_path = ONE_IN(x, 1, 2);
+	int r = -1;
+
+	if (!natively(side))
+		r = by_path ? truncate(path_of(side, x), size)
+			    : ftruncate(handle->fd, size);
+	else if (by_path)
+		r = twin_truncate(path_of(side, x), size);
+	else if (size >= 0 && handle->fd < 0)
+		errno = EBADF;
+	else if (handle->access == O_RDONLY)
+		errno = EINVAL;
+	else
+		r = twin_truncate(link_to(handle), size);
+	note_result(ret, r);
+}
+
+OP(poll)
+{
+	const struct handle *handle = handle_of(side, x);
+	struct pollfd fd = { .fd = handle->fd, .events = POLLIN | POLLOUT };
+
+	note_result(ret, poll(&fd, 1, 0) < 0 ? -1 : 0);
+	if (natively(side) && twin_has_rest(handle))
+		fd.revents |= POLLIN;
+	note(ret, "%#x ", (unsigned int)fd.revents);
+}
+
+/* Attributes. */
+
+/* With the messages as content; a block has room for any of them. */
+static void note_queue(struct outcome *ret, enum side side,
+		       const struct view *view, struct stat *st,
+		       const char *path)
+{
+	struct info info;
+
+	if (natively(side)) {
+		info = twin_look(path);
+		st->st_size = twin_size(view, &info);
+		st->st_blocks = (info.bytes + 511) / 512;
+		st->st_blksize = 128;
+		if ((view->prefix || view->lines) &&
+		    info.attr.mq_msgsize + EXTRA > 128)
+			st->st_blksize = 256;
+	}
+	note_stat(ret, st);
+}
+
+/* What is seen through the mount has to be what is seen natively. */
+static void check_native_view(const struct args *x, const struct stat *st,
+			      struct outcome *ret)
+{
+	struct stat other = { 0 };
+
+	(void)stat(native_path(MOUNT, x->name % N_PLAIN), &other);
+	if (st->st_ino != other.st_ino || st->st_mode != other.st_mode ||
+	    memcmp(&st->st_ctim, &other.st_ctim, sizeof(st->st_ctim)) != 0 ||
+	    memcmp(&st->st_atim, &other.st_atim, sizeof(st->st_atim)) != 0 ||
+	    memcmp(&st->st_mtim, &other.st_mtim, sizeof(st->st_mtim)) != 0)
+		note(ret, "natively other ");
+}
+
+OP(stat)
+{
+	struct args y = *x;
+	struct stat st;
+
+	y.name %= N_PLAIN;
+	if (note_result(ret, stat(path_of(side, &y), &st)) < 0)
+		return;
+	if (!natively(side))
+		check_native_view(&y, &st, ret);
+	note_queue(ret, side, &plain, &st, path_of(side, &y));
+}
+
+OP(fstat)
+{
+	const struct handle *handle = handle_of(side, x);
+	struct stat st;
+
+	if (note_result(ret, fstat(handle->fd, &st)) == 0)
+		note_queue(ret, side, handle->view, &st, link_to(handle));
+}
+
+OP(access)
+{
+	note_result(ret, faccessat(AT_FDCWD, path_of(side, x),
+				   (int)(x->mode % 8), AT_EACCESS));
+}
+
+OP(chmod)
+{
+	note_result(ret, ONE_IN(x, 0, 2)
+				 ? fchmod(handle_of(side, x)->fd, x->mode)
+				 : chmod(path_of(side, x), x->mode));
+}
+
+/* To change neither, which clears setuid natively, FUSE doesn't tell. */
+OP(chown)
+{
+	uid_t uid = model_uid(x, 1);
+	gid_t gid = uid == (uid_t)-1 ? 0 : model_uid(x, 2);
+
+	note_result(ret, ONE_IN(x, 0, 2)
+				 ? fchown(handle_of(side, x)->fd, uid, gid)
+				 : chown(path_of(side, x), uid, gid));
+}
+
+OP(utimens)
+{
+	const struct timespec *times = model_times(x);
+
+	note_result(ret,
+		    ONE_IN(x, 0, 2)
+			    ? futimens(handle_of(side, x)->fd, times)
+			    : utimensat(AT_FDCWD, path_of(side, x), times, 0));
+}
+
+OP(getxattr)
+{
+	static const char *const names[] = {
+		"user.mq.maxmsg", "user.mq.msgsize",	"user.mq.curmsgs",
+		"user.mq.bytes",  "user.mq.notify_pid", "user.other"
+	};
+	const struct handle *handle = handle_of(side, x);
+	const char *name = CHOOSE(x, 0, names);
+	size_t size = x->size % 3 * 10 + x->size % 2;
+	bool by_path = handle->fd < 0 || ONE_IN(x, 1, 2);
+	ssize_t n;
+
+	if (natively(side))
+		n = twin_getxattr(by_path ? path_of(side, x) : link_to(handle),
+				  name, model_buf, size);
+	else if (by_path)
+		n = getxattr(path_of(side, x), name, model_buf, size);
+	else
+		n = fgetxattr(handle->fd, name, model_buf, size);
+	if (size == 0)
+		note_result(ret, n);
+	else
+		note_read(ret, n);
+}
+
+OP(statvfs)
+{
+	struct statvfs sv = { .f_files = 256, .f_namemax = NAME_MAX };
+	char path[PATH_MAX];
+
+	(void)snprintf(path, PATH_MAX, "%s/mq", self.mnt);
+	if (!natively(side))
+		note_result(ret, statvfs(path, &sv));
+	else
+		note_result(ret, 0);
+	note(ret, "%lu %lu ", sv.f_files, sv.f_namemax);
+}
+
+/* The view of a queue as text; the name in it is another one. */
+OP(info)
+{
+	const char *path = path_in(&info_view, side, x);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct info info;
+	ssize_t n;
+
+	if (note_result(ret, fd < 0 ? -1 : 0) < 0)
+		return;
+	if (natively(side)) {
+		info = twin_look(path);
+		note(ret,
+		     "\nmaxmsg %ld\nmsgsize %ld\ncurmsgs %ld\nbytes %ld\n"
+		     "notify 0\nuid %u\ngid %u\nmode %04o\n",
+		     info.attr.mq_maxmsg, info.attr.mq_msgsize,
+		     info.attr.mq_curmsgs, info.bytes, info.st.st_uid,
+		     info.st.st_gid, info.st.st_mode & 07777);
+	} else {
+		n = read(fd, model_buf, 1000);
+		model_buf[n < 0 ? 0 : n] = '\0';
+		note(ret, "%s", strstr(model_buf, "\nmaxmsg ") ?: "no text");
+	}
+	(void)close(fd);
+}
+
+/* Names. */
+
+/* Who may not is told EPERM by the kernel where that checks the sticky bit. */
+OP(unlink)
+{
+	char name[NAME_MAX + 3];
+	int r;
+
+	(void)snprintf(name, sizeof(name), "/%s", name_of(side, x));
+	r = natively(side) ? mq_unlink(name) : unlink(path_of(side, x));
+	if (r < 0 && errno == EPERM)
+		errno = EACCES;
+	note_result(ret, r);
+}
+
+OP(readdir)
+{
+	const struct view *view = ONE_IN(x, 0, 2) ? &plain : &info_view;
+	char path[PATH_MAX];
+
+	if (natively(side))
+		(void)snprintf(path, PATH_MAX, "%s", self.mqueue);
+	else
+		(void)snprintf(path, PATH_MAX, "%s/%s", self.mnt, view->dir);
+	note_dir(ret, side, path, 0);
+}
+
+/* What queues aren't, once nothing else is wrong. */
+
+OP(no_file)
+{
+	unsigned int kind = draw(x, 0) % 5;
+	bool there_needed = kind < 2;
+	const char *path = path_of(side, x);
+	char other[PATH_MAX];
+	int r = -1;
+
+	(void)snprintf(other, PATH_MAX, "%s/mq/m%u.new", self.mnt, self.team);
+	if (!natively(side))
+		r = kind == 0	? rename(path, other)
+		    : kind == 1 ? link(path, other)
+		    : kind == 2 ? symlink("x", path)
+		    : kind == 3 ? mkdir(path, 0700)
+				: mknod(path, S_IFIFO | 0600, 0);
+	else if (access(path, F_OK) == 0)
+		errno = there_needed ? EPERM : EEXIST;
+	else if (errno == ENOENT && !there_needed)
+		errno = EPERM;
+	note_result(ret, r);
+}
+
+OP(no_open_file)
+{
+	const struct handle *handle = handle_of(side, x);
+	const int errors[] = { ENOLCK, ENOLCK,
+			       handle->access == O_RDONLY ? EBADF : EOPNOTSUPP,
+			       handle->access == O_WRONLY ? EACCES : ENODEV,
+			       EPERM };
+	unsigned int kind = draw(x, 0) % 5;
+	struct flock lock = { .l_type = F_WRLCK };
+	int fd = handle->fd, r = -1;
+
+	if (natively(side))
+		errno = fd < 0 ? EBADF : errors[kind];
+	else if (kind == 0)
+		r = flock(fd, LOCK_EX | LOCK_NB);
+	else if (kind == 1)
+		r = fcntl(fd, F_GETLK, &lock);
+	else if (kind == 2)
+		r = fallocate(fd, 0, 0, 10);
+	else if (kind == 3)
+		r = -(mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0) ==
+		      MAP_FAILED);
+	else
+		r = fsetxattr(fd, "user.mq.maxmsg", "5", 1, 0);
+	note_result(ret, r);
+}
+
+const struct op model_mq_ops[] = {
+	{ "mq_open", 60, do_open, false },
+	{ "mq_reopen", 8, do_reopen, false },
+	{ "mq_dup", 8, do_dup, false },
+	{ "mq_close", 24, do_close, false },
+	{ "mq_setfl", 8, do_setfl, false },
+	{ "mq_read", 120, do_read, false },
+	{ "mq_pread", 20, do_pread, false },
+	{ "mq_write", 100, do_write, false },
+	{ "mq_send", 20, do_send, false },
+	{ "mq_lseek", 20, do_lseek, false },
+	{ "mq_truncate", 14, do_truncate, false },
+	{ "mq_poll", 20, do_poll, false },
+	{ "mq_stat", 20, do_stat, false },
+	{ "mq_fstat", 20, do_fstat, false },
+	{ "mq_access", 4, do_access, false },
+	{ "mq_chmod", 10, do_chmod, false },
+	{ "mq_chown", 6, do_chown, false },
+	{ "mq_utimens", 8, do_utimens, false },
+	{ "mq_getxattr", 12, do_getxattr, false },
+	{ "mq_statvfs", 1, do_statvfs, false },
+	{ "mq_info", 6, do_info, false },
+	{ "mq_unlink", 12, do_unlink, false },
+	{ "mq_readdir", 3, do_readdir, false },
+	{ "mq_no_file", 6, do_no_file, false },
+	{ "mq_no_open_file", 6, do_no_open_file, false },
+	{ 0 },
+};

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Contents, read and written or mapped. */
+#include "tests/model/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* To read nothing is natively an access, and on the mount none: one byte more. */
+
+OP(read)
+{
+	note_read(ret, read(shm_fd(side, x), model_buf, x->size + 1));
+}
+
+OP(pread)
+{
+	note_read(ret,
+		  pread(shm_fd(side, x), model_buf, x->size + 1, x->offset));
+}
+
+OP(readv)
+{
+	char *rest = model_buf + x->size / 2;
+	struct iovec pieces[] = { { model_buf, x->size / 2 },
+				  { rest, x->size / 3 + 1 } };
+
+	note_read(ret, preadv(shm_fd(side, x), pieces, 2, x->offset));
+}
+
+/* All that a reader sees, but for the rest of very large objects. */
+OP(content)
+{
+	note_read(ret, pread(shm_fd(side, x), model_buf, DATA_SIZE, 0));
+}
+
+/*
+ * A write clears setuid and setgid bits. Natively they stay when root writes,
+ * which with passthrough the kernel does as nobody; and that of setgid alone for
+ * members of the group, of whom without passthrough supplementary ones don't count.
+ */
+static void note_write(struct outcome *ret, enum side side,
+		       const struct args *x, int fd, ssize_t n)
+{
+	struct stat st;
+
+	if (note_result(ret, n) > 0 && side == NATIVE && self.on_mount &&
+	    fstat(fd, &st) == 0 &&
+	    (self.passthrough || (x->user != 0 && st.st_gid == GROUP))) {
+		act_as(0);
+		(void)fchmod(fd, st.st_mode & 01777);
+	}
+}
+
+/* It may append. */
+static int fd_to_write(enum side side, const struct args *x)
+{
+	int fd = shm_fd(side, x);
+
+	if (!self.passthrough)
+		shm_show_size(fd);
+	return fd;
+}
+
+OP(write)
+{
+	int fd = fd_to_write(side, x);
+
+	note_write(ret, side, x, fd,
+		   write(fd, model_data(draw(x, 0)), x->size));
+}
+
+OP(pwrite)
+{
+	int fd = fd_to_write(side, x);
+
+	note_write(ret, side, x, fd,
+		   pwrite(fd, model_data(draw(x, 0)), x->size, x->offset));
+}
+
+OP(writev)
+{
+	struct iovec pieces[] = {
+		{ (char *)model_data(draw(x, 0)), x->size / 2 },
+		{ (char *)model_data(draw(x, 1)), x->size / 3 },
+	};
+	/* Without passthrough it goes to the end that the kernel last saw. */
+	int flags = self.passthrough && ONE_IN(x, 2, 4) ? RWF_APPEND : 0;
+	int fd = fd_to_write(side, x);
+
+	note_write(ret, side, x, fd, pwritev2(fd, pieces, 2, x->offset, flags));
+}
+
+OP(copy)
+{
+	off_t from = x->offset, to = x->to_offset;
+	int fd = shm_fd(side, x);
+
+	shm_show_size(fd);
+	note_result(ret,
+		    copy_file_range(fd, ONE_IN(x, 0, 4) ? NULL : &from,
+				    shm_to_fd(side, x),
+				    ONE_IN(x, 1, 4) ? NULL : &to, x->size, 0));
+	note(ret, "to %ld %ld ", (long)from, (long)to);
+}
+
+/* Without passthrough it reads what the kernel last saw. */
+OP(sendfile)
+{
+	int to = shm_to_fd(side, x);
+	off_t from = x->offset;
+
+	if (self.passthrough)
+		note_write(ret, side, x, to,
+			   sendfile(to, shm_fd(side, x),
+				    ONE_IN(x, 0, 4) ? NULL : &from,
+				    x->size + 1));
+}
+
+OP(lseek)
+{
+	static const int whences[] = { SEEK_SET,  SEEK_SET,  SEEK_CUR, SEEK_END,
+				       SEEK_DATA, SEEK_HOLE, 77 };
+
+	note_result(ret, lseek(shm_fd(side, x), x->offset - x->to_offset / 2,
+			       CHOOSE(x, 0, whences)));
+}
+
+/* Of two errors, size and rights, the mount may give the other. */
+OP(truncate)
+{
+	off_t size = x->user == 0 ? x->offset : x->offset % 40000;
+
+	note_result(ret, ONE_IN(x, 0, 2) ? ftruncate(shm_fd(side, x), size)
+					 : truncate(shm_path(side, x), size));
+}
+
+/* Within RLIMIT_FSIZE, as with KEEP_SIZE it isn't the caller's that holds. */
+OP(fallocate)
+{
+	static const int modes[] = {
+		0,
+		FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE,
+		FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_COLLAPSE_RANGE,
+		FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_UNSHARE_RANGE,
+		1 << 20,
+	};
+
+	note_result(ret, fallocate(shm_fd(side, x), CHOOSE(x, 0, modes),
+				   x->offset % 200000, (off_t)x->size));
+}
+
+OP(fsync)
+{
+	note_result(ret, ONE_IN(x, 0, 2) ? fsync(shm_fd(side, x))
+					 : fdatasync(shm_fd(side, x)));
+}
+
+/* Memory. A mapping lives on, whatever becomes of the file. */
+
+static struct map {
+	char *at;
+	size_t len;
+	bool shared;
+} maps[N_SIDES][N_SLOTS];
+
+/*
+ * Maps it with nothing beside it: the kernel would make one mapping of two, and
+ * not always for both twins, and not look at the file then.
+ */
+static char *map_apart(size_t len, int prot, int flags, int fd, off_t offset)
+{
+	size_t page = 4096;
+	char *room = mmap(NULL, len + 2 * page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = mmap(room + page, len, prot, flags | MAP_FIXED, fd, offset);
+	int error = errno;
+
+	(void)munmap(room, page);
+	(void)munmap(room + page + len, page);
+	if (at == MAP_FAILED)
+		(void)munmap(room + page, len);
+	errno = error;
+	return at;
+}
+
+/* It takes passthrough: a private one is of what the kernel last saw. */
+OP(mmap)
+{
+	static const int prots[] = { PROT_READ,
+				     PROT_READ | PROT_WRITE,
+				     PROT_READ | PROT_WRITE,
+				     PROT_READ | PROT_WRITE,
+				     PROT_WRITE,
+				     PROT_NONE };
+	struct map *map = &maps[side][x->to];
+	size_t len = x->size ? (x->size | 4095) + 1 : 0;
+	bool shared = !ONE_IN(x, 1, 8);
+	char *at;
+
+	if (!self.passthrough)
+		return;
+	at = map_apart(len, CHOOSE(x, 0, prots),
+		       shared ? MAP_SHARED : MAP_PRIVATE, shm_fd(side, x),
+		       x->offset & (ONE_IN(x, 2, 20) ? -1 : -4096));
+	if (note_result(ret, at == MAP_FAILED ? -1 : 0) < 0)
+		return;
+	if (map->at)
+		(void)munmap(map->at, map->len);
+	*map = (struct map){ at, len, shared };
+}
+
+static const struct map *mapped(enum side side, const struct args *x)
+{
+	unsigned int i = x->to;
+
+	for (int tries = 0; tries < N_SLOTS && !maps[side][i].at; tries++)
+		i = (i + 1) % N_SLOTS;
+	return maps[side][i].at ? &maps[side][i] : NULL;
+}
+
+static volatile sig_atomic_t accessing;
+static sigjmp_buf after_fault;
+
+static void on_fault(int signo)
+{
+	if (accessing)
+		siglongjmp(after_fault, signo);
+	(void)signal(signo, SIG_DFL);
+}
+
+/* Byte by byte: one behind the end may fault, and those before it are done. */
+static int access_memory(volatile char *at, char *buf, size_t size, bool store)
+{
+	struct sigaction action = { .sa_handler = on_fault };
+	int signo;
+
+	(void)sigaction(SIGBUS, &action, NULL);
+	(void)sigaction(SIGSEGV, &action, NULL);
+	signo = sigsetjmp(after_fault, 1);
+	accessing = signo == 0;
+	for (size_t i = 0; i < size && accessing; i++) {
+		if (store)
+			at[i] = buf[i];
+		else
+			buf[i] = at[i];
+	}
+	accessing = false;
+	return signo;
+}
+
+/* Asks, or advises, of the two pages at most in which size bytes are. */
+static bool are_there(char *at, size_t size)
+{
+	char *page = at - (uintptr_t)at % 4096;
+	unsigned char there[2] = { 1, 1 };
+
+	return mincore(page, (size_t)(at + size - page), there) == 0 &&
+	       (there[0] & there[1] & 1);
+}
+
+static void unmap(char *at, size_t size)
+{
+	char *page = at - (uintptr_t)at % 4096;
+
+	(void)madvise(page, (size_t)(at + size - page), MADV_DONTNEED);
+}
+
+/*
+ * To load from a hole makes a page that the kernel may take away again at any
+ * time, and with it from the blocks. So it is not done, and as the kernel's answer
+ * isn't always the same for both twins, not for one of them only.
+ */
+OP(load)
+{
+	const struct map *map = mapped(side, x);
+	size_t size = x->size % 600 + 1;
+	char *at;
+	int signo;
+
+	if (!map || (native && !*native->text))
+		return;
+	at = map->at + draw(x, 1) % (map->len - size + 1);
+	act_as(0);
+	if (!are_there(at, size)) {
+		if (native)
+			note(ret, "%s", native->text);
+		return;
+	}
+	signo = access_memory(at, model_buf, size, false);
+	note(ret, "signal %d ", signo);
+	ret->failed = signo != 0;
+	if (signo == 0)
+		note_data(ret, model_buf, size);
+}
+
+/*
+ * A store sets the time of change if it faults, and the kernel may make it do so
+ * at any time. So it always does.
+ */
+OP(store)
+{
+	const struct map *map = mapped(side, x);
+	size_t size = x->size % 600 + 1;
+	char *at;
+	int signo;
+
+	if (!map)
+		return;
+	at = map->at + draw(x, 1) % (map->len - size + 1);
+	if (map->shared)
+		unmap(at, size);
+	signo = access_memory(at, (char *)model_data(draw(x, 0)), size, true);
+	note(ret, "signal %d ", signo);
+	ret->failed = signo != 0;
+}
+
+OP(madvise)
+{
+	static const int advices[] = { MADV_REMOVE, MADV_DONTNEED,
+				       MADV_WILLNEED };
+	const struct map *map = mapped(side, x);
+
+	if (!map)
+		return;
+	note_result(ret, ONE_IN(x, 0, 3) ? msync(map->at, map->len, MS_SYNC)
+					 : madvise(map->at, map->len,
+						   CHOOSE(x, 1, advices)));
+}
+
+const struct op model_shm_data_ops[] = {
+	{ "read", 30, do_read, false },
+	{ "pread", 30, do_pread, false },
+	{ "readv", 8, do_readv, false },
+	{ "content", 20, do_content, false },
+	{ "write", 40, do_write, false },
+	{ "pwrite", 30, do_pwrite, false },
+	{ "writev", 12, do_writev, false },
+	{ "copy", 16, do_copy, false },
+	{ "sendfile", 4, do_sendfile, false },
+	{ "lseek", 20, do_lseek, false },
+	{ "truncate", 20, do_truncate, false },
+	{ "fallocate", 16, do_fallocate, false },
+	{ "fsync", 2, do_fsync, false },
+	{ "mmap", 16, do_mmap, false },
+	{ "load", 30, do_load, false },
+	{ "store", 30, do_store, false },
+	{ "madvise", 6, do_madvise, false },
+	{ 0 },
+};
