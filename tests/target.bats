@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# -o target=PID: the objects of another process's namespaces.
+
+load mount.bash
+
+setup() {
+	AS=() # what a target is started with
+	ipcfs_prepare
+	# The host's own, which are not to be seen.
+	echo host >/dev/shm/host
+	native create host 1 10
+	native send host message
+}
+
+# The host's are as they were.
+teardown() {
+	[ "$(cat /dev/shm/host)" = host ]
+	[ "$(native receive host)" = message ]
+	rm /dev/shm/host
+	native unlink host
+	is_empty /dev/shm
+	is_empty "$NATIVE"
+	ipcfs_ended 0
+}
+
+AS_USER=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+
+# target [OPTION...]: starts a process, $TARGET, in IPC and mount namespaces of its
+# own. The options are of unshare(1).
+target() {
+	"${AS[@]}" unshare --ipc --mount "$@" sh -ec '
+		mount -t tmpfs tmpfs /dev/shm
+		echo inside >/dev/shm/theirs
+		exec sleep infinity' 3>&- &
+	TARGET=$!
+	eventually test -e "/proc/$TARGET/root/dev/shm/theirs"
+}
+
+inside() {
+	nsenter --target "$TARGET" --ipc --mount -- "$@"
+}
+
+end_target() {
+	kill "$TARGET"
+	not wait "$TARGET"
+}
+
+unmount() {
+	umount "$MNT"
+	wait "$DAEMON"
+}
+
+# refused TEXT PID: says why, with exit status 2, and mounts nothing.
+refused() {
+	run timeout 10 "$IPCFS" -o "target=$2" "$MNT" 3>&-
+	echo "$status: $output"
+	[ "$status" -eq 2 ]
+	[ "$output" = "ipcfs: option 'target=${2##*=}': $1" ]
+	not is_mounted
+}
+
+@test "a process's objects are listed, read, written, created and removed" {
+	target
+	inside "$TESTS/native.py" create first 5 100
+	inside sh -c 'echo 33 >/proc/sys/fs/mqueue/queues_max'
+	ipcfs_start -o "target=$TARGET"
+	[ "$(ls "$SHM")" = theirs ]
+	[ "$(ls "$MQ")" = first ]
+	[ "$(cat "$SHM/theirs")" = inside ]
+	echo written >"$SHM/theirs"
+	echo created >"$SHM/ours"
+	[ "$(inside cat /dev/shm/theirs /dev/shm/ours)" = $'written\ncreated' ]
+	mv "$SHM/ours" "$SHM/moved"
+	[ "$(inside ls /dev/shm)" = $'moved\ntheirs' ]
+	rm "$SHM/moved"
+	[ "$(inside ls /dev/shm)" = theirs ]
+
+	echo out >"$MQ/first"
+	[ "$(inside "$TESTS/native.py" receive first)" = out ]
+	inside "$TESTS/native.py" send first in
+	[ "$(cat "$MQ/first")" = in ]
+	cat "$MQ/first" >"$WORK/waited" 3>&- &
+	local reader=$!
+	eventually waits $reader
+	inside "$TESTS/native.py" send first late
+	wait $reader
+	[ "$(cat "$WORK/waited")" = late ]
+	: >"$MQ/second"
+	inside "$TESTS/native.py" send second x
+	[ "$(df --output=itotal,iused "$MQ" | tr -s ' ' | tail -n1)" = " 33 2" ]
+	rm "$MQ/first" "$MQ/second"
+	[ "$(inside "$TESTS/native.py" receive first)" = ENOENT ]
+	unmount
+	end_target
+}
+
+@test "they stay when the process has ended" {
+	target
+	ipcfs_start -o "target=$TARGET"
+	end_target
+	[ "$(cat "$SHM/theirs")" = inside ]
+	echo more >>"$SHM/theirs"
+	echo new >"$SHM/new"
+	python3 - "$SHM/new" <<-'END'
+		import mmap, sys
+		with open(sys.argv[1], "r+b") as f:
+		    mmap.mmap(f.fileno(), 0)[0:3] = b"map"
+	END
+	[ "$(cat "$SHM"/*)" = $'map\ninside\nmore' ]
+	echo job >"$MQ/q"
+	[ "$(ls "$MQ")" = q ]
+	[ "$(cat "$MQ/q")" = job ]
+	rm "$MQ/q" "$SHM"/*
+	unmount
+}
+
+@test "in the background and through mount(8) it is the same" {
+	target
+	"$IPCFS" -o "target=$TARGET" "$MNT" 3>&-
+	[ "$(ls "$SHM")" = theirs ]
+	echo job >"$MQ/q"
+	[ "$(inside "$TESTS/native.py" receive q)" = job ]
+	umount "$MNT"
+	# mount(8) finds programs in the system's folders only.
+	mount -t tmpfs tmpfs /usr/local/sbin
+	ln -s "$IPCFS" /usr/local/sbin/ipcfs
+	mount -t fuse.ipcfs -o "nosuid,target=$TARGET" ipcfs "$MNT" 3>&-
+	[ "$(ls "$SHM" "$MQ")" = "$MQ:"$'\nq\n\n'"$SHM:"$'\ntheirs' ]
+	umount "$MNT" /usr/local/sbin
+	end_target
+}
+
+@test "a process with a user namespace of its own" {
+	target --user --map-root-user
+	inside "$TESTS/native.py" create q
+	ipcfs_start -o "target=$TARGET"
+	[ "$(cat "$SHM/theirs")" = inside ]
+	[ "$(ls "$MQ")" = q ]
+	echo written >"$SHM/new"
+	[ "$(inside cat /dev/shm/new)" = written ]
+	echo job >"$MQ/q"
+	[ "$(inside "$TESTS/native.py" receive q)" = job ]
+	unmount
+	end_target
+}
+
+@test "who has no number in its user namespace creates nothing there" {
+	AS=("${AS_USER[@]}")
+	target --user --map-root-user
+	ipcfs_start -o "target=$TARGET"
+	echo more >>"$SHM/theirs"
+	[ "$(cat "$SHM/theirs")" = $'inside\nmore' ]
+	python3 - "$SHM/theirs" <<-'END'
+		import mmap, sys
+		with open(sys.argv[1], "r+b") as f:
+		    mmap.mmap(f.fileno(), 0)[0:6] = b"mapped"
+	END
+	[ "$(cat "$SHM/theirs")" = $'mapped\nmore' ]
+	for name in "$SHM/new" "$MQ/new"; do
+		run touch "$name"
+		[[ $output == *"Value too large for defined data type" ]]
+	done
+	unmount
+	end_target
+}
+
+@test "what is no process is refused" {
+	for pid in 0 -1 word 1x '' 2147483648 99999999999999999999; do
+		refused "it takes a number from 1 to 2147483647" "$pid"
+	done
+	refused "it is given twice" "1,target=1"
+	refused "No such process" 2147483647
+	# One that has ended, and is not waited for yet: it has no namespaces.
+	sh -c 'sh -c : & exec sleep infinity' 3>&- &
+	local parent=$!
+	has_zombie() {
+		zombie=$(tr -d ' ' <"/proc/$parent/task/$parent/children")
+		grep -q '^State:.*zombie' "/proc/$zombie/status"
+	}
+	eventually has_zombie
+	refused "No such process" "$zombie"
+	kill $parent
+	not wait $parent
+}
+
+@test "who may not enter is refused" {
+	target
+
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	cp "$IPCFS" "$WORK/daemon"
+	run "${AS_USER[@]}" "$WORK/daemon" -o "target=$TARGET" "$MNT"
+	echo "$output"
+	[ "$status" -eq 2 ]
+	[ "$output" = "ipcfs: option 'target=$TARGET': Permission denied" ]
+	# Its own process it may look at, but not enter.
+	# shellcheck disable=SC2016 # it is the other shell's
+	run "${AS_USER[@]}" sh -c 'exec "$1" -o "target=$$" "$2"' - "$WORK/daemon" "$MNT"
+	[ "$status" -eq 2 ]
+	[[ $output == *": Operation not permitted" ]]
+	not is_mounted
+	end_target
+}
+
+@test "a thread of the kernel is in the first namespaces" {
+	# The /proc below this one has them, and our processes by another number, which
+	# is more than the search for leaks at the end can bear.
+	export ASAN_OPTIONS=detect_leaks=0
+	# shellcheck disable=SC2016 # it is the other shell's
+	run timeout 20 unshare --mount sh -c 'umount /proc
+		flags=$(cut -d" " -f9 /proc/2/stat) && [ $((flags & 0x200000)) -ne 0 ] || exit 99
+		"$IPCFS" -f -o ro,target=2 "$MNT" 3>&- &
+		until [ -d "$SHM" ]; do kill -0 $! || wait $! || exit; sleep 0.01; done
+		ls "$SHM" "$MQ" && umount "$MNT" && wait $!'
+	echo "$status: $output"
+	[ "$status" -ne 99 ] || skip "none is seen here"
+	if [ "$status" -eq 2 ]; then
+		[[ $output == *"ipcfs: option 'target=2': "* ]]
+	else
+		[ "$status" -eq 0 ]
+		[[ $output != *host* ]]
+	fi
+}
+
+# in_root: a process whose root directory is $ROOT.
+in_root() {
+	export ROOT=$WORK/root
+	python3 -c 'import os, signal
+os.chroot(os.environ["ROOT"])
+signal.pause()' 3>&- &
+	TARGET=$!
+	is_in_root() {
+		[ "$(readlink "/proc/$TARGET/root")" = "$ROOT" ]
+	}
+	eventually is_in_root
+}
+
+@test "a link in place of /dev/shm leads nowhere outside its root" {
+	mkdir -p "$WORK/tmpfs" "$WORK/root/dev" "$WORK/root/run/shm"
+	mount -t tmpfs tmpfs "$WORK/tmpfs"
+	mount -t tmpfs tmpfs "$WORK/root/run/shm"
+	echo theirs >"$WORK/root/run/shm/a"
+	in_root
+	refused "it has no /dev/shm" "$TARGET"
+	for link in "$WORK/tmpfs" "../../../../../../../..$WORK/tmpfs" \
+		"/proc/1/root$WORK/tmpfs"; do
+		ln -s "$link" "$ROOT/dev/shm"
+		refused "it has no /dev/shm" "$TARGET"
+		rm "$ROOT/dev/shm"
+	done
+	# Links within are what some systems have.
+	for link in /run/shm ../../../../run/shm; do
+		ln -s "$link" "$ROOT/dev/shm"
+		ipcfs_start -o "target=$TARGET"
+		[ "$(cat "$SHM/a")" = theirs ]
+		unmount
+		rm "$ROOT/dev/shm"
+	done
+	ln -s shm "$ROOT/dev/shm"
+	refused "Too many levels of symbolic links" "$TARGET"
+	rm "$ROOT/dev/shm"
+	: >"$ROOT/dev/shm"
+	refused "Not a directory" "$TARGET"
+	rm "$ROOT/dev/shm"
+	mkdir "$ROOT/dev/shm"
+	mount -t ramfs ramfs "$ROOT/dev/shm"
+	refused "its /dev/shm is not a tmpfs" "$TARGET"
+	umount "$ROOT/dev/shm" "$ROOT/run/shm" "$WORK/tmpfs"
+	end_target
+}

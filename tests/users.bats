@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Several users on one mount: what each is charged for, and can't do to others.
+
+load mount.bash
+
+A=4001 B=4002
+
+# mount_for_all [OPTION,...]
+mount_for_all() {
+	ipcfs_mount -o "allow_other${1:+,$1}"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	cp "$TESTS/native.py" "$WORK"
+}
+
+setup() {
+	[[ $BATS_TEST_DESCRIPTION == max_user* ]] || mount_for_all
+}
+
+teardown() {
+	ipcfs_end
+}
+
+# as USER COMMAND ARG...
+as() {
+	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
+}
+
+# start USER COMMAND ARG...: in the background. Its pid is in STARTED.
+start() {
+	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}" 3>&- &
+	STARTED=$!
+}
+
+# fill USER NAME: makes queues through the mount, with a limit that two of the
+# default size fit in, until that fails. Prints why, and how many were made.
+fill() {
+	# shellcheck disable=SC2016 # it is the other shell's
+	as "$1" bash -c 'ulimit -q 180000
+		while : >"$0$n"; do n=$((n + 1)); done
+		echo "made $((n))"' "$MQ/$2" 2>&1
+}
+
+@test "a user whose queues reach the limit gets EMFILE, all others go on" {
+	[[ $(fill $A a) == *"Too many open files"*"made 2" ]]
+	# Natively it is the same account.
+	run as $A bash -c "ulimit -q 180000; '$WORK/native.py' create b"
+	[ "$output" = EMFILE ]
+	[[ $(fill $B b) == *"Too many open files"*"made 2" ]]
+	: >"$MQ/root"
+	rm "$MQ/a"
+	as $A bash -c "ulimit -q 180000; : >'$MQ/again'"
+	run as $A bash -c "ulimit -q 180000; : >'$MQ/more'"
+	[[ $output == *"Too many open files" ]]
+	rm "$MQ"/*
+	logged RLIMIT_MSGQUEUE
+}
+
+@test "ulimit -q is that of the process, root's too" {
+	run bash -c "ulimit -q 0; : >'$MQ/q'"
+	[[ $output == *"Too many open files" ]]
+	run bash -c "ulimit -q 0; '$WORK/native.py' create q"
+	[ "$output" = EMFILE ]
+	: >"$MQ/q"
+	bash -c "ulimit -q 0; : >>'$MQ/q'"
+	rm "$MQ/q"
+	logged RLIMIT_MSGQUEUE
+}
+
+@test "msg_max and msgsize_max hold for users, also beside root" {
+	for limit in maxmsg=msg_max msgsize=msgsize_max; do
+		read -r max </proc/sys/fs/mqueue/${limit#*=}
+		run as $A bash -c ": >'$MQ:${limit%=*}=$((max + 1))/q'"
+		[[ $output == *"Invalid argument" ]]
+		[ ! -e "$NATIVE/q" ]
+	done
+	logged msg_max
+	logged msgsize_max
+}
+
+@test "owner, group and mode of what a user creates" {
+	as $A bash -c "umask 027; : >'$MQ/q'; umask 777; : >'$MQ/none'"
+	[ "$(stat -c '%u %g %a' "$NATIVE/q")" = "$A $A 640" ]
+	[ "$(stat -c '%u %g %a' "$NATIVE/none")" = "$A $A 0" ]
+	run as $B rm "$MQ/q"
+	[[ $output == *"Permission denied" ]]
+	as $A rm "$MQ/q" "$MQ/none"
+}
+
+@test "a user can signal no thread of the daemon while it creates queues" {
+	as $A timeout 60 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
+		import os, sys
+		daemon, path = sys.argv[1:]
+		creator = os.fork()
+		if creator == 0:
+		    for i in range(300):
+		        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+		        os.unlink(path)
+		    os._exit(0)
+		while os.waitpid(creator, os.WNOHANG) == (0, 0):
+		    for tid in os.listdir(f"/proc/{daemon}/task"):
+		        try:
+		            os.kill(int(tid), 0)
+		            sys.exit(f"{tid} could be signalled")
+		        except (PermissionError, ProcessLookupError):
+		            pass
+	END
+}
+
+@test "a user who kills or stops what creates for him fails alone" {
+	as $A timeout 60 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
+		import ctypes, errno, os, signal, sys
+		daemon, path = sys.argv[1:]
+
+		def hunt(sig):
+		    while True:
+		        for tid in os.listdir(f"/proc/{daemon}/task"):
+		            try:
+		                for pid in open(f"/proc/{daemon}/task/{tid}/children").read().split():
+		                    os.kill(int(pid), sig)
+		            except OSError:
+		                pass
+
+		# Not os.open(), which tries again after EINTR.
+		libc = ctypes.CDLL(None, use_errno=True)
+		for sig in signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM:
+		    hunter = os.fork()
+		    if hunter == 0:
+		        hunt(sig)
+		    made = hit = 0
+		    while made < 100 or (hit < 10 and sig != signal.SIGTERM):
+		        fd = libc.open(path.encode(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+		        if fd >= 0:
+		            made += 1
+		            os.close(fd)
+		        else:
+		            assert ctypes.get_errno() == errno.EINTR, ctypes.get_errno()
+		            hit += 1
+		        try:
+		            os.unlink(path)
+		        except FileNotFoundError:
+		            assert fd < 0
+		    assert sig != signal.SIGTERM or hit == 0, hit
+		    os.kill(hunter, signal.SIGKILL)
+		    os.waitpid(hunter, 0)
+	END
+	[ -z "$(cat "/proc/$DAEMON/task/"*/children)" ]
+	as $B sh -c ": >'$MQ/q' && rm '$MQ/q'"
+}
+
+@test "groups and ulimit -q count also where /proc hides others" {
+	echo text >"$SHM/a"
+	chown 0:$B "$SHM/a"
+	chmod 640 "$SHM/a"
+	mount -o remount,hidepid=2,gid=1 /proc
+	member() { setpriv --reuid $A --regid $A --groups $B "$@"; }
+	[ "$(member cat "$SHM/a")" = text ]
+	run as $A cat "$SHM/a"
+	[[ $output == *"Permission denied" ]]
+	[[ $(fill $A a) == *"made 2" ]]
+	mount -o remount,hidepid=0,gid=0 /proc
+	rm "$SHM/a" "$MQ"/*
+	logged RLIMIT_MSGQUEUE
+}
+
+@test "what takes a capability root may do as natively" {
+	for dir in /dev/shm "$SHM"; do
+		python3 - "$dir/a" <<-'END'
+			import os, sys
+			path = sys.argv[1]
+			open(path, "w").close()
+			for name, value in (("security.capability", bytes([0, 0, 0, 2] + 16 * [0])),
+			                    ("trusted.of", b"root"), ("security.of", b"all")):
+			    os.setxattr(path, name, value)
+			    assert os.getxattr(path, name) == value
+			    os.removexattr(path, name)
+			# Others' objects, in a directory where names are their owners'.
+			os.chown(path, 4001, 4002)
+			os.chmod(path, 0o2010)
+			os.utime(path, (1, 1))
+			assert os.stat(path).st_mode == 0o102010
+			os.unlink(path)
+		END
+	done
+}
+
+# python_as USER FILE...: a script that has expect(errno, call).
+python_as() {
+	{
+		cat <<-'END'
+			import fcntl, os, sys
+			from errno import *
+
+			def expect(error, call):
+			    try:
+			        sys.exit(f"succeeded: {call()}")
+			    except OSError as e:
+			        assert e.errno == error, e
+		END
+		cat
+	} >"$WORK/script.$1"
+	as "$1" timeout 60 python3 "$WORK/script.$1" "${@:2}"
+}
+
+@test "max_user_handles: EMFILE beyond it, for one user alone" {
+	mount_for_all max_user_handles=3
+	python_as $A "$SHM" "$MQ" <<-'END'
+		shm, mq = sys.argv[1:]
+		fds = [os.open(f"{shm}/a", os.O_RDWR | os.O_CREAT),
+		       os.open(f"{mq}/q", os.O_RDWR | os.O_CREAT),
+		       os.open(shm, os.O_RDONLY | os.O_DIRECTORY)]
+		os.write(fds[0], b"text")
+		expect(EMFILE, lambda: os.open(f"{shm}/a", os.O_RDWR | os.O_TRUNC))
+		expect(EMFILE, lambda: os.open(f"{shm}/new", os.O_RDWR | os.O_CREAT))
+		expect(EMFILE, lambda: os.open(f"{mq}/new", os.O_RDWR | os.O_CREAT))
+		expect(EMFILE, lambda: os.open(shm, os.O_RDWR | os.O_TMPFILE))
+		expect(EMFILE, lambda: os.listdir(mq))
+		assert os.stat(f"{shm}/a").st_size == 4
+		expect(ENOENT, lambda: os.stat(f"{shm}/new"))
+		expect(ENOENT, lambda: os.stat(f"{mq}/new"))
+		for fd in fds:
+		    os.close(fd)
+		# What fails for another reason isn't counted, nor what was closed.
+		for _ in range(10):
+		    expect(ENOENT, lambda: os.open(f"{shm}/none", os.O_RDONLY))
+		    expect(EEXIST, lambda: os.open(f"{mq}/q", os.O_CREAT | os.O_EXCL))
+		    assert os.listdir(mq) == ["q"]
+		    os.close(os.open(f"{shm}/b", os.O_RDWR | os.O_CREAT))
+		    os.unlink(f"{shm}/b")
+	END
+	# A holds all that it may have; the others, and root without limit, go on.
+	# shellcheck disable=SC2016 # it is the other shell's
+	start $A bash -c 'exec 5<"$0" 6<"$0" 7<"$0" && echo ready && exec sleep 1000' \
+		"$SHM/a" >"$WORK/out"
+	holder=$STARTED
+	eventually test -s "$WORK/out"
+	run as $A cat "$SHM/a"
+	[[ $output == *"Too many open files" ]]
+	chmod 644 "$SHM/a"
+	[ "$(as $B cat "$SHM/a")" = text ]
+	bash -c 'for n in {10..19}; do eval "exec $n<$0"; done' "$SHM/a"
+	kill -9 $holder
+	not wait $holder
+	as_before() { [ "$(as $A cat "$SHM/a" 2>&1)" = text ]; }
+	eventually as_before
+	[ "$(as $A cat "$SHM/a" "$SHM/a" "$SHM/a" "$SHM/a")" = texttexttexttext ]
+	rm "$SHM/a" "$MQ/q"
+}
+
+@test "max_user_waiting: EAGAIN beyond it, for one user alone" {
+	mount_for_all max_user_waiting=2
+	local pids=() user
+
+	native create empty 1 10 666
+	native create full 1 10 666
+	native send full x
+	: >"$SHM/lock"
+	chmod 666 "$SHM/lock"
+	exec 5>"$SHM/lock"
+	flock -x 5
+	for user in $A $A $B $B 0 0 0; do
+		start "$user" cat "$MQ/empty" >"$WORK/out" 5>&-
+		pids+=("$STARTED")
+		eventually waits "$STARTED"
+	done
+	for user in $A $B; do
+		run as "$user" cat "$MQ/empty"
+		[[ $output == *"Resource temporarily unavailable" ]]
+	done
+	python_as $A "$SHM/lock" "$MQ/empty" "$MQ/full" 5>&- <<-'END'
+		lock, empty, full = sys.argv[1:]
+		fd = os.open(full, os.O_RDWR)
+		expect(EAGAIN, lambda: os.write(fd, b"y"))
+		locked = os.open(lock, os.O_RDWR)
+		expect(EAGAIN, lambda: fcntl.flock(locked, fcntl.LOCK_EX))
+		expect(EAGAIN, lambda: os.read(os.open(empty, os.O_RDONLY), 10))
+		# What needn't wait is done.
+		assert os.read(fd, 10) == b"x"
+		assert os.write(fd, b"y") == 1
+		fcntl.lockf(locked, fcntl.LOCK_EX)
+	END
+	# Who is killed waits no more: there is room for two again.
+	kill -9 "${pids[0]}" "${pids[1]}"
+	not wait "${pids[0]}"
+	not wait "${pids[1]}"
+	eventually is_idle
+	for n in 0 1; do
+		start $A flock -x "$SHM/lock" true 5>&-
+		pids[n]=$STARTED
+		eventually waits "$STARTED"
+	done
+	exec 5>&-
+	wait "${pids[0]}"
+	wait "${pids[1]}"
+	unset "pids[0]" "pids[1]"
+	kill "${pids[@]}"
+	for pid in "${pids[@]}"; do
+		not wait "$pid"
+	done
+	rm "$MQ/empty" "$MQ/full" "$SHM/lock"
+}
+
+@test "max_user_waiting: also lines that are sent after close" {
+	mount_for_all max_user_waiting=2
+	native create full 1 10 666
+	native send full x
+	for n in 1 2 3; do
+		as $A bash -c "printf 'line $n' >'$MQ:lines/full'"
+	done
+	logged "did not get an unfinished line of 6 bytes: Resource temporarily"
+	[ "$(native receive full)" = x ]
+	for n in 1 2; do
+		arrived() { [ "$(stat -c %s "$MQ/full")" -eq 6 ]; }
+		eventually arrived
+		[ "$(native receive full)" = "line $n" ]
+	done
+	rm "$MQ/full"
+}
