@@ -245,6 +245,31 @@ teardown() {
 	rm "$MQ/q"
 }
 
+@test "big messages, up to what RLIMIT_MSGQUEUE lets one queue have" {
+	echo 16777216 >/proc/sys/fs/mqueue/msgsize_max
+	: >"$MQ:maxmsg=1,msgsize=800000/q"
+	head -c 800000 /dev/urandom >"$WORK/big"
+	for bs in 1M 1000 123457; do
+		dd if="$WORK/big" of="$MQ/q" bs=800000 conv=notrunc status=none
+		[ "$(stat -c %s "$MQ/q")" -eq 800000 ]
+		dd if="$MQ/q" bs=$bs status=none | cmp - "$WORK/big"
+	done
+	# What the kernel would cut is refused whole, at whatever address it begins.
+	python3 - "$MQ/q" <<-'END'
+		import errno, mmap, os, sys
+		fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+		memory = memoryview(mmap.mmap(-1, 4 << 20))
+		for start in 0, 1, 4095:
+		    for size in 800001, (1 << 20) - 4096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20:
+		        try:
+		            sys.exit(os.write(fd, memory[start:start + size]))
+		        except OSError as e:
+		            assert e.errno == errno.EMSGSIZE, e
+		assert os.fstat(fd).st_size == 0
+	END
+	rm "$MQ/q"
+}
+
 @test "stat: size is what reading would give, blksize the longest message" {
 	native create q 4 1024
 	[ "$(stat -c '%s %o %b %F' "$MQ/q")" = "0 1024 0 regular empty file" ]
@@ -479,6 +504,52 @@ user.mq.notify_pid="0"'
 	rm "$MQ/q"
 }
 
+@test "what is sent after a discard has returned stays, while others send" {
+	native create q 10 10
+	timeout 60 python3 - "$MQ/q" "$TESTS" <<-'END'
+		import os, signal, sys
+		path, tests = sys.argv[1:]
+		sys.path.insert(0, tests)
+		import native
+		noise = os.fork()
+		if noise == 0:
+		    out = native.mq_open("q", os.O_WRONLY | os.O_NONBLOCK)
+		    while True:
+		        try:
+		            native.mq_send(out, b"noise")
+		        except BlockingIOError:
+		            pass
+		queue = native.mq_open("q", os.O_RDWR | os.O_NONBLOCK)
+		def send(text):
+		    while True:
+		        try:
+		            return native.mq_send(queue, text, 1)
+		        except BlockingIOError:
+		            native.mq_receive(queue)
+		for i in range(500):
+		    os.truncate(path, 0)
+		    send(b"%d" % i)
+		    got = native.mq_receive(queue)
+		    assert got == b"%d" % i, (i, got)
+		os.kill(noise, signal.SIGKILL)
+		os.wait()
+	END
+	rm "$MQ/q"
+}
+
+@test "a discard takes the right to read" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	native create q 2 10 622
+	native send q text
+	run setpriv --reuid 65534 --regid 65534 --clear-groups truncate -s 0 "$MQ/q"
+	[[ $output == *"Permission denied" ]]
+	[ "$(native receive q)" = text ]
+	rm "$MQ/q"
+}
+
 @test "mmap is ENODEV" {
 	echo 0123456789 >"$MQ/q"
 	run python3 - "$MQ/q" <<-'END'
@@ -536,4 +607,14 @@ user.mq.notify_pid="0"'
 	[ "$(grep -c did "$WORK/out")" -le 3 ]
 	[ "$(grep -o 'job .' "$WORK/out")" = $'job 1\njob 2\njob 3' ]
 	rm "$MQ/jobs"
+}
+
+@test "watch sees a message come" {
+	: >"$MQ/q"
+	# It ends when what ls prints has changed.
+	TERM=xterm timeout 60 watch -g -n 0.1 ls -l "$MQ" >"$WORK/seen" 3>&- &
+	eventually grep -q ' q' "$WORK/seen"
+	echo x >"$MQ/q"
+	wait $!
+	rm "$MQ/q"
 }

@@ -27,7 +27,7 @@ teardown() {
 	for view in '' nonsense priority priority= priority=x priority=-1 priority=+1 \
 		priority=32768 priority=1x 'priority= 1' maxmsg=0 msgsize=0 \
 		msgsize=99999999999999999999 drain=1 drain,drain priority=1,priority=2 \
-		drain,nonsense ,drain 'drain,' follow,drain; do
+		drain,nonsense ,drain 'drain,' follow,drain 'drai\n' 'priority=\061'; do
 		run ls "$MQ:$view"
 		echo "$view: $output"
 		[[ $output == *"No such file or directory" ]]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Many who wait, and the ways in which waiting ends.
+# Who waits, and the ways in which waiting ends.
 
 load mount.bash
 
@@ -36,34 +36,6 @@ ends_with() {
 make_full() {
 	native create "$1" 1 10
 	native send "$1" first
-}
-
-@test "200 readers and 200 writers wait, and nobody else has to" {
-	local pids=()
-
-	native create empty 1 10
-	make_full full
-	for _ in {1..200}; do
-		start cat "$MQ/empty"
-		pids+=("$STARTED")
-		append "$MQ/full" x
-		pids+=("$STARTED")
-	done
-	eventually waits "${pids[@]}"
-	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
-	# shellcheck disable=SC2012 # the names are known
-	[ "$(timeout 10 ls -l "$MQ" | grep -c ' root root ')" -eq 2 ]
-	[ "$(timeout 10 stat -c %s "$MQ/full")" -eq 5 ]
-	timeout 10 sh -c ": >'$MQ/other'; echo x >'$SHM/other'; chmod 600 '$MQ/full'"
-	kill -INT "${pids[@]}"
-	for pid in "${pids[@]}"; do
-		ends_with 130 "$pid"
-	done
-	# Nothing of it was sent.
-	[ "$(native receive full)" = first ]
-	run native receive full
-	[ "$output" = EAGAIN ]
-	rm "$MQ"/* "$SHM"/*
 }
 
 @test "Ctrl-C ends a waiting cat" {
@@ -205,119 +177,5 @@ make_full() {
 	kill $reader
 	ends_with 143 $reader
 	[ "$(cat "$MQ/q")" = new ]
-	rm "$MQ/q"
-}
-
-@test "natives and the mount together move every message once" {
-	native create q 10 64
-	timeout 60 python3 - "$TESTS" "$MQ/q" <<-'END'
-		import os, sys
-		sys.path.insert(0, sys.argv[1])
-		import native
-		PER, SENDERS, READERS = 2000, 4, 4
-		path = sys.argv[2]
-
-		def send(n):
-		    if n % 2:
-		        mqd = native.mq_open("q", os.O_WRONLY)
-		        put = lambda data: native.mq_send(mqd, data)
-		    else:
-		        fd = os.open(path, os.O_WRONLY)
-		        put = lambda data: os.write(fd, data)
-		    for i in range(PER):
-		        put(b"%d.%d" % (n, i))
-
-		def receive(n, out):
-		    if n % 2:
-		        mqd = native.mq_open("q", os.O_RDONLY)
-		        get = lambda: native.mq_receive(mqd)
-		    else:
-		        fd = os.open(path, os.O_RDONLY)
-		        get = lambda: os.read(fd, 64)
-		    while (data := get()) != b"stop":
-		        # A queue that is empty for a moment is an end of file.
-		        if data:
-		            os.write(out, data + b"\n")
-
-		def fork(f, *args):
-		    pid = os.fork()
-		    if pid == 0:
-		        try:
-		            f(*args)
-		        finally:
-		            os._exit(0)
-		    return pid
-
-		r, w = os.pipe()
-		collector_r, collector_w = os.pipe()
-		readers = [fork(receive, n, w) for n in range(READERS)]
-		senders = [fork(send, n) for n in range(SENDERS)]
-		os.close(w)
-
-		def stop():
-		    for pid in senders:
-		        os.waitpid(pid, 0)
-		    mqd = native.mq_open("q", os.O_WRONLY)
-		    for _ in readers:
-		        native.mq_send(mqd, b"stop")
-
-		stopper = __import__("threading").Thread(target=stop)
-		stopper.start()
-		got = open(r, "rb").read().split()
-		stopper.join()
-		want = {b"%d.%d" % (n, i) for n in range(SENDERS) for i in range(PER)}
-		assert len(got) == len(want), (len(got), len(want))
-		assert set(got) == want
-	END
-	rm "$MQ/q"
-}
-
-@test "readers killed at random lose at most the message that each was given" {
-	native create q 10 64
-	timeout 60 python3 - "$TESTS" "$MQ/q" <<-'END'
-		import os, random, signal, sys, threading
-		sys.path.insert(0, sys.argv[1])
-		import native
-		N, path = 3000, sys.argv[2]
-		random.seed(1)
-		r, w = os.pipe()
-
-		def reader():
-		    pid = os.fork()
-		    if pid == 0:
-		        os.close(r)
-		        fd = os.open(path, os.O_RDONLY)
-		        while True:
-		            data = os.read(fd, 64)
-		            if data:
-		                os.write(w, data + b"\n")
-		    return pid
-
-		readers = [reader() for _ in range(4)]
-		got, killed = [], 0
-		collector = threading.Thread(
-		    target=lambda: got.extend(open(r, "rb").read().split()))
-		collector.start()
-		mqd = native.mq_open("q", os.O_WRONLY)
-		for i in range(N):
-		    native.mq_send(mqd, b"%d" % i)
-		    if i % 30 == 0:
-		        n = random.randrange(len(readers))
-		        os.kill(readers[n], signal.SIGKILL)
-		        os.waitpid(readers[n], 0)
-		        killed += 1
-		        readers[n] = reader()
-		while native.mq_attr(mqd).curmsgs:
-		    pass
-		for pid in readers:
-		    os.kill(pid, signal.SIGTERM)
-		    os.waitpid(pid, 0)
-		os.close(w)
-		collector.join()
-		assert len(set(got)) == len(got), "a message was read twice"
-		lost = N - len(got)
-		assert lost <= killed + len(readers), (lost, killed)
-		print(f"{killed} readers killed, {lost} messages went with them")
-	END
 	rm "$MQ/q"
 }

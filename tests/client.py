@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the programs in faults.bats share: processes, and waiting for them."""
+import mmap
+import os
+import struct
+import sys
+import time
+
+MNT, SHM, MQ, WORK = (os.environ[n] for n in ("MNT", "SHM", "MQ", "WORK"))
+
+
+def fork(f, *args):
+    """Runs f in a process. What it raises makes join() fail."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            f(*args)
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+    return pid
+
+
+def join(*pids):
+    for pid in pids:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert status == 0, (pid, status)
+
+
+def until(f, *args):
+    """Waits until f is true; fails after 20 seconds."""
+    end = time.monotonic() + 20
+    while not f(*args):
+        assert time.monotonic() < end, ("never true", f, args)
+        time.sleep(0.01)
+
+
+def waits(*pids):
+    """Whether each is in a request of the mount."""
+    return all(open(f"/proc/{pid}/wchan").read() == "request_wait_answer"
+               for pid in pids)
+
+
+def fails(errnos, f, *args):
+    """Asserts that f fails with one of the errnos."""
+    try:
+        f(*args)
+    except OSError as e:
+        assert e.errno in errnos, e
+    else:
+        raise AssertionError(("succeeded", f, args))
+
+
+def say(word):
+    """Tells the shell, or whoever asks said()."""
+    open(f"{WORK}/{word}", "w").close()
+
+
+def said(word):
+    return os.path.exists(f"{WORK}/{word}")
+
+
+def until_said(word):
+    """Yields at an easy pace until it was said."""
+    while not said(word):
+        yield
+        time.sleep(0.001)
+
+
+class Counters:
+    """Numbers that processes share, each its own."""
+
+    def __init__(self, n):
+        self.map = mmap.mmap(-1, 8 * n)
+        self.n = n
+
+    def add(self, i):
+        struct.pack_into("q", self.map, 8 * i, self[i] + 1)
+
+    def __getitem__(self, i):
+        if i >= self.n:
+            raise IndexError(i)
+        return struct.unpack_from("q", self.map, 8 * i)[0]
+
+    def all_grow(self):
+        """Waits until each has grown by ten."""
+        old = [self[i] for i in range(self.n)]
+        until(lambda: all(self[i] > old[i] + 10 for i in range(self.n)))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Two thousand who wait: a thousand to read one queue, the others a hundred queues.
+
+load mount.bash
+
+setup() {
+	CROWDS=()
+	# It writes to memory that is only reserved, and makes that count.
+	unset MALLOC_PERTURB_
+	ipcfs_mount
+	# Small ones, as there may not be many others.
+	view="$MNT/mq:maxmsg=1,msgsize=8"
+	: >"$view/one"
+	for i in {1..50}; do
+		: >"$view/empty$i"
+		echo first >"$view/full$i"
+	done
+}
+
+teardown() {
+	# Who is left of a test that failed.
+	kill -9 -- "${CROWDS[@]/#/-}" 2>/dev/null || true
+	rm -f "$MQ"/*
+	ipcfs_end
+}
+
+# start OUTPUT MODE COUNT FILE...: a crowd in the background; see crowd.c.
+start() {
+	"$PROGRAMS/crowd" "${@:2}" >"$WORK/$1" 3>&- &
+	CROWDS+=($!)
+	eventually grep -qx waiting "$WORK/$1"
+}
+
+start_crowds() {
+	start readers read 1000 "$MQ/one"
+	start others read 10 "$MQ"/empty*
+	start writers write 10 "$MQ"/full*
+	eventually is_idle
+}
+
+await_crowds() {
+	wait "${CROWDS[@]}"
+	CROWDS=()
+}
+
+# moved OUTPUT COUNT: so many of a crowd have read or written.
+moved() {
+	[ "$(grep -cx moved "$WORK/$1")" -eq "$2" ]
+}
+
+# all_end HOW: each one does.
+all_end() {
+	await_crowds
+	[ "$(sort "$WORK"/{readers,others,writers} | uniq -c | sed 's/^ *//')" = \
+		"$(printf '2000 %s\n3 waiting' "$1")" ]
+}
+
+# rss: the daemon's memory, KiB.
+rss() {
+	awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON/status"
+}
+
+# ticks: the time that the daemon has run, in ticks of the system's clock.
+ticks() {
+	awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"
+}
+
+@test "two thousand who wait take little, and nobody else has to" {
+	before=$(rss)
+	start_crowds
+	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
+	# The sanitizers have notes of their own about all memory.
+	grep -q 'lib[at]san' "/proc/$DAEMON/maps" ||
+		[ $(($(rss) - before)) -lt $((2000 * 4)) ]
+	# That nothing happens shows only while time passes.
+	before=$(ticks)
+	sleep 1
+	[ $(($(ticks) - before)) -le 1 ]
+	[ "$(timeout 10 ls "$MQ" | wc -l)" -eq 101 ]
+	[ "$(timeout 10 stat -c %s "$MQ/one" "$MQ"/empty* | sort -u)" = 0 ]
+	[ "$(timeout 10 stat -c %s "$MQ"/full* | sort -u)" = 6 ]
+	timeout 10 sh -c ": >'$view/other'; echo x >'$SHM/other'; chmod 600 '$MQ/full1'"
+	rm "$SHM/other"
+	kill -INT -- "${CROWDS[@]/#/-}"
+	all_end Interrupt
+	# Nothing of it was sent.
+	[ "$(stat -c %s "$MQ"/full* | sort -u)" = 6 ]
+}
+
+@test "a message or room for one ends the wait of one, with two attempts" {
+	start_crowds
+	strace -f -e trace=mq_timedreceive,mq_timedsend -o "$WORK/strace" -p "$DAEMON" \
+		2>"$WORK/strace.log" 3>&- &
+	strace=$!
+	eventually grep -q attached "$WORK/strace.log"
+	for i in {1..10}; do
+		native send one x
+		[ "$(native receive "full$i")" = first ]
+		eventually moved readers "$i"
+		eventually moved writers "$i"
+	done
+	eventually is_idle
+	moved readers 10
+	moved writers 10
+	kill -INT $strace
+	wait $strace || true
+	# The one that succeeds, and the next one's in vain.
+	[ "$(grep -c 'mq_timedreceive(' "$WORK/strace")" -le 20 ]
+	[ "$(grep -c 'mq_timedsend(' "$WORK/strace")" -le 20 ]
+	kill -INT -- "${CROWDS[@]/#/-}"
+	await_crowds
+}
+
+@test "a lazy unmount ends two thousand" {
+	start_crowds
+	umount -l "$MNT"
+	all_end "Transport endpoint is not connected"
+	wait "$DAEMON"
+	ipcfs_start
+}

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# The view "lines": a line is a message.
+# shellcheck disable=SC2002 # cmp would go by the size of a file
+
+load mount.bash
+
+setup() {
+	ipcfs_mount
+}
+
+teardown() {
+	ipcfs_end
+}
+
+# messages: how many wait in q.
+messages() {
+	getfattr --only-values -n user.mq.curmsgs "$MQ/q"
+}
+
+@test "lines: a stream of lines arrives, each once and in order" {
+	: >"$MQ:maxmsg=10,msgsize=64/q"
+	seq 100000 >"$MQ:lines/q" 3>&- &
+	head -n 100000 "$MQ:lines,follow/q" | cmp - <(seq 100000)
+	wait $!
+	# What one write(2) gives may be longer than any request and any message.
+	seq 400000 | dd of="$MQ:lines/q" bs=4M iflag=fullblock conv=notrunc status=none 3>&- &
+	head -n 400000 "$MQ:lines,follow/q" | cmp - <(seq 400000)
+	wait $!
+	rm "$MQ/q"
+}
+
+@test "lines: sent without the newline, read with one" {
+	native create q
+	printf 'one\n\nthree\n' >"$MQ:lines/q"
+	[ "$(messages)" -eq 3 ]
+	[ "$(stat -c %s "$MQ/q")" -eq 8 ]
+	[ "$(stat -c %s "$MQ:lines/q")" -eq 11 ]
+	[ "$(native receive q)" = one ]
+	native send q 'two'$'\n''lines'
+	# One read gives all that it has room for.
+	[ "$(dd if="$MQ:lines/q" bs=100000 count=1 status=none)" = $'\nthree\ntwo\nlines' ]
+	rm "$MQ/q"
+}
+
+@test "lines: any bytes but the newline pass" {
+	: >"$MQ:msgsize=1000,maxmsg=10/q"
+	for i in {0..255}; do
+		# shellcheck disable=SC2059 # that is the byte
+		printf "\\x$(printf %x "$i")"
+	done | tr -d '\n' >"$WORK/bytes"
+	{
+		cat "$WORK/bytes"
+		echo
+		cat "$WORK/bytes"
+		echo
+	} >"$WORK/lines"
+	cat "$WORK/lines" >"$MQ:lines/q"
+	[ "$(messages)" -eq 2 ]
+	cat "$MQ:lines/q" | cmp - "$WORK/lines"
+	rm "$MQ/q"
+}
+
+@test "lines: a line that is too long is refused, what is before it is sent" {
+	: >"$MQ:msgsize=8,maxmsg=10/q"
+	python3 - "$MQ:lines/q" <<-'END'
+		import errno, os, sys
+		fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
+		def write(text):
+		    try:
+		        return os.write(fd, text)
+		    except OSError as e:
+		        return errno.errorcode[e.errno]
+		assert write(b"12345678\nab\n123456789\ncd\n") == 12
+		assert write(b"123456789\ncd\n") == "EMSGSIZE"
+		assert write(b"cd\n123456789") == 3
+		# One that is begun is refused as a whole, and then it is gone.
+		assert write(b"1234") == 4
+		assert write(b"56789\n") == "EMSGSIZE"
+		assert write(b"123456789") == "EMSGSIZE"
+		assert write(b"ef") == 2
+		assert write(b"gh\n") == 3
+		os.close(fd)
+	END
+	[ "$(cat "$MQ:lines/q")" = $'12345678\nab\ncd\nefgh' ]
+	rm "$MQ/q"
+}
+
+@test "lines: a line that is begun ends when its process closes the file" {
+	: >"$MQ:maxmsg=10,msgsize=64/q"
+	python3 - "$MQ" <<-'END'
+		import os, sys
+		mq = sys.argv[1]
+		count = lambda: int(os.getxattr(mq + "/q", "user.mq.curmsgs"))
+		def run(f):
+		    pid = os.fork()
+		    if pid == 0:
+		        f()
+		        os._exit(0)
+		    assert os.waitpid(pid, 0)[1] == 0
+		fd = os.open(mq + ":lines/q", os.O_WRONLY)
+		os.write(fd, b"a line in ")
+		assert count() == 0
+		# A child has its own; the parent's goes on.
+		run(lambda: os.write(fd, b"the child's"))
+		assert count() == 1
+		os.write(fd, b"pieces")
+		assert count() == 1
+		os.write(fd, b"\nrest")
+		assert count() == 2
+		# As does another open file.
+		other = os.open(mq + ":lines/q", os.O_WRONLY)
+		os.write(other, b"other")
+		os.close(other)
+		assert count() == 3
+		os.close(fd)
+		assert count() == 4
+		# A child that is killed has closed it.
+		fd = os.open(mq + ":lines/q", os.O_WRONLY)
+		run(lambda: (os.write(fd, b"last words"), os.execlp("true", "true")))
+		pid = os.fork()
+		if pid == 0:
+		    os.write(fd, b"killed")
+		    os.kill(os.getpid(), 9)
+		os.waitpid(pid, 0)
+		assert count() == 6
+	END
+	[ "$(cat "$MQ:lines/q")" = "the child's
+a line in pieces
+other
+rest
+last words
+killed" ]
+	# A line that was ended leaves nothing to send.
+	echo >"$MQ:lines/q"
+	: >"$MQ:lines/q"
+	[ "$(messages)" -eq 1 ]
+	rm "$MQ/q"
+}
+
+@test "lines: one that is begun waits for room, and who closed the file doesn't" {
+	: >"$MQ:maxmsg=1,msgsize=64/q"
+	echo full >"$MQ:lines/q"
+	timeout 20 printf one >"$MQ:lines/q"
+	timeout 20 printf two >"$MQ:lines/q"
+	[ "$(timeout 20 head -n 3 "$MQ:lines,follow/q")" = $'full\none\ntwo' ]
+	# At the end of the mount it is lost, which the log says.
+	echo full >"$MQ:lines/q"
+	printf lost >"$MQ:lines/q"
+	umount "$MNT"
+	wait "$DAEMON"
+	logged "a queue did not get an unfinished line of 4 bytes"
+	[ "$(native receive q)" = full ]
+	native unlink q
+	ipcfs_start
+}
+
+@test "lines: what a write has sent when it must wait, or is interrupted" {
+	: >"$MQ:maxmsg=2,msgsize=64/q"
+	timeout 60 python3 - "$MQ" <<-'END'
+		import os, signal, sys
+		mq = sys.argv[1]
+		fd = os.open(mq + ":lines/q", os.O_WRONLY | os.O_NONBLOCK)
+		assert os.write(fd, b"1\n2\n3\n4") == 4
+		try:
+		    os.write(fd, b"3\n4")
+		    assert False
+		except BlockingIOError:
+		    pass
+		# What needs no room is taken all the same.
+		assert os.write(fd, b"3") == 1
+		try:
+		    os.write(fd, b"3\n")
+		    assert False
+		except BlockingIOError:
+		    pass
+		for want in b"1", b"2":
+		    reader = os.open(mq + "/q", os.O_RDONLY)
+		    assert os.read(reader, 100) == want
+		    os.close(reader)
+		assert os.write(fd, b"3\n4\n") == 4
+	END
+	[ "$(cat "$MQ:lines/q")" = $'33\n4' ]
+	# It sends two lines, and waits with the third until it is interrupted.
+	python3 - "$MQ:lines/q" >"$WORK/sent" <<-'END' 3>&- &
+		import os, signal, sys
+		signal.signal(signal.SIGUSR1, lambda *_: None)
+		print(os.write(os.open(sys.argv[1], os.O_WRONLY), b"5\n66\n7\n8"))
+	END
+	eventually waits $!
+	kill -USR1 $!
+	wait $!
+	[ "$(cat "$WORK/sent")" -eq 5 ]
+	[ "$(cat "$MQ:lines/q")" = $'5\n66' ]
+	rm "$MQ/q"
+}
+
+@test "lines,prefix: dump and restore" {
+	native create q
+	for n in 3 0 12 3; do
+		echo "of $n" >"$MQ:lines,priority=$n/q"
+	done
+	native send q '' 7
+	cat "$MQ:lines,prefix,drain/q" >"$WORK/dump"
+	[ "$(cat "$WORK/dump")" = $'12 of 12\n7 \n3 of 3\n3 of 3\n0 of 0' ]
+	[ "$(messages)" -eq 0 ]
+	cat "$WORK/dump" >"$MQ:lines,prefix/q"
+	[ "$(native receive q)" = 'of 12' ]
+	cat "$MQ:lines,prefix,drain/q" | cmp - <(tail -n +2 "$WORK/dump")
+	# What has no priority is refused, also at the end.
+	for text in $'1 one\ntwo\n3 three\n' two 99999; do
+		# shellcheck disable=SC2016 # it is the other shell's
+		run sh -c 'printf %s "$1" | dd of="$2" conv=notrunc status=none' - \
+			"$text" "$MQ:lines,prefix/q"
+		echo "$text: $output"
+		[[ $output == *"Invalid argument"* ]]
+	done
+	[ "$(cat "$MQ:lines,drain/q")" = one ]
+	rm "$MQ/q"
+}
+
+@test "prefix: messages of any bytes are dumped and restored one by one" {
+	: >"$MQ:maxmsg=10,msgsize=64/q"
+	python3 - "$MQ" <<-'END'
+		import os, random, sys
+		mq = sys.argv[1]
+		rest = random.Random(1)
+		prefix = os.open(mq + ":prefix,drain/q", os.O_RDWR)
+		def read_all():
+		    return list(iter(lambda: os.read(prefix, 100), b""))
+		messages = [b"%d " % rest.choice((0, 9, 32767)) + rest.randbytes(rest.randrange(65)) for _ in range(10)]
+		for message in messages:
+		    assert os.write(prefix, message) == len(message)
+		# Python's sort keeps the order of equal ones.
+		want = sorted(messages, key=lambda m: -int(m.split(b" ")[0]))
+		dump = read_all()
+		assert dump == want, (dump, want)
+		for message in dump:
+		    os.write(prefix, message)
+		assert read_all() == want
+	END
+	rm "$MQ/q"
+}
