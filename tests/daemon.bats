@@ -77,13 +77,12 @@ ended_well() {
 }
 
 @test "wrong use names the wrong word; exit status 2" {
-	: >"$WORK/file"
 	fails_with 2 'MOUNTPOINT'
 	fails_with 2 "'three'" one two three
 	fails_with 2 '-x' -x "$MNT"
 	fails_with 2 'nonsense' -o ro,nonsense "$MNT"
-	fails_with 2 "$WORK/missing': No such file" "$WORK/missing"
-	fails_with 2 "$WORK/file': not a directory" "$WORK/file"
+	fails_with 2 "'max_user_handles=0'" -o max_user_handles=0 "$MNT"
+	fails_with 2 "'max_user_waiting=5x'" -o max_user_waiting=5x "$MNT"
 	ipcfs_ended 0
 }
 
@@ -157,6 +156,72 @@ if os.fork() == 0:
 	rm "$MQ/q"
 	umount "$MNT" /usr/local/sbin
 	ipcfs_ended 0
+}
+
+@test "options that only mount(8) and fstab(5) know are taken; the last of ro, rw counts" {
+	ipcfs_start -o defaults,auto,noauto,user,user=me,nouser,users,owner,group \
+		-o nofail,_netdev,atime,relatime,diratime,comment=a -o x-systemd.automount,X-mount.mkdir=700
+	umount "$MNT"
+	wait "$DAEMON"
+	for options in -r -orw,ro; do
+		ipcfs_start $options
+		run touch "$SHM/a"
+		[[ $output == *"Read-only file system" ]]
+		umount "$MNT"
+		wait "$DAEMON"
+	done
+	native create q
+	native send q message
+	ipcfs_start -o ro,rw
+	[ "$(cat "$MQ/q")" = message ]
+	rm "$MQ/q"
+	umount "$MNT"
+	ended_well
+}
+
+@test "as mount.ipcfs it is called as mount(8) calls its helpers" {
+	ln -s "$IPCFS" "$WORK/mount.ipcfs"
+	"$WORK/mount.ipcfs" ipcfs "$MNT" -s -n -v -o rw,noexec -t fuse.ipcfs 3>&-
+	grep " $MNT fuse.ipcfs rw,nosuid,nodev,noexec," /proc/self/mounts
+	umount "$MNT"
+	# -f is to fake it.
+	"$WORK/mount.ipcfs" ipcfs "$MNT" -f -o rw
+	not is_mounted
+	IPCFS=$WORK/mount.ipcfs fails_with 2 nonsense ipcfs "$MNT" -f -o nonsense
+	# -N is the mount namespace of somebody else.
+	mkfifo "$WORK/fifo"
+	unshare --mount cat "$WORK/fifo" 3>&- &
+	other=$!
+	has_own_namespace() {
+		[ "$(readlink "/proc/$other/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]
+	}
+	eventually has_own_namespace
+	"$WORK/mount.ipcfs" ipcfs "$MNT" -N "/proc/$other/ns/mnt" 3>&-
+	not is_mounted
+	grep " $MNT fuse.ipcfs " "/proc/$other/mounts"
+	nsenter --mount="/proc/$other/ns/mnt" umount "$MNT"
+	: >"$WORK/fifo"
+	wait $other
+	IPCFS=$WORK/mount.ipcfs fails_with 2 "mount namespace" ipcfs "$MNT" -N "$LOG"
+	ipcfs_ended 0
+}
+
+@test "the service manager is told when it serves, and when it ends" {
+	for socket in "$WORK/socket" "@$WORK/socket"; do
+		python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1].replace("@", "\0"))
+s.settimeout(20)
+print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&- &
+		receiver=$!
+		eventually grep -q " $socket$" /proc/net/unix
+		NOTIFY_SOCKET=$socket ipcfs_start
+		umount "$MNT"
+		wait "$DAEMON"
+		wait $receiver
+		[ "$(cat "$WORK/states")" = "READY=1 STOPPING=1" ]
+	done
+	ended_well
 }
 
 @test "SIGTERM and SIGINT with waiters: they get an error, the exit status is 0" {
@@ -280,9 +345,71 @@ if os.fork() == 0:
 	ended_well
 }
 
-# as_user COMMAND ARG...: as an ordinary user, nobody.
-as_user() {
-	setpriv --reuid 65534 --regid 65534 --clear-groups env -C "$WORK" "$@"
+# capabilities NUMBER...: those of them that this shell has, as /proc shows them.
+capabilities() {
+	local n mask=0 ours
+
+	ours=0x$(awk '/^CapPrm:/ { print $2 }' /proc/self/status)
+	for n; do
+		mask=$((mask | 1 << n))
+	done
+	printf '%016x\n' $((mask & ours))
+}
+
+@test "root's daemon keeps the capabilities that it needs, in all its threads" {
+	ipcfs_start
+	# CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETGID, SETUID, SYS_PTRACE, SYS_ADMIN,
+	# SYS_RESOURCE, SETFCAP
+	local mask none=0000000000000000 task
+
+	mask=$(capabilities 0 1 3 4 6 7 19 21 24 31)
+	for task in "/proc/$DAEMON/task"/*; do
+		[ "$(grep -E '^(Cap|NoNewPrivs)' "$task/status" | cut -f2 | xargs)" = \
+			"$none $mask $mask $none $none 1" ]
+	done
+	umount "$MNT"
+	ended_well
+}
+
+@test "an idle daemon has just the descriptors that it needs" {
+	exec 9</etc/passwd
+	"$IPCFS" "$MNT"
+	local pid
+
+	pid=$(pgrep -x "$(basename "$IPCFS")")
+	stat "$SHM" "$MQ" >/dev/null
+	[ "$(readlink "/proc/$pid/fd"/* | sed "s,/proc/$pid,/proc/self," | LC_ALL=C sort)" = "/
+/dev/fuse
+/dev/null
+/dev/null
+/dev/null
+/dev/shm
+/proc/self/mountinfo
+anon_inode:[eventfd]
+anon_inode:[eventfd]
+anon_inode:[eventpoll]
+anon_inode:[timerfd]" ]
+	exec 9<&-
+	umount "$MNT"
+	eventually not kill -0 "$pid"
+	ipcfs_ended 0
+}
+
+@test "started without stdin, stdout and stderr" {
+	for background in true false; do
+		if $background; then
+			"$IPCFS" "$MNT" 3>&- <&- >&- 2>&-
+		else
+			"$IPCFS" -f "$MNT" 3>&- <&- >&- 2>&- &
+			eventually is_served
+		fi
+		echo text >"$SHM/a"
+		[ "$(cat "$SHM/a")" = text ]
+		rm "$SHM/a"
+		umount "$MNT"
+	done
+	wait
+	ipcfs_ended 0
 }
 
 @test "an ordinary user mounts through fusermount3" {
@@ -318,7 +445,15 @@ as_user() {
 	native unlink roots
 	rm /dev/shm/roots
 	as_user fusermount3 -u "$MNT"
+	wait "$DAEMON"
+	# The daemon itself, when told to end, needs fusermount3 as well.
+	as_user "$WORK/daemon" "$MNT" 3>&-
+	is_mounted
+	as_user pkill -x daemon
+	eventually not is_mounted
 	eventually umount /dev/fuse
+	logged 'passthrough needs root'
+	logged 'mq/ lists only queues opened there'
 	ended_well
 }
 
@@ -351,10 +486,11 @@ as_user() {
 	wait "$DAEMON"
 	umount -l /dev
 	umount "$WORK/dev/null" "$WORK/dev/shm" "$WORK/dev/mqueue"
+	logged 'passthrough needs root'
 	ended_well
 }
 
-@test "where backing files are refused data goes through the daemon" {
+@test "where backing files are refused, -V and a line at the start say so" {
 	# The root of a user namespace is not the system's.
 	# shellcheck disable=SC2016 # it is the other shell's
 	run unshare --map-root-user --mount sh -c '
@@ -363,9 +499,10 @@ as_user() {
 		echo one >"$2/shm/a" && echo two >"$2/shm/b" && cat "$2/shm/a" "$2/shm/b"
 		rm "$2/shm/a" "$2/shm/b"
 		umount "$2"
-		wait' - "$IPCFS" "$MNT" "$LOG"
-	[ "$output" = $'one\ntwo' ]
-	[ "$(cat "$LOG")" = "ipcfs: passthrough is off" ]
-	: >"$LOG"
+		wait
+		"$1" -V' - "$IPCFS" "$MNT" "$LOG"
+	[[ $output == $'one\ntwo\n'*'shared mmap: no: needs root and Linux 6.9' ]]
+	logged 'passthrough needs root'
+	[ -d /dev/mqueue ] || logged 'mq/ lists only queues opened there'
 	ipcfs_ended 0
 }

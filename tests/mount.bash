@@ -9,8 +9,11 @@
 #   MNT     the mount point          MQ, SHM   its two directories
 #   NATIVE  native queues as files   DAEMON    the daemon's pid
 #   LOG     what the daemon printed
+# PROGRAMS is where the tests' own are built.
 
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # for those that source this
+PROGRAMS=$(dirname "$IPCFS")/../tests
 
 # native COMMAND ARG...: POSIX IPC without the mount; see native.py.
 native() {
@@ -87,7 +90,15 @@ has_fds() {
 
 # All threads of the daemon sleep: what it was sent has been dealt with.
 is_idle() {
-	! grep -hE '^State:' "/proc/$DAEMON/task/"*/status | grep -qv sleeping
+	local task
+
+	! grep -hE '^State:' "/proc/$DAEMON/task/"*/status | grep -qv sleeping ||
+		return 1
+	# They may sleep elsewhere, too: for a lock.
+	for task in "/proc/$DAEMON/task/"*; do
+		[ "$(<"$task/comm")" != fuse_worker ] ||
+			[ "$(<"$task/wchan")" = fuse_dev_do_read ] || return 1
+	done
 }
 
 # waits PID...: each is in a request of the mount, and the daemon has it.
@@ -137,4 +148,9 @@ ipcfs_ended() {
 	not is_mounted
 	umount "$NATIVE"
 	rm -r "$WORK"
+}
+
+# as_user COMMAND ARG...: as an ordinary user, nobody.
+as_user() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups env -C "$WORK" "$@"
 }

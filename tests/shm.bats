@@ -163,6 +163,89 @@ teardown() {
 	rm -r /dev/shm/{object,sem.name,.hidden,fifo,dir,link,null}
 }
 
+@test "what isn't an object is not opened, followed or changed by its name" {
+	timeout 60 python3 - "$SHM" "$WORK" <<-'END'
+		import ctypes, os, shutil, stat, sys
+		from errno import *
+		shm, work = sys.argv[1:]
+		libc = ctypes.CDLL(None, use_errno=True)
+		secret, missing = work + "/secret", work + "/missing"
+		fd = os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600)
+		os.write(fd, b"secret")
+		CREAT, TRUNC, EXCL = os.O_CREAT, os.O_TRUNC, os.O_EXCL
+
+		def exchange(path):
+		    if libc.renameat2(-100, b"%s/object" % shm.encode(), -100, path.encode(), 2):
+		        raise OSError(ctypes.get_errno(), path)
+
+		def outcome(call, *args):
+		    try:
+		        call(*args)
+		        return 0
+		    except OSError as e:
+		        return e.errno
+
+		kinds = {
+		    "fifo": os.mkfifo,
+		    "directory": os.mkdir,
+		    "link": lambda path: os.symlink(secret, path),
+		    "dangling link": lambda path: os.symlink(missing, path),
+		    "device": lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
+		    "socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o666),
+		}
+		operations = [
+		    (ENOENT, os.open, flags) for flags in (
+		        os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDONLY | CREAT,
+		        os.O_WRONLY | CREAT | TRUNC, os.O_RDWR | CREAT, os.O_RDWR | TRUNC)
+		] + [
+		    (EEXIST, os.open, os.O_RDWR | CREAT | EXCL),
+		    (EEXIST, os.mknod, 0o666),
+		    (ENOENT, os.stat),
+		    (ENOENT, os.chmod, 0o777),
+		    (ENOENT, os.chown, 1, 1),
+		    (ENOENT, os.utime),
+		    (ENOENT, os.truncate, 0),
+		    (ENOENT, os.setxattr, "user.a", b"x"),
+		    (ENOENT, os.unlink),
+		    (ENOENT, os.rename, shm + "/object2"),
+		    (ENOENT, exchange),
+		    (EPERM, lambda path: os.link(shm + "/object", path)),
+		]
+		os.close(os.open(shm + "/object", CREAT))
+		for kind, make in kinds.items():
+		    native = "/dev/shm/" + kind
+		    make(native)
+		    before = os.lstat(native), os.stat(secret)
+		    for want, call, *args in operations:
+		        got = outcome(call, shm + "/" + kind, *args)
+		        assert got == want, (kind, call, args, os.strerror(got))
+		    assert (os.lstat(native), os.stat(secret)) == before
+		    assert open(secret).read() == "secret"
+		    assert not os.path.exists(missing)
+		    assert sorted(os.listdir("/dev/shm")) == sorted([kind, "object"])
+		    assert os.listdir(shm) == ["object"]
+		    os.rmdir(native) if kind == "directory" else os.unlink(native)
+		os.unlink(shm + "/object")
+	END
+}
+
+@test "an object with two names is one, and keeps the other" {
+	native shm-create a text
+	ln /dev/shm/a /dev/shm/b
+	[ "$(stat -c '%h %i' "$SHM/a")" = "$(stat -c '%h %i' "$SHM/b")" ]
+	exec 5<"$SHM/a" 6<"$SHM/b"
+	chmod 640 "$SHM/b"
+	[ "$(stat -c %a "$SHM/a")" = 640 ]
+	rm "$SHM/a"
+	[ "$(stat -Lc '%h' /proc/self/fd/5)" -eq 1 ]
+	[ "$(cat "$SHM/b")" = text ]
+	mv /dev/shm/b /dev/shm/c
+	[ "$(cat "$SHM/c" /proc/self/fd/5 /proc/self/fd/6)" = texttexttext ]
+	not stat "$SHM/b"
+	exec 5<&- 6<&-
+	rm "$SHM/c"
+}
+
 @test "ls -a shows the directory and its parent" {
 	[ "$(ls -a "$SHM")" = $'.\n..' ]
 	[ "$(ls -a "$MNT")" = $'.\n..\nmq\nshm' ]
@@ -182,9 +265,10 @@ teardown() {
 # (100,000) times. Each object holds its inode number. A call must succeed or be
 # ENOENT, and what is read be that of the object which fstat names.
 race() {
-	timeout 120 python3 - "$SHM" "$1" <<-'END'
-		import errno, os, sys
-		shm, change = sys.argv[1:]
+	echo 0 >"$WORK/secret"
+	timeout 120 python3 - "$SHM" "$1" "$WORK/secret" <<-'END'
+		import errno, os, stat, sys
+		shm, change, secret = sys.argv[1:]
 		path = shm + "/n"
 		N = int(os.environ.get("ROUNDS", 100000))
 
@@ -193,7 +277,14 @@ race() {
 		    os.write(fd, b"%d" % os.fstat(fd).st_ino)
 		    os.close(fd)
 
+		others = [
+		    os.mkfifo,
+		    lambda path: os.symlink(secret, path),
+		    lambda path: os.mknod(path, stat.S_IFSOCK | 0o666),
+		    lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
+		]
 		put("n")
+		before = os.stat(secret)
 		pid = os.fork()
 		if pid == 0:
 		    while os.getppid() != 1:
@@ -201,13 +292,17 @@ race() {
 		        if change == "unlink":
 		            os.unlink("/dev/shm/n")
 		        os.rename("/dev/shm/new", "/dev/shm/n")
+		        if change == "other":
+		            others.append(others.pop(0))
+		            others[0]("/dev/shm/new")
+		            os.rename("/dev/shm/new", "/dev/shm/n")
 		bad, good, gone = [], 0, 0
 		for i in range(N):
 		    try:
 		        if i % 4 == 3:
-		            os.stat(path)
+		            os.chmod(path, 0o640) if i % 8 == 7 else os.stat(path)
 		        else:
-		            fd = os.open(path, os.O_RDONLY)
+		            fd = os.open(path, os.O_RDWR if i % 2 else os.O_RDONLY)
 		            data = os.read(fd, 100)
 		            st = os.fstat(fd)
 		            os.close(fd)
@@ -221,7 +316,8 @@ race() {
 		os.kill(pid, 9)
 		os.waitpid(pid, 0)
 		assert not bad, (len(bad), bad[:5])
-		assert good > N / 4
+		assert good > N / 20
+		assert os.stat(secret) == before
 		print(f"{good} found, {gone} gone")
 	END
 	rm -f /dev/shm/n /dev/shm/new
@@ -233,6 +329,10 @@ race() {
 
 @test "uses of a name that others remove and make all the time" {
 	race unlink
+}
+
+@test "uses of a name that is an object's and something else's in turn" {
+	race other
 }
 
 @test "the listing stays whole while objects come and go" {
