@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# What is in the way of mounting, or of a part of it, is said on one line with the
+# command that mends it; and does mend it.
+
+load mount.bash
+
+# What an ordinary user needs: a /dev/fuse for all, a way to the daemon and to a
+# mount point that is theirs.
+setup() {
+	ipcfs_prepare
+	mkdir "$WORK/dev" "$WORK/dev/shm" "$WORK/dev/mqueue"
+	touch "$WORK/dev/null"
+	mknod -m 666 "$WORK/dev/fuse" c 10 229
+	mount --bind /dev/null "$WORK/dev/null"
+	mount --bind /dev/shm "$WORK/dev/shm"
+	mount --rbind "$WORK/dev" /dev
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	chown 65534:65534 "$MNT"
+	cp "$IPCFS" "$WORK/daemon"
+	IPCFS=$WORK/daemon
+}
+
+finish() {
+	umount -l /dev
+	umount "$WORK/dev/null" "$WORK/dev/shm"
+	ipcfs_ended 0
+}
+
+# says STATUS WHO LINE ARG...: WHO is root, or as_user. It is all that is said.
+says() {
+	local want=$1 who=$2 line=$3
+
+	shift 3
+	[ "$who" != root ] || who=
+	run $who timeout 10 "$IPCFS" "$@" 3>&-
+	echo "$status: $output"
+	[ "$status" -eq "$want" ]
+	[ "$output" = "ipcfs: $line" ]
+}
+
+# mended: the command that was said, but for sudo, is given.
+mended() {
+	local command=${output##*; mend it with: }
+
+	eval "${command//sudo /}"
+}
+
+mounts() {
+	"$@" "$IPCFS" "$MNT" 3>&- >"$LOG" 2>&1
+	is_mounted
+	umount "$MNT"
+	# What works in part is not for these to look at.
+	: >"$LOG"
+}
+
+@test "no mount point" {
+	rmdir "$MNT"
+	for who in root as_user; do
+		says 2 $who "$MNT: no such directory; mend it with: mkdir -p '$MNT'" "$MNT"
+	done
+	mended
+	mounts
+	finish
+}
+
+@test "not a directory, or out of reach" {
+	: >"$WORK/file"
+	says 2 root "$WORK/file: Not a directory; mend it with: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/file"
+	mkdir -m 700 "$WORK/closed" "$WORK/closed/in"
+	says 2 as_user "$WORK/closed/in: Permission denied; mend it with: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/closed/in"
+	finish
+}
+
+@test "files in the directory are hidden, which mount(8) doesn't say either" {
+	: >"$MNT/file"
+	run "$IPCFS" "$MNT" 3>&-
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	umount "$MNT"
+	[ -e "$MNT/file" ]
+	finish
+}
+
+@test "another file system is hidden, which is said" {
+	mount -t tmpfs tmpfs "$MNT"
+	: >"$MNT/file"
+	says 0 root "$MNT: hides the tmpfs that is mounted there; see it again with: umount '$MNT'" "$MNT"
+	is_mounted
+	umount "$MNT"
+	[ -e "$MNT/file" ]
+	umount "$MNT"
+	finish
+}
+
+@test "an ipcfs is there already" {
+	# Its owner's alone, so that others are not told that it lives.
+	"$IPCFS" "$MNT" 3>&-
+	says 2 root "$MNT: fuse.ipcfs is mounted there already; mend it with: umount '$MNT'" "$MNT"
+	says 2 as_user "$MNT: fuse.ipcfs is mounted there already; mend it with: sudo umount '$MNT'" "$MNT"
+	[ -d "$SHM" ]
+	mended
+	not is_mounted
+	mounts
+	finish
+}
+
+@test "an ipcfs that another mount hides is in nobody's way" {
+	mkdir "$WORK/above" "$WORK/above/mnt"
+	"$IPCFS" "$WORK/above/mnt" 3>&-
+	mount -t tmpfs tmpfs "$WORK/above"
+	mkdir "$WORK/above/mnt"
+	MNT=$WORK/above/mnt mounts
+	umount "$WORK/above"
+	umount "$WORK/above/mnt"
+	finish
+}
+
+@test "a dead mount that is not ours to replace" {
+	for type in ipcfs other; do
+		"$IPCFS" -f -o allow_other,subtype=$type "$MNT" 3>&- &
+		daemon=$!
+		eventually test -d "$SHM"
+		kill -9 $daemon
+		not wait $daemon
+		says 2 as_user "$MNT: a dead fuse.$type is mounted there; mend it with: sudo umount -l '$MNT'" "$MNT"
+		[ $type = ipcfs ] ||
+			says 2 root "$MNT: a dead fuse.$type is mounted there; mend it with: umount -l '$MNT'" "$MNT"
+		mended
+		mounts
+	done
+	finish
+}
+
+@test "no /dev/fuse" {
+	mv /dev/fuse /dev/away
+	says 1 root "/dev/fuse: not there: No such file or directory; mend it with: modprobe fuse, or for a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ..." "$MNT"
+	says 1 as_user "/dev/fuse: not there: No such file or directory; mend it with: sudo modprobe fuse, or for a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ..." "$MNT"
+	finish
+}
+
+@test "a /dev/fuse that isn't for all" {
+	chmod 600 /dev/fuse
+	says 1 as_user "/dev/fuse: can't be opened: Permission denied; mend it with: sudo chmod 666 /dev/fuse" "$MNT"
+	mended
+	mounts as_user
+	finish
+}
+
+@test "nobody may mount, as in a container" {
+	for id in 0 65534; do
+		run setpriv --reuid $id --regid $id --clear-groups --bounding-set -sys_admin "$IPCFS" "$MNT"
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[ "$output" = "ipcfs: $MNT: nobody may mount in this container or service; mend it with: docker run --cap-add SYS_ADMIN --device /dev/fuse ..." ]
+	done
+	finish
+}
+
+@test "no fusermount3 for an ordinary user" {
+	program=$(command -v fusermount3)
+	mount --bind /dev/null "$program"
+	says 1 as_user "$MNT: an ordinary user mounts through fusermount3, which is not there; mend it with: sudo apt install fuse3" "$MNT"
+	mounts
+	umount "$program"
+	mounts as_user
+	finish
+}
+
+@test "a directory that isn't the ordinary user's" {
+	mkdir "$WORK/roots"
+	mkdir -m 1777 "$WORK/sticky"
+	for dir in roots sticky; do
+		says 1 as_user "$WORK/$dir: an ordinary user mounts on directories of their own only; mend it with: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/$dir"
+	done
+	mounts as_user
+	finish
+}
+
+@test "allow_other is for root to allow" {
+	grep -v '^user_allow_other' /etc/fuse.conf >"$WORK/conf" || true
+	mount --bind "$WORK/conf" /etc/fuse.conf
+	says 1 as_user "$MNT: allow_other is root's, unless /etc/fuse.conf says otherwise; mend it with: echo user_allow_other | sudo tee -a /etc/fuse.conf" -o allow_other "$MNT"
+	mended
+	as_user "$IPCFS" -o allow_other "$MNT" 3>&- 2>/dev/null
+	ls "$MNT"
+	umount "$MNT" /etc/fuse.conf
+	finish
+}
+
+# starts_saying PART... -- COMMAND ARG...: on that command's mount one line says
+# each, and there is no other.
+starts_saying() {
+	local parts=()
+
+	while [ "$1" != -- ]; do
+		parts+=("$1")
+		shift
+	done
+	shift
+	"$@" "$IPCFS" "$MNT" 3>&- >"$LOG" 2>&1
+	umount "$MNT"
+	cat "$LOG"
+	[ "$(wc -l <"$LOG")" -eq ${#parts[@]} ]
+	for part in "${parts[@]}"; do
+		logged "$part"
+	done
+	[ ! -s "$LOG" ]
+}
+
+mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough needs root and Linux 6.9'
+
+@test "what works only in part" {
+	listed='mq/ lists only queues opened there; for all, run as root, or: sudo mkdir -p /dev/mqueue && sudo mount -t mqueue mqueue /dev/mqueue'
+	starts_saying -- env
+	starts_saying "$mapped" "$listed" -- as_user
+	mount -t mqueue mqueue /dev/mqueue
+	starts_saying "$mapped" -- as_user
+	umount /dev/mqueue
+	finish
+}
+
+@test "a low limit on what queues may take: the hard one counts for root, else the soft one" {
+	mount -t mqueue mqueue /dev/mqueue
+	few='all queues of a user may take 1000 bytes; for the usual 819200: ulimit -q 819200'
+	starts_saying -- prlimit --msgqueue=1000:819200
+	starts_saying "$few" -- prlimit --msgqueue=1000:1000 setpriv --bounding-set -sys_resource
+	starts_saying "$mapped" "$few" -- as_user prlimit --msgqueue=1000:819200
+	umount /dev/mqueue
+	finish
+}
+
+@test "a kernel without message queues" {
+	# mq_open(2) is not there: a filter of system calls, seccomp(2), says so.
+	cat >"$WORK/without" <<-'END'
+		import ctypes, errno, os, struct, sys
+		number = {"x86_64": 240, "aarch64": 180}[os.uname().machine]
+		code = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50000 | errno.ENOSYS), (6, 0, 0, 0x7fff0000)]
+		text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
+		filter = ctypes.create_string_buffer(struct.pack("HP", len(code), ctypes.addressof(text)))
+		PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+		assert ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter) == 0
+		os.execvp(sys.argv[1], sys.argv[1:])
+	END
+	starts_saying 'mq/ is of no use: this kernel has no message queues (CONFIG_POSIX_MQUEUE)' -- python3 "$WORK/without"
+	finish
+}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# The Debian package, from its source to its end.
+
+load mount.bash
+load system.bash
+
+PACKAGE=$TESTS/../scripts/package
+
+setup_file() {
+	own_system /usr /etc /var
+	mount -t tmpfs tmpfs /mnt
+}
+
+setup() {
+	ipcfs_prepare
+	MNT=/mnt/ipc SHM=/mnt/ipc/shm
+	mkdir -p "$MNT"
+}
+
+# content DIRECTORY: its files, and where links lead. Pages are compressed, and the
+# documents are Debian's own.
+content() {
+	(cd "$1" && find . ! -type d ! -path './usr/share/doc/*' -printf '%p %l\n') |
+		sed 's/\.gz\>//g' | sort
+}
+
+@test "an argument is an error of usage" {
+	run "$PACKAGE" nonsense
+	[ "$status" -eq 2 ]
+	[[ $output == *"'nonsense' is not understood; usage: "* ]]
+	ipcfs_ended 0
+}
+
+@test "it is made, with what meson installs, and used, and leaves nothing behind" {
+	# From any folder.
+	cd /
+	"$PACKAGE" >"$WORK/out" 2>"$WORK/err" || {
+		cat "$WORK/out" "$WORK/err"
+		return 1
+	}
+	not grep -E '^E:' "$WORK/out"
+	deb=$(tail -n1 "$WORK/out")
+	[[ $deb == */build-package/ipcfs_*_"$(dpkg --print-architecture)".deb ]]
+
+	dpkg-deb -x "$deb" "$WORK/packaged"
+	DESTDIR=$WORK/stage meson install -C "$BUILD" --no-rebuild --quiet
+	diff <(content "$WORK/packaged") <(content "$WORK/stage")
+
+	dpkg -i "$deb"
+	dpkg -s ipcfs | grep -x 'Status: install ok installed'
+	[ "$(dpkg-query -Wf '${Version}' ipcfs)" = "$(ipcfs -V | sed -n '1s/.* //p')" ]
+	# To mount it for all users is for the administrator to enable.
+	[ -z "$(find /etc/systemd -name 'ipcfs*')" ]
+	mount -t ipcfs ipcfs "$MNT" 3>&-
+	is_mounted
+	echo text >"$MNT/mq/jobs"
+	[ "$(cat "$MNT/mq/jobs")" = text ]
+	rm "$MNT/mq/jobs"
+	echo text >"$SHM/a"
+	[ "$(cat /dev/shm/a)" = text ]
+	rm "$SHM/a"
+	umount "$MNT"
+
+	dpkg -r ipcfs
+	dpkg -P ipcfs
+	not dpkg -s ipcfs
+	# dpkg's own notes and caches are all that was written.
+	diff /dev/null <(find "$UPPER" ! -type d | grep -vE "^$UPPER/var/(lib/dpkg|log|cache)/")
+	[ -z "$(find "$UPPER" -name '*ipcfs*')" ]
+	ipcfs_ended 0
+}

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# The units, with systemd itself; see boot.
+
+load mount.bash
+load system.bash
+
+setup_file() {
+	local target
+
+	unshare --mount --cgroup mount -t cgroup2 cgroup2 /sys/fs/cgroup ||
+		skip 'there are no control groups'
+	own_system /usr /etc
+	mount -t tmpfs tmpfs /mnt
+	mkdir /mnt/auto
+	echo 'ipcfs /mnt/auto ipcfs allow_other,x-systemd.automount 0 0' >/etc/fstab
+	meson install -C "$BUILD" --no-rebuild --quiet
+
+	mkdir -p /run/units/service.d
+	for target in basic sysinit shutdown local-fs local-fs-pre remote-fs umount; do
+		printf '[Unit]\nDefaultDependencies=no\n' >"/run/units/$target.target"
+	done
+	# There is no journal.
+	printf '[Service]\nStandardError=append:/run/log\n' >/run/units/service.d/log.conf
+	: >/run/log
+	cp "$(pkg-config --variable=systemdsystemunitdir systemd)"/ipcfs*.service /run/units
+	"$TESTS/boot" /run/units >/dev/null 2>&1 3>&- &
+	echo $! >/run/pid
+	disown
+	eventually is_up
+}
+
+teardown() {
+	cat /run/log
+}
+
+teardown_file() {
+	kill -KILL "$(</run/pid)"
+}
+
+# inside COMMAND ARG...: in the container.
+inside() {
+	nsenter --target "$(pgrep -P "$(</run/pid)")" --mount --pid --cgroup "$@"
+}
+
+is_up() {
+	[[ $(inside systemctl is-system-running 2>/dev/null) == running ]]
+}
+
+# is UNIT PROPERTY VALUE
+is() {
+	[ "$(inside systemctl show --value -p "$2" "$1")" = "$3" ]
+}
+
+@test "systemd has nothing to say against the units" {
+	run systemd-analyze verify --man=no ipcfs.service ipcfs@1.service
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "ipcfs.service mounts it for all, and no call that it makes is refused" {
+	inside systemctl start ipcfs
+	inside grep '^ipcfs /mnt/ipc fuse.ipcfs .*,allow_other ' /proc/self/mounts
+	export MNT=/mnt/ipc NATIVE=/dev/mqueue IPCFS_OPTIONS=-oallow_other ROUNDS=1000
+	inside "$BUILD/tests/model"
+	inside "$BUILD/tests/rights"
+}
+
+@test "killed, it comes back" {
+	inside systemctl start ipcfs
+	inside touch /mnt/ipc/shm/a
+	inside systemctl kill -s KILL ipcfs
+	is_back() { is ipcfs NRestarts 1 && is ipcfs ActiveState active; }
+	eventually is_back
+	inside rm /mnt/ipc/shm/a
+	[ "$(inside grep -c ' /mnt/ipc ' /proc/self/mounts)" -eq 1 ]
+}
+
+@test "stopped, it is unmounted, and that was a success" {
+	inside systemctl start ipcfs
+	inside systemctl stop ipcfs
+	not inside grep ' /mnt/ipc ' /proc/self/mounts
+	is ipcfs Result success
+	is ipcfs ActiveState inactive
+}
+
+@test "ipcfs@PID.service shows the objects of that process" {
+	# shellcheck disable=SC2016 # it is the other shell's
+	inside unshare --ipc --mount sh -c 'mount -t tmpfs tmpfs /dev/shm
+		echo theirs >/dev/shm/a
+		echo $$ >/run/target
+		exec sleep infinity' 3>&- &
+	eventually test -s /run/target
+	target=$(</run/target)
+	inside systemctl start "ipcfs@$target"
+	[ "$(inside cat "/run/ipcfs/$target/shm/a")" = theirs ]
+	inside touch "/run/ipcfs/$target/mq/q"
+	[ "$(inside nsenter --target "$target" --ipc "$TESTS/native.py" unlink q; echo $?)" = 0 ]
+	inside systemctl stop "ipcfs@$target"
+	not inside grep "/run/ipcfs/$target" /proc/self/mounts
+	inside kill "$target"
+	not wait $!
+}
+
+@test "a line of /etc/fstab with x-systemd.automount" {
+	not inside grep fuse.ipcfs /proc/self/mounts
+	inside ls /mnt/auto/shm
+	inside grep '^ipcfs /mnt/auto fuse.ipcfs ' /proc/self/mounts
+	is mnt-auto.mount ActiveState active
+	inside systemctl stop mnt-auto.mount
+	is mnt-auto.mount Result success
+	eventually not pgrep -x mount.ipcfs
+}
