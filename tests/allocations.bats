@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Memory that the daemon can't get.
+
+load mount.bash
+
+@test "each allocation fails once on each path to it" {
+	ipcfs_prepare
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	# The program is the daemon, with allocations that can fail.
+	export WORK FAULTS=$WORK/faults IPCFS=$PROGRAMS/ipcfs_allocations
+	export PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1
+	python3 "$TESTS/allocations.py" >&3
+	is_empty /dev/shm
+	is_empty "$NATIVE"
+	umount "$NATIVE"
+}
