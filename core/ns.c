@@ -30,6 +30,9 @@
 #define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
 #endif
 
+/* How often a path is resolved that others may keep from being so. */
+#define TRIES 1000
+
 static int mount_detached(int *ret_fd)
 {
 	_cleanup_close_ int fs = fsopen("mqueue", FSOPEN_CLOEXEC);
@@ -107,10 +110,19 @@ static int open_shm_below(int root, int *ret_fd)
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	_cleanup_close_ int fd =
-		(int)syscall(SYS_openat2, root, "dev/shm", &how, sizeof(how));
+	_cleanup_close_ int fd = -1;
 	struct statfs sf;
 
+	/*
+	 * EAGAIN: something was renamed or mounted, anywhere in the system, while
+	 * a ".." was followed.
+	 */
+	for (int tries = 0; tries < TRIES && fd < 0; tries++) {
+		fd = (int)syscall(SYS_openat2, root, "dev/shm", &how,
+				  sizeof(how));
+		if (fd < 0 && errno != EAGAIN)
+			break;
+	}
 	if (fd < 0 || fstatfs(fd, &sf) < 0)
 		return -errno;
 	if (sf.f_type != TMPFS_MAGIC)

@@ -49,6 +49,7 @@ int core_ns_new(struct core_ns **ret);
  *   -EPERM    the caller may not enter: it takes CAP_SYS_ADMIN in both
  *   -ENOENT   it has no /dev/shm; -ENOTDIR, -ELOOP: or none that leads to one
  *   -ENODEV   its /dev/shm is not a tmpfs
+ *   -EAGAIN   the way there was changed all the time
  *   -EMFILE, -ENFILE, -ENOMEM
  *
  * Source: setns(2), ipc_namespaces(7), proc_pid_ns(5), proc_pid_root(5).
