@@ -5,7 +5,7 @@
  * with the same errno, having seen the same, leaving the same. Run by on_mount,
  * with -o allow_other.
  *
- * ROUNDS (100,000) is about how many cells of a matrix are compared, if it has
+ * ROUNDS (50,000) is about how many cells of a matrix are compared, if it has
  * more: always the same ones, picked by chance.
  *
  * Left out is what FUSE doesn't tell the daemon:
@@ -547,7 +547,7 @@ static const struct op *get_op(const struct kind *kind, size_t i)
 	return i < COUNT(ops) ? &ops[i] : &kind->own_ops[i - COUNT(ops)];
 }
 
-static size_t rounds = 100000;
+static size_t rounds = 50000;
 static bool passthrough;
 
 /*
