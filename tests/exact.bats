@@ -30,5 +30,5 @@ exact() {
 }
 
 @test "one reader after the other receives the messages in order" {
-	exact 4 1 4000
+	exact 4 1 1000
 }
