@@ -64,7 +64,8 @@ void core_wait_arm(struct core_wait_queue *queue)
 		core_wait_timed_arm(queue);
 		return;
 	}
-	if (event.events == queue->armed)
+	/* See add(): what nobody waits for any more may be reported once. */
+	if (!(event.events & ~queue->armed))
 		return;
 	queue->armed = event.events;
 	event.events |= EPOLLONESHOT;
@@ -257,10 +258,18 @@ struct core_wait_queue *core_wait_queue_new(struct core_wait *wait, ino_t ino)
 	return queue;
 }
 
+/*
+ * The descriptor is only out of epoll's way once it has reported something: as long
+ * as it is to report errors alone each message would wake the thread in the kernel.
+ * So it begins with a report, which comes at once, as a queue is always ready to
+ * read or to write.
+ */
 static int add(struct core_wait *wait, ino_t ino, int fd,
 	       struct core_wait_queue **ret)
 {
-	struct epoll_event event = { .events = EPOLLONESHOT, .data.u64 = ino };
+	struct epoll_event event = { .events =
+					     EPOLLIN | EPOLLOUT | EPOLLONESHOT,
+				     .data.u64 = ino };
 	_cleanup_free_ struct core_wait_queue *queue =
 		core_wait_queue_new(wait, ino);
 	_cleanup_close_ int copy = -1;
@@ -279,6 +288,7 @@ static int add(struct core_wait *wait, ino_t ino, int fd,
 		return r;
 	}
 	queue->fd = core_steal_fd(&copy);
+	queue->armed = EPOLLIN | EPOLLOUT;
 	LIST_INSERT_HEAD(&wait->all, queue, all_entry);
 	*ret = core_steal_ptr(queue);
 	return 0;

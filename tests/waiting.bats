@@ -179,3 +179,36 @@ make_full() {
 	[ "$(cat "$MQ/q")" = new ]
 	rm "$MQ/q"
 }
+
+# wakeups: how often the daemon's thread for those who wait has gone to sleep.
+wakeups() {
+	local task
+
+	for task in "/proc/$DAEMON/task/"*; do
+		[ "$(<"$task/comm")" != wait ] ||
+			awk '$1 == "voluntary_ctxt_switches:" { print $2 }' "$task/status"
+	done
+}
+
+@test "messages that nobody waits for wake nobody" {
+	: >"$MQ/q"
+	cat "$MQ/q" >"$WORK/out" 3>&- &
+	reader=$!
+	eventually waits $reader
+	echo for cat >"$MQ/q"
+	wait $reader
+	exec {queue}<>"$MQ/q"
+	before=$(wakeups)
+	for i in {1..200}; do
+		echo "$i" >&"$queue"
+		read -r line <&"$queue"
+		[ "$line" = "$i" ]
+	done
+	for i in {1..20}; do
+		native send q "$i"
+		[ "$(native receive q)" = "$i" ]
+	done
+	exec {queue}>&-
+	[ $(($(wakeups) - before)) -lt 10 ]
+	rm "$MQ/q"
+}
