@@ -10,18 +10,19 @@
  */
 #include "fs/dispatch.h"
 
-#include "fs/backing.h"
-
-#include "core/cleanup.h"
-#include "core/ns.h"
+#include "fs/init.h"
 #include "fs/node.h"
 #include "fs/object.h"
 #include "fs/quota.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Linux's NGROUPS_MAX is 65536; almost everybody has less than these. */
 #define FEW_GROUPS 64
@@ -62,14 +63,31 @@ static void read_groups(struct call *call)
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
 
-/* Begins a request in which no rights are checked, or were by open. */
-static struct fs_node *begin_open(struct call *call, fuse_req_t req,
-				  fuse_ino_t id)
+/* For -d: what libfuse says of a request are numbers. */
+static void trace(struct fs_node *node, const struct fuse_ctx *ctx,
+		  const char *name)
+{
+	char path[NAME_MAX + 1], line[sizeof(path) + NAME_MAX + 20];
+	const char *under = fs_node_ops(node)->under ?: "/";
+
+	fs_node_name(node, path);
+	(void)snprintf(line, sizeof(line), "%s%s%s%.255s", under, path,
+		       name ? ", name " : "", name ?: "");
+	for (char *c = line; *c; c++)
+		*c = *c < ' ' || *c > '~' ? '?' : *c;
+	fuse_log(FUSE_LOG_DEBUG, "ipcfs: %s, by user %u, group %u\n", line,
+		 ctx->uid, ctx->gid);
+}
+
+static struct fs_node *start(struct call *call, fuse_req_t req, fuse_ino_t id,
+			     const char *name)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct fs *fs = fuse_req_userdata(req);
 	struct fs_node *node = fs_node_from_id(fs->nodes, id);
 
+	if (fs->debug)
+		trace(node, ctx, name);
 	call->base = (struct fs_call){
 		.fs = fs,
 		.req = req,
@@ -82,18 +100,31 @@ static struct fs_node *begin_open(struct call *call, fuse_req_t req,
 	return node;
 }
 
-/*
- * Begins a request in which rights count. A daemon without privileges acts as
- * itself or not at all, and root's groups give it nothing, so these need no
- * look into /proc.
- */
-static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
+/* Begins a request in which no rights are checked, or were by open. */
+static struct fs_node *begin_open(struct call *call, fuse_req_t req,
+				  fuse_ino_t id)
 {
-	struct fs_node *node = begin_open(call, req, id);
+	return start(call, req, id, NULL);
+}
+
+/*
+ * Begins a request in which rights count, and one with a name in it. A daemon
+ * without privileges acts as itself or not at all, and root's groups give it
+ * nothing, so these need no look into /proc.
+ */
+static struct fs_node *begin_name(struct call *call, fuse_req_t req,
+				  fuse_ino_t id, const char *name)
+{
+	struct fs_node *node = start(call, req, id, name);
 
 	if (call->base.cred.uid != 0 && geteuid() == 0)
 		read_groups(call);
 	return node;
+}
+
+static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
+{
+	return begin_name(call, req, id, NULL);
 }
 
 /* For a request that opens a file: one more for its user. */
@@ -114,21 +145,6 @@ static void end(struct call *call, int result)
 	free(call->many);
 }
 
-/* The kernel cuts requests at max_write, and at a limit of its own in pages. */
-static size_t max_request(size_t max_write)
-{
-	FILE *file = fopen("/proc/sys/fs/fuse/max_pages_limit", "re");
-	size_t pages = 256; /* of kernels that don't say */
-
-	if (file) {
-		if (fscanf(file, "%zu", &pages) != 1)
-			pages = 1;
-		(void)fclose(file);
-	}
-	pages *= (size_t)sysconf(_SC_PAGESIZE);
-	return pages < max_write ? pages : max_write;
-}
-
 /* Ends one whose slot leaves the reply, an empty one, to be made here. */
 static void end_empty(struct call *call, int result)
 {
@@ -137,32 +153,10 @@ static void end_empty(struct call *call, int result)
 	end(call, result);
 }
 
-static void on_init(void *userdata, struct fuse_conn_info *conn)
-{
-	struct fs *fs = userdata;
-
-	/* Else ">" would arrive as a change of size, which empties a queue. */
-	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC)) {
-		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old\n");
-		fuse_session_exit(fs->session);
-	}
-#ifdef FUSE_CAP_OVER_IO_URING
-	/* Replies come from other threads, and waiters would use the ring up. */
-	fuse_unset_feature_flag(conn, FUSE_CAP_OVER_IO_URING);
-#endif
-	/* Else who looks a name up holds up, unkillable, all others in there. */
-	(void)fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
-	fs->max_write = max_request(conn->max_write);
-	/* Bits are cleared by acting as the caller; else each write would ask. */
-	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
-	fs->passthrough = fs->passthrough &&
-			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
-}
-
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct call call;
-	struct fs_node *dir = begin(&call, req, id);
+	struct fs_node *dir = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	end(&call, ops->lookup ? ops->lookup(&call.base, dir, name) : -ENOENT);
@@ -261,7 +255,7 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
 	struct call call;
-	struct fs_node *dir = begin(&call, req, id);
+	struct fs_node *dir = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 	int r = can_make(ops) ? take_handle(&call) : -EPERM;
 
@@ -273,7 +267,7 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 		     mode_t mode, dev_t dev)
 {
 	struct call call;
-	struct fs_node *dir = begin(&call, req, id);
+	struct fs_node *dir = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	(void)dev;
@@ -285,7 +279,7 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct call call;
-	struct fs_node *dir = begin(&call, req, id);
+	struct fs_node *dir = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	end_empty(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
@@ -326,7 +320,7 @@ static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 		      unsigned int flags)
 {
 	struct call call;
-	struct fs_node *dir = begin(&call, req, id);
+	struct fs_node *dir = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	end_empty(&call,
@@ -351,7 +345,7 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			size_t size)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->getxattr ? ops->getxattr(&call.base, node, name, size)
@@ -372,7 +366,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			const char *value, size_t size, int flags)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->setxattr ? ops->setxattr(&call.base, node, name, value,
@@ -383,7 +377,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_name(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->removexattr ? ops->removexattr(&call.base, node, name)
@@ -550,7 +544,7 @@ static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 }
 
 const struct fuse_lowlevel_ops fs_dispatch = {
-	.init = on_init,
+	.init = fs_init_agree,
 	.lookup = on_lookup,
 	.forget = on_forget,
 	.forget_multi = on_forget_multi,
@@ -590,19 +584,3 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.flock = on_flock,
 	.readdir = on_readdir,
 };
-
-int fs_dispatch_start(struct fuse_session *session, struct fs *fs)
-{
-	struct fuse_buf buf = { 0 };
-	int r = fuse_session_receive_buf(session, &buf);
-
-	if (r > 0) {
-		fuse_session_process_buf(session, &buf);
-		/* libfuse has no other sign that it came to on_init(). */
-		r = fs->max_write > 0 ? 0 : -EPROTO;
-	}
-	free(buf.mem);
-	fs->passthrough =
-		r == 0 && fs->passthrough && fs_backing_works(session);
-	return r;
-}

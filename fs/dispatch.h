@@ -11,12 +11,4 @@
 /* For fuse_session_new(), with a struct fs as its user data. */
 extern const struct fuse_lowlevel_ops fs_dispatch;
 
-/*
- * Answers the first request of a mount, FUSE_INIT, after which it is known what
- * the kernel can do: fs->max_write, and fs->passthrough if that was wanted.
- *
- * Returns 0, or what reading the request failed with.
- */
-int fs_dispatch_start(struct fuse_session *session, struct fs *fs);
-
 #endif

@@ -12,6 +12,7 @@
  *	fs/diagnose	what is in the way, and the command that mends it
  *	fs/mountpoint	the directory mounted on, and the end of the mount
  *	fs/notify	tells the service manager how far it is
+ *	fs/init		what the kernel and the daemon tell each other first
  *	fs/dispatch	what libfuse calls: request -> slot of the node's kind
  *	fs/ops.h	the slots: what a kind of node can do
  *	fs/node		node id <-> node, lookup counts, open handles
@@ -49,6 +50,7 @@
  */
 #include "fs/diagnose.h"
 #include "fs/dispatch.h"
+#include "fs/init.h"
 #include "fs/mountpoint.h"
 #include "fs/node.h"
 #include "fs/notify.h"
@@ -116,7 +118,7 @@ static int start(struct fuse_session *session, struct fs *fs,
 
 	if (r < 0)
 		return fail("can't give up privileges", r);
-	r = fs_dispatch_start(session, fs);
+	r = fs_init_start(session, fs);
 	if (r < 0)
 		return fail("can't talk to the kernel", r);
 	if (opts->debug)
@@ -221,6 +223,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
 	struct fs fs = { .view = opts->view,
 			 .read_only = opts->read_only,
+			 .debug = opts->debug,
 			 .passthrough = !opts->no_passthrough };
 	int r;
 

@@ -181,6 +181,7 @@ static int dir_unlink(const struct fs_call *call, const char *name)
 }
 
 static const struct fs_ops obj_ops = {
+	.under = "/mq/",
 	.find = obj_find,
 	.make = obj_make,
 	.open_flags = O_ACCMODE,

@@ -135,6 +135,7 @@ static int dir_fd(const struct fs_call *call)
 }
 
 static const struct fs_ops info_ops = {
+	.under = "/mq:info/",
 	.find = info_find,
 	.stat = info_stat,
 	.open_flags = O_ACCMODE,

@@ -205,7 +205,7 @@ const struct fs_view *fs_node_view(const struct fs_node *node)
 void fs_node_name(struct fs_node *node, char *ret)
 {
 	pthread_mutex_lock(&node->lock);
-	strcpy(ret, node->name);
+	strcpy(ret, node->name ?: "");
 	pthread_mutex_unlock(&node->lock);
 }
 

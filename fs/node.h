@@ -72,7 +72,7 @@ const struct fs_ops *fs_node_ops(const struct fs_node *node);
 ino_t fs_node_ino(const struct fs_node *node);
 const struct fs_view *fs_node_view(const struct fs_node *node);
 
-/* Where the object was last seen. ret: NAME_MAX + 1 bytes. */
+/* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
 void fs_node_name(struct fs_node *node, char *ret);
 
 /*

@@ -54,6 +54,7 @@ struct fs {
 	struct fs_quota *handles, *waiting;
 	struct fs_view view;	 /* of mq: -o options */
 	bool read_only;		 /* -o ro */
+	bool debug;		 /* -d */
 	bool passthrough;	 /* the kernel takes backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
@@ -70,6 +71,9 @@ struct fs_call {
 };
 
 struct fs_ops {
+	/* For objects: what stands before their names, for -d. */
+	const char *under;
+
 	/*
 	 * These return 0 or -errno and fill in what is asked for; the replies are
 	 * made of it by fs/dispatch, fs/dir and fs/object.

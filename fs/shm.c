@@ -374,6 +374,7 @@ static int dir_rename(const struct fs_call *call, const char *name,
 }
 
 static const struct fs_ops obj_ops = {
+	.under = "/shm/",
 	.find = obj_find,
 	.make = obj_make,
 	.make_anonymous = obj_make_anonymous,

@@ -4,6 +4,7 @@
 #include "core/cleanup.h"
 #include "core/ns.h"
 #include "fs/dispatch.h"
+#include "fs/init.h"
 
 #include <fcntl.h>
 #include <mqueue.h>
@@ -71,7 +72,7 @@ static bool has_passthrough(void)
 		fs.passthrough = false;
 		(void)close(fd);
 	} else {
-		(void)fs_dispatch_start(session, &fs);
+		(void)fs_init_start(session, &fs);
 	}
 	if (session)
 		fuse_session_destroy(session);

@@ -134,12 +134,13 @@ if os.fork() == 0:
 	for option in passthrough nopassthrough; do
 		[ $option = nopassthrough ] && set -- -o nopassthrough
 		ipcfs_start -d "$@"
-		echo x >"$SHM/a"
-		rm "$SHM/a"
+		echo x >"$SHM/"$'a\nb'
+		rm "$SHM/"$'a\nb'
 		umount "$MNT"
 		wait "$DAEMON"
 		grep -q "passthrough is $([ $# = 0 ] && echo on || echo off)$" "$LOG"
-		grep -q 'opcode: UNLINK' "$LOG"
+		grep -A1 'opcode: UNLINK' "$LOG" |
+			grep -q 'ipcfs: /shm, name a?b, by user 0, group 0$'
 	done
 	: >"$LOG"
 	ipcfs_ended 0
