@@ -21,7 +21,7 @@ setup() {
 	DESTDIR=$WORK/stage meson install -C "$BUILD" --no-rebuild --quiet
 	find "$WORK/stage" ! -type d -printf '%m %P %l\n' | sed 's/ $//' | sort -k2 >"$WORK/installed"
 	units=$(pkg-config --variable=systemdsystemunitdir systemd)
-	diff "$WORK/installed" - <<-END
+	sort -k2 >"$WORK/expected" <<-END
 		644 ${units#/}/ipcfs.service
 		644 ${units#/}/ipcfs@.service
 		755 usr/bin/ipcfs
@@ -32,6 +32,7 @@ setup() {
 		644 usr/share/man/man8/ipcfs.8
 		644 usr/share/zsh/vendor-completions/_ipcfs
 	END
+	diff "$WORK/installed" "$WORK/expected"
 	ninja -C "$BUILD" uninstall
 	[ -z "$(find "$WORK/stage" ! -type d)" ]
 	ipcfs_ended 0
@@ -41,7 +42,7 @@ setup() {
 # names. Only who mounted it may ask for its size.
 mounted_as() {
 	grep -E "^ipcfs $MNT fuse.ipcfs $1[, ]" /proc/self/mounts
-	[ "$(findmnt -no SOURCE,FSTYPE "$MNT")" = 'ipcfs  fuse.ipcfs' ]
+	[ "$(findmnt -no SOURCE,FSTYPE "$MNT" | tr -s ' ')" = 'ipcfs fuse.ipcfs' ]
 	[ "$("${@:2}" df --output=source,target "$SHM" | tail -n1 | tr -s ' ')" = "ipcfs $MNT" ]
 }
 
