@@ -39,11 +39,10 @@ static int open_name(const struct core_ns *ns, const struct core_cred *cred,
 }
 
 static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
-			 const char *name, int flags, mode_t mode, ino_t ino,
-			 int *ret_fd)
+			 const char *name, int flags, mode_t mode, int *ret_fd)
 {
 	_cleanup_close_ int found = -1, fd = -1;
-	int r = core_object_find(ns->shm_dir, cred, name, ino, &found);
+	int r = core_object_find(ns->shm_dir, cred, name, 0, &found);
 
 	if (r < 0)
 		return r;
@@ -54,22 +53,20 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 	r = open_name(ns, cred, name, flags & (FLAGS | O_TRUNC | O_CREAT), mode,
 		      &fd);
 	if (r == 0)
-		r = core_object_check(fd, ino);
+		r = core_object_check(fd, 0);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
 	return r == -ENXIO ? -ENOENT : r; /* a FIFO by now */
 }
 
 int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
-		  const char *name, int flags, mode_t mode, ino_t ino,
-		  int *ret_fd)
+		  const char *name, int flags, mode_t mode, int *ret_fd)
 {
 	int r = core_name_check(name);
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
 		if (!(flags & O_CREAT) || !(flags & O_EXCL)) {
-			r = open_existing(ns, cred, name, flags, mode, ino,
-					  ret_fd);
+			r = open_existing(ns, cred, name, flags, mode, ret_fd);
 			if (r != -ENOENT || !(flags & O_CREAT))
 				return r;
 		}

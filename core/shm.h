@@ -20,14 +20,12 @@
  * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_NOATIME;
  *        others are ignored. shm_open leaves out O_WRONLY and the last.
  * mode: of a new object, less the process's umask.
- * ino: the inode number that an existing object must have, or 0 for any.
  * ret_fd: the caller's, close-on-exec.
  *
  * Returns 0, or
  *   -ENOENT   no such object and no O_CREAT, or the name of something that is
  *             not a regular file, or that comes and goes all the time
  *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
- *   -ESTALE   the name is another object's than ino by now
  *   -EACCES   not permitted; also fs.protected_regular
  *   -EINVAL, -ENAMETOOLONG   as core_name_check()
  *   -EPERM, -EMFILE, -ENFILE, -ENOSPC, -ENOMEM
@@ -35,8 +33,7 @@
  * Source: shm_open(3), proc_sys_fs(5).
  */
 int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
-		  const char *name, int flags, mode_t mode, ino_t ino,
-		  int *ret_fd);
+		  const char *name, int flags, mode_t mode, int *ret_fd);
 
 /*
  * Makes an object that has no name: open(2) with O_TMPFILE as cred.

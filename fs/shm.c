@@ -80,7 +80,7 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 static int obj_make(const struct fs_call *call, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
-	return core_shm_open(call->fs->ns, &call->cred, name, flags, mode, 0,
+	return core_shm_open(call->fs->ns, &call->cred, name, flags, mode,
 			     ret_fd);
 }
 

@@ -37,17 +37,16 @@ static int must_open(const char *name, int flags)
 {
 	int fd = -1;
 
-	assert_int_equal(
-		core_shm_open(ns, &test_root, name, flags, 0600, 0, &fd), 0);
+	assert_int_equal(core_shm_open(ns, &test_root, name, flags, 0600, &fd),
+			 0);
 	return fd;
 }
 
 /* The result of core_shm_open(), which must have opened nothing. */
-static int open_fails(const struct core_cred *cred, const char *name, int flags,
-		      ino_t ino)
+static int open_fails(const struct core_cred *cred, const char *name, int flags)
 {
 	int fd = UNKNOWN;
-	int r = core_shm_open(ns, cred, name, flags, 0600, ino, &fd);
+	int r = core_shm_open(ns, cred, name, flags, 0600, &fd);
 
 	assert_int_equal(fd, UNKNOWN);
 	return r;
@@ -94,7 +93,7 @@ static void test_mode_is_less_the_umask(void **state)
 	mode_t old = umask(027);
 	int fd = -1;
 	int r = core_shm_open(ns, &test_root, "object", O_RDWR | O_CREAT, 0666,
-			      0, &fd);
+			      &fd);
 
 	(void)state;
 	(void)umask(old);
@@ -121,40 +120,28 @@ static void test_names_and_inode_numbers(void **state)
 	char name[NAME_MAX + 2];
 	struct rlimit old;
 	int r, fd = must_open("object", O_RDWR | O_CREAT);
-	ino_t ino = test_stat(PATH).st_ino;
 
 	(void)state;
 	close(fd);
 	memset(name, 'x', sizeof(name));
 	name[NAME_MAX + 1] = '\0';
-	assert_int_equal(open_fails(&test_root, name, O_RDWR | O_CREAT, 0),
+	assert_int_equal(open_fails(&test_root, name, O_RDWR | O_CREAT),
 			 -ENAMETOOLONG);
 	assert_int_equal(core_shm_unlink(ns, &test_root, name), -ENAMETOOLONG);
-	assert_int_equal(open_fails(&test_root, "", O_RDWR | O_CREAT, 0),
-			 -EINVAL);
-	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR | O_CREAT, 0),
+	assert_int_equal(open_fails(&test_root, "", O_RDWR | O_CREAT), -EINVAL);
+	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR | O_CREAT),
 			 -EINVAL);
 	assert_int_equal(core_shm_unlink(ns, &test_root, ".."), -EINVAL);
 	name[NAME_MAX] = '\0';
 	close(must_open(name, O_RDWR | O_CREAT));
 	assert_int_equal(core_shm_unlink(ns, &test_root, name), 0);
 
-	assert_int_equal(open_fails(&test_root, "object", O_RDWR, ino + 1),
-			 -ESTALE);
-	assert_int_equal(open_fails(&test_root, "object", O_RDWR | O_CREAT,
-				    ino + 1),
-			 -ESTALE);
-	assert_int_equal(core_shm_open(ns, &test_root, "object", O_RDWR, 0, ino,
-				       &fd),
-			 0);
-	close(fd);
-
 	test_no_more_fds(&old);
-	r = core_shm_open(ns, &test_root, "new", O_RDWR | O_CREAT, 0, 0, &fd);
+	r = core_shm_open(ns, &test_root, "new", O_RDWR | O_CREAT, 0, &fd);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
 	if (!test_privileged())
-		assert_int_equal(open_fails(&test_user, "object", O_RDONLY, 0),
+		assert_int_equal(open_fails(&test_user, "object", O_RDONLY),
 				 -EPERM);
 }
 
@@ -177,14 +164,13 @@ static void test_what_is_no_object(void **state)
 				   errno);
 	for (size_t i = 0; i < n; i++) {
 		for (int acc = O_RDONLY; acc <= O_RDWR; acc++) {
-			assert_int_equal(open_fails(&test_root, names[i], acc,
-						    0),
+			assert_int_equal(open_fails(&test_root, names[i], acc),
 					 -ENOENT);
 			assert_int_equal(open_fails(&test_root, names[i],
-						    acc | O_CREAT | O_TRUNC, 0),
+						    acc | O_CREAT | O_TRUNC),
 					 -ENOENT);
 			assert_int_equal(open_fails(&test_root, names[i],
-						    acc | O_CREAT | O_EXCL, 0),
+						    acc | O_CREAT | O_EXCL),
 					 -EEXIST);
 		}
 	}
@@ -245,7 +231,7 @@ static void open_by_core(const struct core_cred *cred, struct outcome *outcome)
 	int fd = -1;
 
 	outcome->r =
-		core_shm_open(ns, cred, "object", outcome->flags, 0606, 0, &fd);
+		core_shm_open(ns, cred, "object", outcome->flags, 0606, &fd);
 	note(outcome, fd);
 }
 
@@ -299,8 +285,7 @@ static void test_unlink(void **state)
 	assert_int_equal(write(fd, "content", 7), 7);
 	assert_int_equal(core_shm_unlink(ns, &test_root, "object"), 0);
 	assert_int_equal(core_shm_unlink(ns, &test_root, "object"), -ENOENT);
-	assert_int_equal(open_fails(&test_root, "object", O_RDONLY, 0),
-			 -ENOENT);
+	assert_int_equal(open_fails(&test_root, "object", O_RDONLY), -ENOENT);
 	test_assert_content(fd, "content");
 	close(fd);
 }
@@ -469,7 +454,7 @@ static void test_rename(void **state)
 	assert_int_equal(renames("c", "c", 0), 0);
 	assert_int_equal(renames("c", "a", 0), 0);
 	assert_int_equal(test_stat(SHM "a").st_ino, a);
-	assert_int_equal(open_fails(&test_root, "c", O_RDONLY, 0), -ENOENT);
+	assert_int_equal(open_fails(&test_root, "c", O_RDONLY), -ENOENT);
 	assert_int_equal(core_shm_unlink(ns, &test_root, "a"), 0);
 }
 
@@ -735,13 +720,12 @@ static void *hammer(void *closure)
 
 	for (int i = 0; i < 2000; i++) {
 		r = core_shm_open(ns, &test_root, "object", O_RDWR | O_CREAT,
-				  0600, 0, &fd);
+				  0600, &fd);
 		if (r == 0)
 			close(fd);
 		else
 			++*unexpected;
-		r = core_shm_open(ns, &test_root, "object", O_RDONLY, 0, 0,
-				  &fd);
+		r = core_shm_open(ns, &test_root, "object", O_RDONLY, 0, &fd);
 		if (r == 0)
 			close(fd);
 		else if (r != -ENOENT)
@@ -750,7 +734,7 @@ static void *hammer(void *closure)
 		if (r != 0 && r != -ENOENT)
 			++*unexpected;
 		r = core_shm_open(ns, &test_root, "object",
-				  O_RDWR | O_CREAT | O_EXCL, 0600, 0, &fd);
+				  O_RDWR | O_CREAT | O_EXCL, 0600, &fd);
 		if (r == 0)
 			close(fd);
 		else if (r != -EEXIST)
