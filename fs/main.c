@@ -17,6 +17,7 @@
  *	fs/ops.h	the slots: what a kind of node can do
  *	fs/node		node id <-> node, lookup counts, open handles
  *	fs/quota	how much each user may have
+ *	fs/log		what users make go wrong
  *	fs/backing	files that the kernel reads, writes and maps itself
  *	fs/reply	replies that carry a node or a handle
  *	fs/dir		what all directories share

@@ -6,6 +6,7 @@
 #include "core/object.h"
 #include "fs/dir.h"
 #include "fs/frame.h"
+#include "fs/log.h"
 #include "fs/mq_io.h"
 #include "fs/object.h"
 
@@ -19,26 +20,21 @@ static void log_limit(const struct fs_view *view, int r)
 	struct mq_attr limits;
 
 	if (r == -EMFILE)
-		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: a queue can't be created: RLIMIT_MSGQUEUE "
-			 "(ulimit -q) or RLIMIT_NOFILE is used up\n");
+		fs_log("a queue can't be created: RLIMIT_MSGQUEUE "
+		       "(ulimit -q) or RLIMIT_NOFILE is used up");
 	if (r == -ENOSPC)
-		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: a queue can't be created: there are as many "
-			 "as sysctl fs.mqueue.queues_max allows\n");
+		fs_log("a queue can't be created: there are as many "
+		       "as sysctl fs.mqueue.queues_max allows");
 	if (r != -EINVAL || core_mq_limits(&limits) < 0)
 		return;
 	if (view->maxmsg > limits.mq_maxmsg)
-		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: a queue can't be created: maxmsg=%ld is above "
-			 "sysctl fs.mqueue.msg_max, %ld\n",
-			 view->maxmsg, limits.mq_maxmsg);
+		fs_log("a queue can't be created: maxmsg=%ld is above "
+		       "sysctl fs.mqueue.msg_max, %ld",
+		       view->maxmsg, limits.mq_maxmsg);
 	if (view->msgsize > limits.mq_msgsize)
-		fuse_log(
-			FUSE_LOG_WARNING,
-			"ipcfs: a queue can't be created: msgsize=%ld is above "
-			"sysctl fs.mqueue.msgsize_max, %ld\n",
-			view->msgsize, limits.mq_msgsize);
+		fs_log("a queue can't be created: msgsize=%ld is above "
+		       "sysctl fs.mqueue.msgsize_max, %ld",
+		       view->msgsize, limits.mq_msgsize);
 }
 
 static int obj_make(const struct fs_call *call, const char *name, int flags,

@@ -12,6 +12,7 @@
  */
 #include "core/cleanup.h"
 #include "core/mq.h"
+#include "fs/log.h"
 #include "fs/mq_handle.h"
 #include "fs/mq_io.h"
 
@@ -218,10 +219,8 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 
 static void log_loss(size_t size, int r)
 {
-	fuse_log(FUSE_LOG_WARNING,
-		 "ipcfs: a queue did not get an unfinished line of %zu bytes: "
-		 "%s\n",
-		 size, strerror(-r));
+	fs_log("a queue did not get an unfinished line of %zu bytes: %s", size,
+	       strerror(-r));
 }
 
 static void partial_done(struct core_waiter *waiter, int result)

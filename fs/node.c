@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 #include "fs/backing.h"
+#include "fs/log.h"
 #include "fs/quota.h"
 
 #include <fcntl.h>
@@ -227,9 +228,7 @@ static int register_backing(const struct fs *fs, int fd)
 		return 0;
 	r = fs_backing_open(fs->session, fd, &id);
 	if (r < 0)
-		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: an object is without passthrough: %s\n",
-			 strerror(-r));
+		fs_log("an object is without passthrough: %s", strerror(-r));
 	return id;
 }
 

@@ -210,3 +210,12 @@ mode 0640" ]
 	[ "$(native receive q)" = text ]
 	rm "$MQ/q"
 }
+
+@test "who is refused again and again doesn't fill the log" {
+	for i in {1..200}; do
+		not touch "$MQ:msgsize=99999999/$i" 2>/dev/null
+	done
+	[ "$(grep -c 'msgsize=99999999 is above sysctl fs.mqueue.msgsize_max' "$LOG")" -eq 50 ]
+	[ "$(wc -l <"$LOG")" -eq 51 ]
+	: >"$LOG"
+}
