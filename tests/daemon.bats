@@ -280,7 +280,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	waiters
 	run umount "$MNT"
 	[[ $output == *"target is busy"* ]]
-	waits $READER $WRITER
+	eventually waits $READER $WRITER
 	kill $READER $WRITER
 	not wait $READER
 	not wait $WRITER

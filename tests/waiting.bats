@@ -59,7 +59,7 @@ make_full() {
 	eventually waits "$one" "$two"
 	kill -INT "$two"
 	ends_with 130 "$two"
-	waits "$one"
+	eventually waits "$one"
 	kill -INT "$one"
 	ends_with 130 "$one"
 	[ "$(native receive q)" = first ]
@@ -173,7 +173,7 @@ make_full() {
 	eventually waits $reader
 	timeout 10 rm "$MQ/q"
 	echo new >"$MQ/q"
-	waits $reader
+	eventually waits $reader
 	kill $reader
 	ends_with 143 $reader
 	[ "$(cat "$MQ/q")" = new ]
