@@ -14,7 +14,6 @@
 
 #include <pthread.h>
 #include <search.h>
-#include <stdbool.h>
 #include <sys/queue.h>
 
 struct holder {
@@ -22,11 +21,13 @@ struct holder {
 	uint64_t owner;
 	const void *by;
 	int fd;
+	void *share;
 	LIST_ENTRY(holder) entry;
 };
 
 struct core_locks {
 	pthread_mutex_t lock;
+	void (*give)(void *share);
 	void *tree; /* of struct holder * */
 	LIST_HEAD(holder_list, holder) all;
 };
@@ -40,13 +41,14 @@ static int compare(const void *a, const void *b)
 	return (x->owner > y->owner) - (x->owner < y->owner);
 }
 
-int core_locks_new(struct core_locks **ret)
+int core_locks_new(void (*give)(void *share), struct core_locks **ret)
 {
 	struct core_locks *locks = calloc(1, sizeof(*locks));
 
 	if (!locks)
 		return -ENOMEM;
 	pthread_mutex_init(&locks->lock, NULL);
+	locks->give = give;
 	*ret = locks;
 	return 0;
 }
@@ -56,6 +58,8 @@ static void holder_free(struct core_locks *locks, struct holder *holder)
 	tdelete(holder, &locks->tree, compare);
 	LIST_REMOVE(holder, entry);
 	(void)close(holder->fd);
+	if (holder->share)
+		locks->give(holder->share);
 	free(holder);
 }
 
@@ -121,7 +125,8 @@ static int ofd(int fd, int command, struct flock *lock)
 }
 
 int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
-		   const void *by, int fd, const struct flock *lock)
+		   const void *by, int fd, const struct flock *lock,
+		   void **share)
 {
 	struct flock copy = *lock;
 	struct holder *holder;
@@ -139,6 +144,8 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 		holder_free(locks, holder);
 	else if (holder && r == 0 && lock->l_type != F_UNLCK)
 		holder->by = by;
+	if (holder && r == 0 && is_new && share)
+		holder->share = core_steal_ptr(*share);
 	pthread_mutex_unlock(&locks->lock);
 	return r;
 }
@@ -156,7 +163,7 @@ int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 	return r;
 }
 
-void core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
+bool core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
 {
 	struct holder *holder;
 
@@ -165,6 +172,7 @@ void core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
 	if (holder)
 		holder_free(locks, holder);
 	pthread_mutex_unlock(&locks->lock);
+	return holder;
 }
 
 void core_locks_drop_by(struct core_locks *locks, const void *by)

@@ -11,13 +11,17 @@
 #define CORE_LOCK_H
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct core_locks;
 
-/* Makes an empty table. Returns 0 or -ENOMEM. */
-int core_locks_new(struct core_locks **ret);
+/*
+ * Makes an empty table. give: called with what core_locks_set() was given for an
+ * owner when that has no lock any more, and with a lock held. Returns 0 or -ENOMEM.
+ */
+int core_locks_new(void (*give)(void *share), struct core_locks **ret);
 
 /* Releases all locks; NULL is allowed. Returns NULL. */
 struct core_locks *core_locks_free(struct core_locks *locks);
@@ -27,13 +31,16 @@ struct core_locks *core_locks_free(struct core_locks *locks);
  *
  * ino: the object's inode number. fd: a descriptor of it, of any access.
  * by: what the owner acts through, for core_locks_drop_by().
+ * share: what the caller pays with for an owner, which costs a descriptor. If this
+ *        is its first lock *share is taken over, and NULL after. Or NULL.
  *
  * Returns 0, -EAGAIN (another has a conflicting lock), -EINVAL, -EOVERFLOW,
  * -EBADF (the process may not open the object as the lock demands), -ENOLCK,
  * -EMFILE, -ENFILE, -ENOMEM. Source: fcntl(2), "Open file description locks".
  */
 int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
-		   const void *by, int fd, const struct flock *lock);
+		   const void *by, int fd, const struct flock *lock,
+		   void **share);
 
 /*
  * fcntl(F_GETLK) for an owner: replaces *lock by one that conflicts, or its
@@ -43,8 +50,11 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 		   struct flock *lock);
 
-/* Releases all locks of an owner on an object, as close(2) does. */
-void core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner);
+/*
+ * Releases all locks of an owner on an object, as close(2) does. Returns whether
+ * there may have been any.
+ */
+bool core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner);
 
 /* Releases all locks of the owners that took their last one through "by". */
 void core_locks_drop_by(struct core_locks *locks, const void *by);

@@ -20,9 +20,9 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -153,6 +153,13 @@ int core_ns_enter(pid_t pid, struct core_ns **ret)
 	if (setns(ipc, CLONE_NEWIPC) < 0)
 		return -errno;
 	return ns_new(&shm, false, ret);
+}
+
+bool core_ns_is_noexec(const struct core_ns *ns)
+{
+	struct statvfs sv;
+
+	return fstatvfs(ns->shm_dir, &sv) == 0 && (sv.f_flag & ST_NOEXEC);
 }
 
 struct core_ns *core_ns_free(struct core_ns *ns)

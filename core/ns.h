@@ -6,6 +6,7 @@
 #ifndef CORE_NS_H
 #define CORE_NS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* How queues can be listed and looked up without being opened. */
@@ -55,6 +56,9 @@ int core_ns_new(struct core_ns **ret);
  * Source: setns(2), ipc_namespaces(7), proc_pid_ns(5), proc_pid_root(5).
  */
 int core_ns_enter(pid_t pid, struct core_ns **ret);
+
+/* Whether /dev/shm is mounted so that nothing there may be executed. */
+bool core_ns_is_noexec(const struct core_ns *ns);
 
 /* Closes the directories; NULL is allowed. Returns NULL. */
 struct core_ns *core_ns_free(struct core_ns *ns);

@@ -55,7 +55,8 @@ struct core_wait {
 	pthread_cond_t quiet;	  /* there are none, or a watcher's has run */
 	bool stopped, quit;
 
-	int timer; /* a timerfd; it runs while "timed" isn't empty */
+	int timer;    /* a timerfd; it runs while "timed" isn't empty */
+	size_t n_due; /* so many of its first are to be tried now */
 	TAILQ_HEAD(core_wait_timed, core_wait_queue) timed; /* with waiters */
 	size_t n_timed;
 };

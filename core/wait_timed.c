@@ -7,18 +7,27 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* How often timed queues are tried. */
+/*
+ * How often timed queues are tried: less often when there are many. And so many at
+ * once, that other queues needn't wait for long.
+ */
 #define PERIOD_NS 10000000
+#define MANY	  64
 
-/* Starts the timer, first at once or after a period, or with 0 stops it. */
-static void set_timer(const struct core_wait *wait, long first_ns)
+/* Starts the timer, which fires once. */
+static void set_timer(const struct core_wait *wait, uint64_t ns)
 {
 	struct itimerspec when = {
-		.it_value.tv_nsec = first_ns,
-		.it_interval.tv_nsec = first_ns ? PERIOD_NS : 0,
+		.it_value.tv_sec = (time_t)(ns / 1000000000),
+		.it_value.tv_nsec = (long)(ns % 1000000000),
 	};
 
 	(void)timerfd_settime(wait->timer, 0, &when, NULL);
+}
+
+static void set_period(const struct core_wait *wait)
+{
+	set_timer(wait, PERIOD_NS * (1 + wait->n_timed / MANY));
 }
 
 void core_wait_timed_arm(struct core_wait_queue *queue)
@@ -32,11 +41,10 @@ void core_wait_timed_arm(struct core_wait_queue *queue)
 	if (timed) {
 		TAILQ_INSERT_TAIL(&wait->timed, queue, timed_entry);
 		if (wait->n_timed++ == 0)
-			set_timer(wait, PERIOD_NS);
+			set_period(wait);
 	} else {
 		TAILQ_REMOVE(&wait->timed, queue, timed_entry);
-		if (--wait->n_timed == 0)
-			set_timer(wait, 0);
+		wait->n_timed--;
 	}
 }
 
@@ -47,12 +55,21 @@ void core_wait_timed_handle(struct core_wait *wait)
 	uint64_t count;
 
 	(void)read(wait->timer, &count, sizeof(count));
-	for (size_t n = wait->n_timed; n > 0 && wait->n_timed > 0; n--) {
+	if (wait->n_due == 0)
+		wait->n_due = wait->n_timed;
+	for (int n = 0; n < MANY && wait->n_due > 0 && wait->n_timed > 0; n++) {
+		wait->n_due--;
 		queue = TAILQ_FIRST(&wait->timed);
 		TAILQ_REMOVE(&wait->timed, queue, timed_entry);
 		TAILQ_INSERT_TAIL(&wait->timed, queue, timed_entry);
 		core_wait_line_run(queue, CORE_WAIT_IN);
 	}
+	if (wait->n_timed == 0)
+		wait->n_due = 0;
+	if (wait->n_due > 0)
+		set_timer(wait, 1);
+	else if (wait->n_timed > 0)
+		set_period(wait);
 }
 
 int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret)
@@ -72,6 +89,7 @@ int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret)
 void core_wait_retry(struct core_wait *wait)
 {
 	pthread_mutex_lock(&wait->lock);
+	wait->n_due = wait->n_timed;
 	if (wait->n_timed > 0)
 		set_timer(wait, 1);
 	pthread_mutex_unlock(&wait->lock);

@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/object.h"
+#include "fs/quota.h"
 #include "fs/reply.h"
 
 #include <pthread.h>
@@ -11,7 +12,39 @@ struct dir_handle {
 	struct fs_handle base;
 	pthread_mutex_t lock; /* a descriptor may be shared and read at once */
 	struct core_list list;
+	struct fs_share
+		*share; /* of who has read it: for the memory it takes */
+	size_t n_shares;
 };
+
+/* So many entries of a list, 10 KiB, count as an open file. */
+#define ENTRIES_PER_SHARE 256
+
+static void drop_list(struct dir_handle *dir)
+{
+	core_list_free(&dir->list);
+	fs_quota_give_n(dir->share, dir->n_shares);
+	dir->share = NULL;
+}
+
+static int get_list(const struct fs_call *call, struct dir_handle *dir)
+{
+	int r;
+
+	drop_list(dir);
+	r = fs_node_ops(dir->base.node)->list(call, &dir->list);
+	if (r < 0)
+		return r;
+	dir->n_shares = dir->list.n / ENTRIES_PER_SHARE;
+	if (dir->n_shares == 0)
+		return 0;
+	r = fs_quota_take_n(call->fs->handles, call->cred.uid, dir->n_shares,
+			    &dir->share);
+	if (r == 0)
+		return 0;
+	drop_list(dir);
+	return r == -EAGAIN ? -EMFILE : r;
+}
 
 static int model_fd(const struct fs_call *call, struct fs_node *node)
 {
@@ -44,7 +77,7 @@ void fs_dir_release(const struct fs_call *call, struct fs_handle *handle)
 	struct dir_handle *dir = (struct dir_handle *)handle;
 
 	fs_node_remove(call, handle);
-	core_list_free(&dir->list);
+	drop_list(dir);
 	pthread_mutex_destroy(&dir->lock);
 	free(dir);
 }
@@ -92,10 +125,8 @@ int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
 	if (!buf)
 		return -ENOMEM;
 	pthread_mutex_lock(&dir->lock);
-	if (offset == 0 || !dir->list.entries) {
-		core_list_free(&dir->list);
-		r = fs_node_ops(handle->node)->list(call, &dir->list);
-	}
+	if (offset == 0 || !dir->list.entries)
+		r = get_list(call, dir);
 	if (r == 0)
 		used = fill(call->req, dir, buf, size, (size_t)offset);
 	pthread_mutex_unlock(&dir->lock);

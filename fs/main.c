@@ -46,7 +46,7 @@
  *
  * Threads: libfuse's workers serve requests; core/wait's completes those that
  * had to wait; fs/mountpoint's watches the mount table. Locks are taken in the
- * order node table, node, queue handle, core/wait, quota; none is held while a
+ * order node table, node, queue handle, core/wait, core/lock, quota; none is held while a
  * reply is sent.
  */
 #include "fs/diagnose.h"
@@ -130,24 +130,22 @@ static int start(struct fuse_session *session, struct fs *fs,
 }
 
 /*
- * What each user may have unless told otherwise. A quarter of the descriptors for
- * open files, each of which takes one or a few; and as many waiting, though no
- * more than 8192: with as many messages of the default size, 8 KiB, to be sent
- * that is 64 MiB of memory.
+ * What each user may have unless told otherwise: a quarter of the descriptors for
+ * open files, each of which takes one or a few, and as many waiting; of both no
+ * more than 8192. A request that waits holds up to 16 KiB, so that is 128 MiB.
  */
 static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 {
 	struct rlimit limit = { 0 };
-	long quarter;
+	long most;
 	int r;
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	quarter = MAX((long)(limit.rlim_cur / 4), 1);
-	r = fs_quota_new((size_t)(opts->max_user_handles ?: quarter),
+	most = MIN(MAX((long)(limit.rlim_cur / 4), 1), 8192);
+	r = fs_quota_new((size_t)(opts->max_user_handles ?: most),
 			 &fs->handles);
 	if (r == 0)
-		r = fs_quota_new((size_t)(opts->max_user_waiting
-						  ?: MIN(quarter, 8192)),
+		r = fs_quota_new((size_t)(opts->max_user_waiting ?: most),
 				 &fs->waiting);
 	return r;
 }
@@ -220,6 +218,11 @@ static int open_namespaces(int target, struct core_ns **ret)
 	return EXIT_USAGE;
 }
 
+static void give_share(void *share)
+{
+	fs_quota_give(share);
+}
+
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
 	struct fs fs = { .view = opts->view,
@@ -230,14 +233,18 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 
 	fs_process_set_up();
 	(void)clock_gettime(CLOCK_REALTIME, &fs.started);
-	if (fuse_opt_insert_arg(args, 1, "-ofsname=ipcfs,subtype=ipcfs") < 0)
-		return EXIT_FAILURE;
 	r = open_namespaces(opts->target, &fs.ns);
 	if (r != EXIT_SUCCESS)
 		return r;
+	if (fuse_opt_insert_arg(args, 1, "-ofsname=ipcfs,subtype=ipcfs") < 0 ||
+	    (core_ns_is_noexec(fs.ns) &&
+	     fuse_opt_insert_arg(args, 1, "-onoexec") < 0)) {
+		core_ns_free(fs.ns);
+		return fail("starting", -ENOMEM);
+	}
 	r = fs_nodes_new(&fs.nodes);
 	if (r == 0)
-		r = core_locks_new(&fs.locks);
+		r = core_locks_new(give_share, &fs.locks);
 	if (r == 0)
 		r = make_quotas(opts, &fs);
 	if (r < 0)

@@ -30,6 +30,7 @@ struct fs_node {
 	pthread_mutex_t lock;
 	char *name;
 	int kept; /* see fs_node_keep(); or -1 */
+	struct fs_share *kept_share;
 	LIST_HEAD(handle_list, fs_handle) handles;
 };
 
@@ -78,6 +79,7 @@ static void node_free(struct fs_node *node)
 {
 	pthread_mutex_destroy(&node->lock);
 	core_closep(&node->kept);
+	fs_quota_give(node->kept_share);
 	free(node->name);
 	free(node);
 }
@@ -261,16 +263,42 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 	fs_quota_give(handle->share);
 }
 
-void fs_node_keep(struct fs_node *node, int fd)
+/* Three for each of libfuse's ten workers, and some for what a queue needs. */
+#define SPARE_FDS 40
+
+/*
+ * The last descriptors are left to the requests that need one for a moment: so a
+ * full table refuses what would stay, and nothing else. A new descriptor, such as a
+ * duplicate of the one given, gets the lowest number that is free.
+ */
+int fs_node_may_keep(int any_fd)
 {
+	_cleanup_close_ int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return fd < sysconf(_SC_OPEN_MAX) - SPARE_FDS ? 0 : -EMFILE;
+}
+
+void fs_node_keep(const struct fs_call *call, struct fs_node *node, int fd)
+{
+	struct fs_share *share;
+
+	if (fs_node_may_keep(fd) < 0 ||
+	    fs_quota_take(call->fs->handles, call->cred.uid, &share) < 0)
+		return;
 	pthread_mutex_lock(&node->lock);
 	if (node->kept < 0)
 		node->kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (node->kept >= 0 && !node->kept_share)
+		node->kept_share = core_steal_ptr(share);
 	pthread_mutex_unlock(&node->lock);
+	fs_quota_give(share);
 }
 
 int fs_node_dup(struct fs_node *node, bool last, int *ret_fd)
 {
+	struct fs_share *share = NULL;
 	struct fs_handle *handle;
 	int r = -ENOENT;
 
@@ -278,6 +306,7 @@ int fs_node_dup(struct fs_node *node, bool last, int *ret_fd)
 	handle = LIST_FIRST(&node->handles);
 	if (node->kept >= 0 && last) {
 		r = core_steal_fd(&node->kept);
+		share = core_steal_ptr(node->kept_share);
 	} else if (node->kept >= 0 || handle) {
 		r = fcntl(node->kept >= 0 ? node->kept : handle->fd,
 			  F_DUPFD_CLOEXEC, 0);
@@ -285,6 +314,7 @@ int fs_node_dup(struct fs_node *node, bool last, int *ret_fd)
 			r = -errno;
 	}
 	pthread_mutex_unlock(&node->lock);
+	fs_quota_give(share);
 	if (r < 0)
 		return r;
 	*ret_fd = r;

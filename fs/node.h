@@ -94,16 +94,20 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle);
 void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 			struct fs_handle *handle);
 
+/* Whether one more file may be kept open: 0 or -EMFILE. any_fd: one that is open. */
+int fs_node_may_keep(int any_fd);
+
 /*
  * Lets fs_node_dup() find the object although nothing is open, even if its name is
  * gone by then. fd: of the object; duplicated.
  *
- * Not for every lookup, as it pins the object's memory. A name that others keep
+ * It counts as an open file of the caller's; who may have no more of those does
+ * without. Not for every lookup, as it pins the object's memory. A name that others keep
  * changing may be another object's each time when the kernel comes to use what a
  * lookup has found; who was told so once (ESTALE) looks it up again, and finds
  * it kept.
  */
-void fs_node_keep(struct fs_node *node, int fd);
+void fs_node_keep(const struct fs_call *call, struct fs_node *node, int fd);
 
 /*
  * Duplicates the descriptor of an open handle of the node or the one that was

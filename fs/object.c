@@ -11,24 +11,6 @@
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
 
-/* Three for each of libfuse's ten workers, and some for what a queue needs. */
-#define SPARE_FDS 40
-
-/*
- * Whether one more file may be kept open. The last descriptors are left to the
- * requests that need one for a moment: so a full table refuses what would stay,
- * and nothing else. A new descriptor, such as a duplicate of the one given, gets
- * the lowest number that is free.
- */
-static int may_keep(int any_fd)
-{
-	_cleanup_close_ int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	return fd < sysconf(_SC_OPEN_MAX) - SPARE_FDS ? 0 : -EMFILE;
-}
-
 /*
  * Who was told ESTALE does two lookups at once, one that finds that the name leads
  * elsewhere, and one to where, and uses what they found: so what these find is kept
@@ -123,7 +105,7 @@ int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = may_keep(call->fs->ns->shm_dir);
+	int r = fs_node_may_keep(call->fs->ns->shm_dir);
 	bool created;
 
 	if (r < 0)
@@ -145,7 +127,7 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = may_keep(call->fs->ns->shm_dir);
+	int r = fs_node_may_keep(call->fs->ns->shm_dir);
 
 	if (r == 0)
 		r = ops->make_anonymous(call, flags, mode, &fd);
@@ -197,7 +179,7 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
-		r = may_keep(found);
+		r = fs_node_may_keep(found);
 	if (r == 0 && (flags & FMODE_EXEC))
 		r = open_to_execute(&call->cred, found, &fd);
 	else if (r == 0)

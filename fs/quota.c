@@ -67,7 +67,19 @@ static struct fs_share *add(struct fs_quota *quota, uid_t uid)
 	return NULL;
 }
 
-int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
+static void change(struct fs_share *share, size_t n)
+{
+	struct fs_quota *quota = share->quota;
+
+	share->n = n;
+	if (n > 0)
+		return;
+	tdelete(share, &quota->tree, compare);
+	free(share);
+}
+
+int fs_quota_take_n(struct fs_quota *quota, uid_t uid, size_t n,
+		    struct fs_share **ret)
 {
 	struct fs_share key = { .uid = uid }, *share, **slot;
 	int r = 0;
@@ -81,17 +93,23 @@ int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
 	share = slot ? *slot : add(quota, uid);
 	if (!share) {
 		r = -ENOMEM;
-	} else if (share->n >= quota->max) {
+	} else if (n > quota->max - share->n) {
+		change(share, share->n);
 		r = -EAGAIN;
 	} else {
-		share->n++;
+		change(share, share->n + n);
 		*ret = share;
 	}
 	pthread_mutex_unlock(&quota->lock);
 	return r;
 }
 
-void fs_quota_give(struct fs_share *share)
+int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
+{
+	return fs_quota_take_n(quota, uid, 1, ret);
+}
+
+void fs_quota_give_n(struct fs_share *share, size_t n)
 {
 	struct fs_quota *quota;
 
@@ -99,9 +117,11 @@ void fs_quota_give(struct fs_share *share)
 		return;
 	quota = share->quota;
 	pthread_mutex_lock(&quota->lock);
-	if (--share->n == 0) {
-		tdelete(share, &quota->tree, compare);
-		free(share);
-	}
+	change(share, share->n - n);
 	pthread_mutex_unlock(&quota->lock);
+}
+
+void fs_quota_give(struct fs_share *share)
+{
+	fs_quota_give_n(share, 1);
 }

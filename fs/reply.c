@@ -94,7 +94,7 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 	if (r < 0)
 		return r;
 	if (keep >= 0)
-		fs_node_keep(node, keep);
+		fs_node_keep(call, node, keep);
 	entry = entry_param(node, st);
 	if (fuse_reply_entry(call->req, &entry) < 0)
 		fs_node_forget(call->fs->nodes, node, 1);

@@ -68,13 +68,11 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 	if (call && handle->locked) {
 		core_locks_drop_by(call->fs->locks, handle);
 		(void)flock(handle_->fd, LOCK_UN);
+		core_wait_retry(call->fs->wait);
 	}
 	fs_node_remove(call, handle_);
 	(void)close(handle_->fd);
 	free(handle);
-	/* A lock of either kind may be free now. */
-	if (call)
-		core_wait_retry(call->fs->wait);
 }
 
 static int obj_make(const struct fs_call *call, const char *name, int flags,
@@ -224,6 +222,7 @@ struct locker {
 	int operation; /* of flock(2); 0: a record lock */
 	uint64_t owner;
 	struct flock lock;
+	void *charge; /* a share: a user's first lock on an object is a descriptor */
 };
 
 static int lock_attempt(struct core_waiter *waiter)
@@ -237,7 +236,8 @@ static int lock_attempt(struct core_waiter *waiter)
 			       ? -errno
 			       : 0;
 	return core_locks_set(locker->fs->locks, fs_node_ino(handle->node),
-			      locker->owner, handle, handle->fd, &locker->lock);
+			      locker->owner, handle, handle->fd, &locker->lock,
+			      &locker->charge);
 }
 
 static void lock_done(struct core_waiter *waiter, int result)
@@ -248,6 +248,7 @@ static void lock_done(struct core_waiter *waiter, int result)
 	(void)fuse_reply_err(locker->req, -result);
 	core_wait_close(locker->queue);
 	fs_quota_give(locker->share);
+	fs_quota_give(locker->charge);
 	free(locker);
 }
 
@@ -299,8 +300,21 @@ static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
 	struct locker model = { .handle = handle,
 				.owner = owner,
 				.lock = *lock_ };
-	int r = lock(call, &model, sleep);
+	struct fs_share *charge = NULL;
+	int r = 0;
 
+	if (lock_->l_type != F_UNLCK) {
+		r = fs_node_may_keep(handle->fd);
+		if (r == 0)
+			r = fs_quota_take(call->fs->handles, call->cred.uid,
+					  &charge);
+		if (r < 0)
+			return r == -ENOMEM ? r : -ENOLCK;
+	}
+	model.charge = charge;
+	r = lock(call, &model, sleep);
+	if (r < 0)
+		fs_quota_give(charge);
 	if (lock_->l_type != F_WRLCK)
 		core_wait_retry(call->fs->wait);
 	return r;
@@ -335,8 +349,8 @@ static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
 static int obj_flush(const struct fs_call *call, struct fs_handle *handle,
 		     uint64_t owner)
 {
-	core_locks_drop(call->fs->locks, fs_node_ino(handle->node), owner);
-	core_wait_retry(call->fs->wait);
+	if (core_locks_drop(call->fs->locks, fs_node_ino(handle->node), owner))
+		core_wait_retry(call->fs->wait);
 	(void)fuse_reply_err(call->req, 0);
 	return 0;
 }

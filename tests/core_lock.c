@@ -28,7 +28,7 @@ static int set_up(void **state)
 	test_make_file(PATH, "content", 0644, 0, 0);
 	ino = test_stat(PATH).st_ino;
 	fd = open(PATH, O_RDWR | O_CLOEXEC);
-	return fd < 0 || core_locks_new(&locks);
+	return fd < 0 || core_locks_new(NULL, &locks);
 }
 
 static int tear_down(void **state)
@@ -51,7 +51,8 @@ static int set(uint64_t owner, int type, off_t start, off_t len)
 {
 	struct flock lock = range(type, start, len);
 
-	return core_locks_set(locks, ino, owner, &bys[owner % 16], fd, &lock);
+	return core_locks_set(locks, ino, owner, &bys[owner % 16], fd, &lock,
+			      NULL);
 }
 
 static struct flock get(uint64_t owner, int type, off_t start, off_t len)
@@ -254,7 +255,7 @@ static void test_objects_have_locks_of_their_own(void **state)
 	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
 	for (uint64_t owner = 1; owner <= 2; owner++) {
 		assert_int_equal(core_locks_set(locks, ino + 1, owner, bys,
-						other, &lock),
+						other, &lock, NULL),
 				 0);
 		core_locks_drop(locks, ino + 1, owner);
 	}
@@ -345,8 +346,8 @@ static void test_drop_by(void **state)
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(2, F_WRLCK, 20, 10), 0);
 	assert_int_equal(set(1 + 16, F_WRLCK, 40, 10), 0);
-	assert_int_equal(core_locks_set(locks, ino + 1, 1, &bys[2], fd, &lock),
-			 0);
+	assert_int_equal(
+		core_locks_set(locks, ino + 1, 1, &bys[2], fd, &lock, NULL), 0);
 	core_locks_drop_by(locks, &bys[3]);
 	core_locks_drop_by(locks, &bys[1]);
 	assert_int_equal(natively(F_WRLCK, 0, 20), 0);
@@ -364,7 +365,8 @@ static void test_drop_by_after_another_by(void **state)
 
 	(void)state;
 	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
-	assert_int_equal(core_locks_set(locks, ino, 1, "first", fd, &lock),
+	assert_int_equal(core_locks_set(locks, ino, 1, "first", fd, &lock,
+					NULL),
 			 EXCLUDED);
 	core_locks_drop(locks, ino, 2);
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
@@ -434,7 +436,8 @@ static void test_any_descriptor_will_do(void **state)
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		int any = open(PATH, flags[i] | O_CLOEXEC);
 
-		assert_int_equal(core_locks_set(locks, ino, 1, bys, any, &lock),
+		assert_int_equal(core_locks_set(locks, ino, 1, bys, any, &lock,
+						NULL),
 				 0);
 		close(any); /* releases nothing */
 		assert_locks("w0+0");
@@ -445,10 +448,10 @@ static void test_any_descriptor_will_do(void **state)
 static int lock_as_user(void *arg)
 {
 	struct core_locks *own;
-	int r = core_locks_new(&own);
+	int r = core_locks_new(NULL, &own);
 
 	if (r == 0)
-		r = core_locks_set(own, ino, 1, bys, fd, arg);
+		r = core_locks_set(own, ino, 1, bys, fd, arg, NULL);
 	core_locks_free(own);
 	return r;
 }
