@@ -286,7 +286,8 @@ int core_mq_stat(int fd, struct stat *ret)
 
 	if (r == 0 && info.curmsgs > 0)
 		r = read_text(readable, &info);
-	if (r < 0 && r != -EACCES)
+	/* EAGAIN: somebody has a lease on it. */
+	if (r < 0 && r != -EACCES && r != -EAGAIN)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;

@@ -12,7 +12,10 @@
 #include "core/name.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 struct fd_path {
@@ -38,6 +41,23 @@ int core_object_check(int fd, ino_t ino)
 	return ino != 0 && st.st_ino != ino ? -ESTALE : 0;
 }
 
+int core_object_open_name(int dir, const struct core_cred *cred,
+			  const char *name, int flags, mode_t mode, int *ret_fd)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
+		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode & 07777 : 0,
+		.resolve = RESOLVE_NO_XDEV,
+	};
+	int r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, name, &how,
+						sizeof(how)));
+
+	if (r < 0)
+		return r == -EXDEV ? -ENOENT : r;
+	*ret_fd = r;
+	return 0;
+}
+
 int core_object_find(int dir, const struct core_cred *cred, const char *name,
 		     ino_t ino, int *ret_fd)
 {
@@ -46,10 +66,9 @@ int core_object_find(int dir, const struct core_cred *cred, const char *name,
 
 	if (r < 0)
 		return r;
-	fd = CORE_CRED_AS(cred,
-			  openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-	if (fd < 0)
-		return fd;
+	r = core_object_open_name(dir, cred, name, O_PATH, 0, &fd);
+	if (r < 0)
+		return r;
 	r = core_object_check(fd, ino);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
@@ -116,7 +135,12 @@ int core_object_utimens(const struct core_cred *cred, int fd,
 int core_object_truncate(const struct core_cred *cred, int fd, off_t size)
 {
 	struct fd_path path = fd_path(fd);
+	_cleanup_close_ int writer = -1;
+	/* Or a lease would be waited for; while it is open there can be none. */
+	int r = core_object_reopen(cred, fd, O_WRONLY, &writer);
 
+	if (r < 0)
+		return r;
 	return CORE_CRED_AS(cred, truncate(path.s, size));
 }
 

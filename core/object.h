@@ -19,6 +19,17 @@
 #include <time.h>
 
 /*
+ * openat(2) as cred, of what is in the very file system of dir: a symbolic link is
+ * -ELOOP as with O_NOFOLLOW, which is added as O_CLOEXEC is, and what is mounted on
+ * the name -ENOENT. mode: less the umask. ret_fd: the caller's.
+ *
+ * Returns 0 or an error of openat2(2). Source: openat2(2), RESOLVE_NO_XDEV.
+ */
+int core_object_open_name(int dir, const struct core_cred *cred,
+			  const char *name, int flags, mode_t mode,
+			  int *ret_fd);
+
+/*
  * Resolves a name in a directory of objects. Symbolic links aren't followed,
  * and nothing is opened, so that a FIFO or a device can't block or act.
  *

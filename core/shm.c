@@ -27,15 +27,9 @@
 static int open_name(const struct core_ns *ns, const struct core_cred *cred,
 		     const char *name, int flags, mode_t mode, int *ret_fd)
 {
-	int fd = CORE_CRED_AS(cred, openat(ns->shm_dir, name,
-					   flags | O_NOFOLLOW | O_NONBLOCK |
-						   O_NOCTTY | O_CLOEXEC,
-					   mode));
-
-	if (fd < 0)
-		return fd;
-	*ret_fd = fd;
-	return 0;
+	return core_object_open_name(ns->shm_dir, cred, name,
+				     flags | O_NONBLOCK | O_NOCTTY, mode,
+				     ret_fd);
 }
 
 static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
