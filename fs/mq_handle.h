@@ -20,6 +20,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/*
+ * So many bytes of lines are moved by one request, or as many as a message may
+ * have: nobody waits for long, and for who waits no more memory is held.
+ */
+#define FS_MQ_BATCH 16384
+
 struct fs_mq_partial;
 struct fs_mq_window;
 TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
@@ -36,9 +42,10 @@ struct fs_mq_handle {
 
 	pthread_mutex_t lock;	     /* of what follows */
 	struct fs_mq_window *window; /* of fs/mq_read, or NULL */
-	size_t start;  /* the position of its first byte; it may wrap */
-	size_t taken;  /* how many of its bytes were read */
-	bool received; /* a message since the open or the last end */
+	size_t start;	/* the position of its first byte; it may wrap */
+	size_t taken;	/* how many of its bytes were read */
+	bool received;	/* a message since the open or the last end */
+	size_t n_reads; /* that took a message, since a seek back */
 	struct fs_mq_partials partials; /* of fs/mq_write */
 	struct fuse_pollhandle *poll;	/* whom to tell of a change, or NULL */
 

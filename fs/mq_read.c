@@ -13,8 +13,8 @@
 #include <fcntl.h>
 #include <sys/param.h>
 
-/* So many bytes of lines are taken at once, that nobody waits long for the line. */
-#define BATCH 65536
+/* So many reads take one line each, before one takes several. */
+#define ONE_BY_ONE 100
 
 /* Text taken from a queue: the handle's and that of replies under way. */
 struct fs_mq_window {
@@ -56,10 +56,13 @@ static bool window_take(struct fs_mq_handle *handle, struct read *read)
 	if (!window)
 		return false;
 	if (!handle->stream &&
-	    (size_t)read->offset - handle->start < window->len)
+	    (size_t)read->offset - handle->start < window->len) {
 		from = (size_t)read->offset - handle->start;
-	else if (from < window->len)
+		if (from < handle->taken)
+			handle->n_reads = 0; /* it had read too far */
+	} else if (from < window->len) {
 		handle->start = (size_t)read->offset - from;
+	}
 	if (from >= window->len)
 		return false;
 	atomic_fetch_add(&window->refs, 1);
@@ -83,6 +86,17 @@ static void window_put_back(struct fs_mq_handle *handle,
 }
 
 /*
+ * How many lines a read takes. What was taken and not read when the file is closed
+ * is lost, so one who reads just a few, as head(1) and the shell do, gets them one
+ * by one; who goes on reading gets more and more.
+ */
+static size_t n_lines(const struct fs_mq_handle *handle)
+{
+	return handle->n_reads < ONE_BY_ONE ? 1
+					    : 2 + handle->n_reads - ONE_BY_ONE;
+}
+
+/*
  * Takes the next message from the queue, or as many lines as size has room for.
  * Called with the handle's lock.
  */
@@ -90,10 +104,10 @@ static int window_next(struct fs_mq_handle *handle, off_t offset, size_t size)
 {
 	bool lines = handle->view.lines;
 	size_t longest = handle->msgsize + FS_FRAME_EXTRA;
-	size_t room = MAX(lines ? MIN(size, BATCH) : 0, longest);
+	size_t room = MAX(lines ? MIN(size, FS_MQ_BATCH) : 0, longest);
+	size_t n = 0, most = lines ? n_lines(handle) : 1;
 	struct fs_mq_window *window, *shrunk;
 	unsigned int priority;
-	bool found = false;
 	size_t len;
 	int r;
 
@@ -109,9 +123,8 @@ static int window_next(struct fs_mq_handle *handle, off_t offset, size_t size)
 		if (r < 0)
 			break;
 		window->len += fs_frame_put(&handle->view, priority, text, len);
-		found = true;
-	} while (lines && room - window->len >= longest);
-	if (!found) {
+	} while (++n < most && room - window->len >= longest);
+	if (n == 0) {
 		free(window);
 		return r;
 	}
@@ -123,6 +136,7 @@ static int window_next(struct fs_mq_handle *handle, off_t offset, size_t size)
 	handle->window = window;
 	handle->start = (size_t)offset;
 	handle->taken = 0;
+	handle->n_reads++;
 	handle->received = true;
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/param.h>
 
 struct fs_mq_partial {
 	TAILQ_ENTRY(fs_mq_partial) entry;
@@ -201,6 +202,9 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 	if (!handle->view.lines && (may_be_cut(call->fs, size) ||
 				    fs_mq_is_continued(handle, offset, fi)))
 		return -EMSGSIZE;
+	if (handle->view.lines)
+		size = MIN(size,
+			   MAX(FS_MQ_BATCH, handle->msgsize + FS_FRAME_EXTRA));
 	write = write_new(handle, fi->lock_owner, buf, size);
 	if (!write)
 		return -ENOMEM;

@@ -87,8 +87,10 @@ static void send_all(uint64_t count)
 	for (uint64_t left = native ? 0 : count * SIZE; left > 0;) {
 		size_t size = left < sizeof(buf) ? left : sizeof(buf);
 
-		check(write(fd, buf, size) == (ssize_t)size);
-		left -= size;
+		ssize_t n = write(fd, buf, size);
+
+		check(n > 0 && n % SIZE == 0);
+		left -= (uint64_t)n;
 	}
 	exit(EXIT_SUCCESS);
 }

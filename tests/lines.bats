@@ -38,8 +38,36 @@ messages() {
 	[ "$(stat -c %s "$MQ:lines/q")" -eq 11 ]
 	[ "$(native receive q)" = one ]
 	native send q 'two'$'\n''lines'
-	# One read gives all that it has room for.
-	[ "$(dd if="$MQ:lines/q" bs=100000 count=1 status=none)" = $'\nthree\ntwo\nlines' ]
+	[ "$(cat "$MQ:lines/q")" = $'\nthree\ntwo\nlines' ]
+	rm "$MQ/q"
+}
+
+@test "lines: who reads a few leaves the others, who reads on gets many at once" {
+	: >"$MQ:maxmsg=10,msgsize=10/q"
+	seq 10 >"$MQ:lines/q"
+	read -r line <"$MQ:lines/q"
+	[ "$line" = 1 ]
+	[ "$(messages)" -eq 9 ]
+	[ "$(head -n1 "$MQ:lines/q")" = 2 ]
+	[ "$(sed 2q "$MQ:lines/q")" = $'3\n4' ]
+	[ "$(messages)" -eq 6 ]
+	while read -r line; do
+		[ "$line" != 8 ] || break
+	done <"$MQ:lines/q"
+	[ "$(messages)" -eq 2 ]
+	[ "$(cat "$MQ:lines/q")" = $'9\n10' ]
+	seq 20000 >"$MQ:lines/q" 3>&- &
+	timeout 60 python3 - "$MQ:lines,follow/q" <<-'END'
+		import os, sys
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		text, n = b"", 0
+		while text.count(b"\n") < 20000:
+		    text += os.read(fd, 65536)
+		    n += 1
+		assert text == b"".join(b"%d\n" % i for i in range(1, 20001))
+		assert n < 10000, n
+	END
+	wait $!
 	rm "$MQ/q"
 }
 

@@ -618,7 +618,7 @@ OP(no_open_file)
 	const int errors[] = { ENOLCK, ENOLCK,
 			       handle->access == O_RDONLY ? EBADF : EOPNOTSUPP,
 			       handle->access == O_WRONLY ? EACCES : ENODEV,
-			       EPERM };
+			       EOPNOTSUPP };
 	unsigned int kind = draw(x, 0) % 5;
 	struct flock lock = { .l_type = F_WRLCK };
 	int fd = handle->fd, r = -1;

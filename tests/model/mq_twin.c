@@ -74,10 +74,13 @@ static ssize_t take(struct handle *handle, char *buf, size_t size, off_t pos)
 	size_t from = handle->taken;
 
 	if (!is_stream(handle) && pos >= handle->start &&
-	    pos < handle->start + (off_t)handle->len)
+	    pos < handle->start + (off_t)handle->len) {
 		from = (size_t)(pos - handle->start);
-	else if (twin_has_rest(handle))
+		if (from < handle->taken)
+			handle->n_reads = 0;
+	} else if (twin_has_rest(handle)) {
 		handle->start = pos - (off_t)from;
+	}
 	if (size > handle->len - from)
 		size = handle->len - from;
 	memcpy(buf, handle->text + from, size);
@@ -85,9 +88,13 @@ static ssize_t take(struct handle *handle, char *buf, size_t size, off_t pos)
 	return (ssize_t)size;
 }
 
-/* Receives a message, or as many lines as surely have room in size. */
+/*
+ * Receives a message; of lines, after a hundred reads, as many more than one as
+ * there were reads since, and as surely have room in size.
+ */
 static int receive(struct handle *handle, size_t size)
 {
+	unsigned int left = handle->n_reads < 100 ? 1 : handle->n_reads - 98;
 	const struct view *view = handle->view;
 	char buf[MSGSIZE], *end = handle->text;
 	struct mq_attr attr;
@@ -111,8 +118,11 @@ static int receive(struct handle *handle, size_t size)
 		handle->len = (size_t)(end - handle->text);
 		handle->taken = 0;
 		handle->received = true;
-	} while (view->lines && size >= handle->len + longest);
-	return n < 0 && end == handle->text ? -1 : 0;
+	} while (view->lines && --left > 0 && size >= handle->len + longest);
+	if (end == handle->text && n < 0)
+		return -1;
+	handle->n_reads++;
+	return 0;
 }
 
 /* An empty queue is the end of file, or EAGAIN, or it waits. */

@@ -37,6 +37,7 @@ struct handle {
 	off_t pos;     /* where it is read, if that is all that is done */
 	off_t start;   /* where the text that was taken last began */
 	size_t len, taken;
+	unsigned int n_reads; /* that took a message, since a seek back */
 	char text[10 * (MSGSIZE + EXTRA)];
 };
 
