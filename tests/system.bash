@@ -11,6 +11,9 @@ own_system() {
 	local dir
 
 	mount -t tmpfs -o mode=755 tmpfs /run
+	# Where systemd is, umount(8) keeps records.
+	mkdir /run/mount
+	: >/run/mount/utab
 	for dir; do
 		mkdir -p "$UPPER$dir" "/run/work$dir"
 		mount -t overlay -o "lowerdir=$dir,upperdir=$UPPER$dir,workdir=/run/work$dir" \
