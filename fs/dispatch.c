@@ -230,7 +230,7 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 	if (ops->access)
 		end(&call, ops->access(&call.base, node, mask));
 	else
-		(void)fuse_reply_err(req, 0);
+		end_empty(&call, 0);
 }
 
 static void on_statfs(fuse_req_t req, fuse_ino_t id)
@@ -371,7 +371,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 
 	end(&call, ops->setxattr ? ops->setxattr(&call.base, node, name, value,
 						 size, flags)
-				 : -EPERM);
+				 : -ENOTSUP);
 }
 
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
@@ -381,7 +381,7 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->removexattr ? ops->removexattr(&call.base, node, name)
-				    : -EPERM);
+				    : -ENOTSUP);
 }
 
 /* Of files and of directories: both make a handle. */

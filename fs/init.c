@@ -51,8 +51,10 @@ int fs_init_start(struct fuse_session *session, struct fs *fs)
 
 	if (r > 0) {
 		fuse_session_process_buf(session, &buf);
-		/* libfuse has no other sign that it came to on_init(). */
-		r = fs->max_write > 0 ? 0 : -EPROTO;
+		/* libfuse has no other sign that all went well. */
+		r = fs->max_write > 0 && !fuse_session_exited(session)
+			    ? 0
+			    : -EPROTO;
 	}
 	free(buf.mem);
 	fs->passthrough =

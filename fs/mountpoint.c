@@ -193,7 +193,8 @@ static bool is_mounted(struct fs_watch *watch)
 		found = sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
 			major == watch->major && minor == watch->minor;
 	free(line);
-	return found;
+	/* What can't be read tells nothing. */
+	return found || ferror(watch->table);
 }
 
 static void *serve(void *closure)

@@ -154,7 +154,7 @@ struct fs_ops {
 			const char *name, size_t size);
 	int (*listxattr)(const struct fs_call *call, struct fs_node *node,
 			 size_t size);
-	/* fuse_reply_err(0); flags: XATTR_*. Empty: EPERM */
+	/* fuse_reply_err(0); flags: XATTR_*. Empty: ENOTSUP */
 	int (*setxattr)(const struct fs_call *call, struct fs_node *node,
 			const char *name, const void *value, size_t size,
 			int flags);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The root: a fixed directory with one entry for each kind of object. */
+#include "core/name.h"
 #include "fs/dir.h"
 #include "fs/reply.h"
 
@@ -66,9 +67,11 @@ static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 {
 	struct fs_call seen = *call;
 	struct fs_view view;
-	int r;
+	int r = core_name_check(name);
 
 	(void)dir;
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < N_ENTRIES; i++) {
 		size_t len = strlen(entries[i].name);
 

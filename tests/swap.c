@@ -282,7 +282,8 @@ static void attack(const struct place *place,
 
 		if (attacks[j].run(place, attacks[j].flags) >= 0)
 			done[j]++;
-		else if (errno == EACCES || errno == EPERM)
+		else if (errno == EACCES || errno == EPERM ||
+			 errno == EOPNOTSUPP)
 			refused[j]++;
 		else if (errno != ENOENT && errno != ENODATA && errno != ESTALE)
 			broken("%s: %s", attacks[j].name, strerror(errno));
