@@ -91,6 +91,22 @@ void core_wait_unref(struct core_wait_queue *queue)
 	free(queue);
 }
 
+/* Those that are postponed meanwhile come next time. */
+static void handle_postponed(struct core_wait *wait)
+{
+	struct core_wait_postponed now = TAILQ_HEAD_INITIALIZER(now);
+	struct core_wait_queue *queue;
+
+	TAILQ_CONCAT(&now, &wait->postponed, postponed_entry);
+	while ((queue = TAILQ_FIRST(&now))) {
+		TAILQ_REMOVE(&now, queue, postponed_entry);
+		queue->postponed = false;
+		core_wait_line_run(queue, CORE_WAIT_IN);
+		core_wait_line_run(queue, CORE_WAIT_OUT);
+		core_wait_unref(queue);
+	}
+}
+
 static void handle(struct core_wait *wait, const struct epoll_event *event)
 {
 	struct core_wait_queue *queue;
@@ -99,6 +115,7 @@ static void handle(struct core_wait *wait, const struct epoll_event *event)
 	if (event->data.u64 == EVENT_KEY) {
 		(void)eventfd_read(wait->event, &count);
 		core_wait_line_finish(wait, &wait->cancelled, -EINTR);
+		handle_postponed(wait);
 		return;
 	}
 	if (event->data.u64 == TIMER_KEY) {
@@ -177,6 +194,7 @@ int core_wait_new(struct core_wait **ret)
 	wait->timer = timer;
 	TAILQ_INIT(&wait->timed);
 	TAILQ_INIT(&wait->cancelled);
+	TAILQ_INIT(&wait->postponed);
 	pthread_mutex_init(&wait->lock, NULL);
 	pthread_cond_init(&wait->quiet, NULL);
 	r = start(wait);
@@ -234,6 +252,7 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	pthread_mutex_unlock(&wait->lock);
 	core_wait_wake(wait);
 	pthread_join(wait->thread, NULL);
+	handle_postponed(wait);
 	(void)close(wait->timer);
 	(void)close(wait->event);
 	(void)close(wait->epoll);

@@ -35,6 +35,9 @@ struct core_wait_queue {
 	struct core_wait_line lines[2];
 	LIST_ENTRY(core_wait_queue) all_entry;
 
+	bool postponed; /* in the list of those; it has a reference then */
+	TAILQ_ENTRY(core_wait_queue) postponed_entry;
+
 	bool timed; /* in the list of those that the timer is for */
 	TAILQ_ENTRY(core_wait_queue) timed_entry;
 
@@ -46,10 +49,12 @@ struct core_wait {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	int epoll;
-	int event;    /* an eventfd: "cancelled" has grown, or quit */
+	int event;    /* an eventfd: cancelled, postponed or quit has changed */
 	void *queues; /* tree of struct core_wait_queue * */
 	LIST_HEAD(core_wait_all, core_wait_queue) all;
 	struct core_waiter_list cancelled;
+	/* To be gone on with when others have had their turn. */
+	TAILQ_HEAD(core_wait_postponed, core_wait_queue) postponed;
 	unsigned int n_ends;	  /* how often all were ended */
 	unsigned int n_callbacks; /* that run now */
 	pthread_cond_t quiet;	  /* there are none, or a watcher's has run */

@@ -113,6 +113,21 @@ static void round_try(struct core_wait *wait, struct core_wait_line *line)
 	}
 }
 
+/* A line to which others always come would keep its thread from all else. */
+#define MAX_ROUNDS 64
+
+static void postpone(struct core_wait_queue *queue)
+{
+	struct core_wait *wait = queue->wait;
+
+	if (queue->postponed)
+		return;
+	queue->postponed = true;
+	queue->refs++;
+	TAILQ_INSERT_TAIL(&wait->postponed, queue, postponed_entry);
+	core_wait_wake(wait);
+}
+
 void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir)
 {
 	struct core_wait_line *line = &queue->lines[dir];
@@ -124,7 +139,11 @@ void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir)
 		return;
 	line->busy = true;
 	queue->refs++;
-	while (line->again) {
+	for (int n = 0; line->again; n++) {
+		if (n == MAX_ROUNDS) {
+			postpone(queue);
+			break;
+		}
 		line->again = false;
 		move(&line->batch, &line->fresh);
 		round_try(wait, line);

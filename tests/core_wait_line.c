@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "wait_test.h"
 
+#include "core/wait_timed.h"
+
 #include <sched.h>
 
 static void test_readers_are_served_in_order(void **state)
@@ -267,6 +269,58 @@ static void *submit_readers(void *closure)
 	return closure;
 }
 
+/* Two waiters, each of which submits the other when it is done. */
+
+static struct core_waiter hogs[2];
+static atomic_uint hog_attempts;
+static atomic_bool enough;
+static sem_t ended;
+
+static int hog_attempt(struct core_waiter *waiter)
+{
+	(void)waiter;
+	return hog_attempts++ == 0 ? -EAGAIN : 0;
+}
+
+static void hog_done(struct core_waiter *waiter, int result)
+{
+	struct core_waiter *other = &hogs[waiter == hogs];
+
+	(void)result;
+	if (enough) {
+		sem_post(&ended);
+		return;
+	}
+	*other = (struct core_waiter){ .attempt = hog_attempt,
+				       .done = hog_done };
+	core_wait_submit(queue, CORE_WAIT_IN, other);
+}
+
+/* The thread, which it is made to run on, has others to serve. */
+static void test_a_busy_line_leaves_time_for_others(void **state)
+{
+	struct core_wait_queue *timed;
+
+	(void)state;
+	sem_init(&ended, 0, 0);
+	hogs[0] = (struct core_waiter){ .attempt = hog_attempt,
+					.done = hog_done };
+	core_wait_submit(queue, CORE_WAIT_IN, &hogs[0]);
+	assert_int_equal(core_wait_open_timed(wait_, &timed), 0);
+	reader(0)->fixed = -EAGAIN;
+	core_wait_submit(timed, CORE_WAIT_IN, &reader(0)->waiter);
+	send_natively(1);
+	while (hog_attempts < 1000)
+		sched_yield();
+	cancel_op(reader(0));
+	await(1);
+	assert_result(reader(0), -EINTR);
+	enough = true;
+	sem_wait(&ended);
+	core_wait_close(timed);
+	assert_received_natively(1);
+}
+
 static void test_both_directions(void **state)
 {
 	pthread_t thread;
@@ -298,6 +352,7 @@ int main(void)
 		TEST(a_thousand_waiters),
 		TEST(cancels_race_with_messages),
 		TEST(work_does_not_grow_with_the_waiters),
+		TEST(a_busy_line_leaves_time_for_others),
 		TEST(both_directions),
 	};
 
