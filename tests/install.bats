@@ -30,6 +30,8 @@ setup() {
 		644 usr/share/bash-completion/completions/ipcfs
 		644 usr/share/fish/vendor_completions.d/ipcfs.fish
 		644 usr/share/man/man8/ipcfs.8
+		777 usr/share/man/man8/mount.fuse.ipcfs.8 ipcfs.8
+		777 usr/share/man/man8/mount.ipcfs.8 ipcfs.8
 		644 usr/share/zsh/vendor-completions/_ipcfs
 	END
 	diff "$WORK/installed" "$WORK/expected"
