@@ -34,8 +34,10 @@ teardown() {
 }
 
 @test "stat is the object's own in every field but the device" {
-	local format='%i %s %b %B %a %u %g %h %w %x %y %z %F %o'
+	local format='%i %s %b %B %a %u %g %h %x %y %z %F %o'
 
+	# The time of birth, which libfuse doesn't tell before 3.18.
+	[[ $("$IPCFS" -V) == *'libfuse 3.17'* ]] || format+=' %w'
 	head -c 100000 /dev/urandom >"$SHM/a"
 	chmod 640 "$SHM/a"
 	chown 12:34 "$SHM/a"

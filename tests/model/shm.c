@@ -265,7 +265,8 @@ OP(statx)
 {
 	const char *path = paths[side][x->name % N_PLAIN];
 	const char *native_view = native_path(side, x->name % N_PLAIN);
-	const unsigned int mask = STATX_BASIC_STATS | STATX_BTIME;
+	const unsigned int mask =
+		STATX_BASIC_STATS | (HAS_BIRTH_TIME ? STATX_BTIME : 0);
 	struct statx stx, other;
 
 	if (note_result(ret, statx(AT_FDCWD, path, 0, mask, &stx)) < 0 ||
