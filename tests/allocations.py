@@ -458,7 +458,8 @@ def do(step):
 arm(True)
 start()
 n_starting = n_failed()
-assert n_starting > 20
+# More where libfuse is built in: a system's own isn't made to fail.
+assert n_starting > 10
 errors, before = 0, None
 while before != n_failed():
     before = n_failed()
