@@ -188,7 +188,10 @@ static bool is_mounted(struct fs_watch *watch)
 	char *line = NULL;
 	size_t size = 0;
 
-	rewind(watch->table);
+	/* What was read before is forgotten: to seek may keep it, and read no more. */
+	clearerr(watch->table);
+	if (fflush(watch->table) != 0 || fseek(watch->table, 0, SEEK_SET) < 0)
+		return true;
 	while (!found && getline(&line, &size, watch->table) > 0)
 		found = sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
 			major == watch->major && minor == watch->minor;
