@@ -221,8 +221,8 @@ static bool step(struct team *team, unsigned int actor)
 	draw_args(&team->random, &entry->x);
 	strcpy(entry->outcome, "...");
 	run(ops[op], NATIVE, &entry->x, outcomes);
-	(void)snprintf(entry->outcome, sizeof(entry->outcome), "%s",
-		       outcomes[NATIVE].text);
+	(void)snprintf(entry->outcome, sizeof(entry->outcome), "%.*s",
+		       (int)sizeof(entry->outcome) - 1, outcomes[NATIVE].text);
 	run(ops[op], MOUNT, &entry->x, outcomes);
 	for (int i = 0; ops[op]->settles && !is_same(outcomes) && i < 1000;
 	     i++) {

@@ -250,7 +250,8 @@ static int access_memory(volatile char *at, char *buf, size_t size, bool store)
 	(void)sigaction(SIGSEGV, &action, NULL);
 	signo = sigsetjmp(after_fault, 1);
 	accessing = signo == 0;
-	for (size_t i = 0; i < size && accessing; i++) {
+	/* Volatile, so that no register that a jump clobbers stands for it. */
+	for (volatile size_t i = 0; i < size && accessing; i++) {
 		if (store)
 			at[i] = buf[i];
 		else
