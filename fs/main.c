@@ -131,8 +131,9 @@ static int start(struct fuse_session *session, struct fs *fs,
 
 /*
  * What each user may have unless told otherwise: a quarter of the descriptors for
- * open files, each of which takes one or a few, and as many waiting; of both no
- * more than 8192. A request that waits holds up to 16 KiB, so that is 128 MiB.
+ * open files, each of which takes one or a few, and as many waiting; but no more
+ * than 4096 and 2048. Lines that wait to be sent, and those that an open file has
+ * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB.
  */
 static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 {
@@ -141,11 +142,12 @@ static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 	int r;
 
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	most = MIN(MAX((long)(limit.rlim_cur / 4), 1), 8192);
-	r = fs_quota_new((size_t)(opts->max_user_handles ?: most),
+	most = MAX((long)(limit.rlim_cur / 4), 1);
+	r = fs_quota_new((size_t)(opts->max_user_handles ?: MIN(most, 4096)),
 			 &fs->handles);
 	if (r == 0)
-		r = fs_quota_new((size_t)(opts->max_user_waiting ?: most),
+		r = fs_quota_new((size_t)(opts->max_user_waiting
+						  ?: MIN(most, 2048)),
 				 &fs->waiting);
 	return r;
 }

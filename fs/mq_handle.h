@@ -24,7 +24,7 @@
  * So many bytes of lines are moved by one request, or as many as a message may
  * have: nobody waits for long, and for who waits no more memory is held.
  */
-#define FS_MQ_BATCH 16384
+#define FS_MQ_BATCH 65536
 
 struct fs_mq_partial;
 struct fs_mq_window;

@@ -92,8 +92,9 @@ static void window_put_back(struct fs_mq_handle *handle,
  */
 static size_t n_lines(const struct fs_mq_handle *handle)
 {
-	return handle->n_reads < ONE_BY_ONE ? 1
-					    : 2 + handle->n_reads - ONE_BY_ONE;
+	return handle->n_reads < ONE_BY_ONE
+		       ? 1
+		       : (size_t)2 << MIN(handle->n_reads - ONE_BY_ONE, 16);
 }
 
 /*
