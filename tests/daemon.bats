@@ -226,6 +226,11 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 }
 
 @test "SIGTERM and SIGINT with waiters: they get an error, the exit status is 0" {
+	# With a table there, libfuse would leave the unmount to umount(8).
+	if [ -d /run/mount ]; then
+		mount -t tmpfs tmpfs /run/mount
+		: >/run/mount/utab
+	fi
 	for signal in TERM INT; do
 		ipcfs_start
 		waiters
@@ -234,6 +239,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 		wait "$DAEMON"
 		not is_mounted
 	done
+	[ ! -d /run/mount ] || umount /run/mount
 	ended_well
 }
 
@@ -265,6 +271,33 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 		rm /dev/shm/a
 	done
 	ended_well
+}
+
+@test "a lazy unmount is noticed also where there are few mounts" {
+	native create empty 1 10
+	export IPCFS
+	unshare --mount --propagation private bash -es 3>&- <<-'END'
+		# The table of mounts is read in pieces of a kilobyte.
+		for path in $(cut -d' ' -f5 /proc/self/mountinfo | tac); do
+			for kept in "$IPCFS" "$MNT" /dev/fuse /dev/shm /proc; do
+				[[ $kept/ != "${path%/}"/* ]] || continue 2
+			done
+			# In a user namespace they stay.
+			umount -l "$path" || true
+		done
+		wc -c /proc/self/mountinfo
+		"$IPCFS" "$MNT"
+		timeout 20 cat "$MQ/empty" &
+		until [ "$(cat "/proc/$(pgrep -P $!)/wchan")" = request_wait_answer ]; do
+			sleep 0.01
+		done
+		umount -l "$MNT"
+		status=0
+		wait $! || status=$?
+		[ $status -eq 1 ]
+	END
+	native unlink empty
+	ipcfs_ended 0
 }
 
 @test "a forced unmount with waiters: they get an error, no mount stays" {
