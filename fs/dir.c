@@ -12,8 +12,7 @@ struct dir_handle {
 	struct fs_handle base;
 	pthread_mutex_t lock; /* a descriptor may be shared and read at once */
 	struct core_list list;
-	struct fs_share
-		*share; /* of who has read it: for the memory it takes */
+	struct fs_share *share; /* of its reader, for the memory it takes */
 	size_t n_shares;
 };
 
