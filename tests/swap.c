@@ -294,6 +294,8 @@ static void attack(const struct place *place,
 	(void)unlink(place->native);
 	(void)unlink(place->spare);
 	(void)unlink(place->stolen);
+	/* What was kept for a call that came to nothing goes with the name. */
+	(void)access(place->mount, F_OK);
 	for (size_t i = 0; i < n_attacks; i++)
 		print_message("# %s: %lu on his own, %lu refused\n",
 			      attacks[i].name, done[i], refused[i]);
