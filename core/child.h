@@ -20,8 +20,9 @@
  * Runs fn(arg) as cred in a child process and waits for its end. The child has
  * this process's memory, and no descriptors; those that fn opens end with it.
  *
- * fn: CORE_IN_CHILD; it may make system calls, by the C library's thin wrappers, and write to
- *     arg; nothing that takes a lock or memory. Returns 0 or a negative errno.
+ * fn: CORE_IN_CHILD; it may make system calls, by the C library's thin wrappers,
+ *     and write to arg; nothing that takes a lock or memory. Returns 0 or a
+ *     negative errno.
  *
  * Returns what fn returned, or
  *   -EINTR   the user has killed or stopped the child; fn has done all, nothing

@@ -105,8 +105,8 @@ static int window_next(struct fs_mq_handle *handle, off_t offset, size_t size)
 {
 	bool lines = handle->view.lines;
 	size_t longest = handle->msgsize + FS_FRAME_EXTRA;
-	size_t room = MAX(lines ? MIN(size, FS_MQ_BATCH) : 0, longest);
 	size_t n = 0, most = lines ? n_lines(handle) : 1;
+	size_t room = MAX(most > 1 ? MIN(size, FS_MQ_BATCH) : 0, longest);
 	struct fs_mq_window *window, *shrunk;
 	unsigned int priority;
 	size_t len;

@@ -24,9 +24,9 @@
 /* The file has no position: no lseek, pread or pwrite; see fs/reply.c. */
 #define FS_HANDLE_STREAM 1U
 /* Nothing is to be done at close(2): the kernel needn't ask for the slot flush. */
-#define FS_HANDLE_NOFLUSH 4U
+#define FS_HANDLE_NOFLUSH 2U
 /* The kernel may go straight to fd: fs_node_add_backed(). */
-#define FS_HANDLE_BACKED 2U
+#define FS_HANDLE_BACKED 4U
 
 /* An open file or directory. Part of the kind's own structure. */
 struct fs_handle {
