@@ -13,6 +13,7 @@
  *	fs/mountpoint	the directory mounted on, and the end of the mount
  *	fs/notify	tells the service manager how far it is
  *	fs/init		what the kernel and the daemon tell each other first
+ *	fs/loop		the threads that take requests, and who gets how many
  *	fs/dispatch	what libfuse calls: request -> slot of the node's kind
  *	fs/ops.h	the slots: what a kind of node can do
  *	fs/node		node id <-> node, lookup counts, open handles
@@ -44,14 +45,15 @@
  *	core/ns		where the objects live
  *	core/name, list, seen, cleanup	names, lists of them, helpers
  *
- * Threads: libfuse's workers serve requests; core/wait's completes those that
- * had to wait; fs/mountpoint's watches the mount table. Locks are taken in the
- * order node table, node, queue handle, core/wait, core/lock, quota; none is held while a
- * reply is sent.
+ * Threads: fs/loop's workers serve requests; core/wait's completes those that had
+ * to wait; fs/mountpoint's watches the mount table. Locks are taken in the order
+ * node table, node, queue handle, core/wait, core/lock, loop, quota; none is held while
+ * a reply is sent.
  */
 #include "fs/diagnose.h"
 #include "fs/dispatch.h"
 #include "fs/init.h"
+#include "fs/loop.h"
 #include "fs/mountpoint.h"
 #include "fs/node.h"
 #include "fs/notify.h"
@@ -94,8 +96,7 @@ static int serve(struct fuse_session *session, struct fs *fs,
 		r = fail("can't watch the mount", r);
 	} else {
 		fs_notify("READY=1");
-		/* Above zero it is the signal that asked for the end. */
-		r = fuse_session_loop_mt(session, NULL);
+		r = fs_loop(session, fs->waiting);
 		r = r < 0 ? fail("serving", r) : EXIT_SUCCESS;
 		fs_notify("STOPPING=1");
 	}

@@ -13,6 +13,7 @@
 #include "core/cleanup.h"
 #include "fs/backing.h"
 #include "fs/log.h"
+#include "fs/loop.h"
 #include "fs/quota.h"
 
 #include <fcntl.h>
@@ -263,8 +264,8 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 	fs_quota_give(handle->share);
 }
 
-/* Three for each of libfuse's ten workers, and some for what a queue needs. */
-#define SPARE_FDS 40
+/* Three for each worker, and some for what a queue needs. */
+#define SPARE_FDS (3 * FS_LOOP_WORKERS + 10)
 
 /*
  * The last descriptors are left to the requests that need one for a moment: so a

@@ -5,6 +5,7 @@
  *	0, 1, 2			as it was started, or in the background /dev/null
  *	/dev/shm, mqueue	core/ns: the objects' directories
  *	/dev/fuse		libfuse
+ *	eventfd			fs/loop
  *	eventpoll, eventfd, timerfd	core/wait
  *	mountinfo, eventfd	fs/mountpoint
  *

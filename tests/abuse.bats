@@ -196,3 +196,89 @@ as_python() {
 	[ -z "$(cat "$SHM/a")" ]
 	rm "$SHM/a"
 }
+
+@test "who holds an inode's lock for ever holds up no other user" {
+	mkdir "$WORK/silent"
+	mount_for_all -o max_user_waiting=30
+	"$IPCFS" -f -o allow_other,nopassthrough "$WORK/silent" 3>&- &
+	SILENT=$!
+	eventually mountpoint -q "$WORK/silent"
+	truncate -s 4096 /dev/shm/b
+	chmod 644 /dev/shm/b
+	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
+		timeout 60 python3 - "$DAEMON" $SILENT $USER <<-'END'
+		import errno, glob, mmap, os, signal, sys
+		from client import MNT, MQ, SHM, WORK, fails, fork, join, until, waits
+		daemon, silent, user = map(int, sys.argv[1:])
+
+		def as_user(user, f, *args):
+		    def run():
+		        os.setgroups([])
+		        os.setresgid(user, user, user)
+		        os.setresuid(user, user, user)
+		        f(*args)
+		    return fork(run)
+
+		mapped, stopped = os.pipe(), os.pipe()
+
+		# A write takes its bytes from a file whose server doesn't answer.
+		def hold():
+		    target = os.open("/dev/shm/a", os.O_RDWR | os.O_CREAT)
+		    file = os.open(f"{WORK}/silent/shm/b", os.O_RDONLY)
+		    bytes = mmap.mmap(file, 4096, mmap.MAP_PRIVATE, mmap.PROT_READ)
+		    os.write(mapped[1], b"x")
+		    os.read(stopped[0], 1)
+		    os.write(target, bytes)
+
+		def open_truncating():
+		    try:
+		        os.close(os.open(f"{SHM}/a", os.O_WRONLY | os.O_TRUNC))
+		    except BlockingIOError:
+		        pass
+
+		def stat():
+		    os.stat(f"{SHM}/b")
+
+		def is_in(state, pid):
+		    return all(open(stat).read().split()[2] == state
+		               for stat in glob.glob(f"/proc/{pid}/task/*/stat"))
+
+		def use_all():
+		    path = f"{SHM}/c"
+		    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+		    os.truncate(path, 10)
+		    os.listdir(SHM)
+		    os.unlink(path)
+		    path = f"{MNT}/mq:maxmsg=1,msgsize=10/c"
+		    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+		    os.write(fd, b"x")
+		    assert os.read(fd, 10) == b"x"
+		    os.close(fd)
+		    os.unlink(path)
+
+		holder = as_user(user, hold)
+		os.read(mapped[0], 1)
+		os.kill(silent, signal.SIGSTOP)
+		until(is_in, "T", silent)
+		os.write(stopped[1], b"x")
+		try:
+		    until(is_in, "D", holder)
+		    # Half of the workers, what may wait for one, and one too many.
+		    pids = []
+		    while not pids or not is_in("Z", pids[-1]):
+		        pids.append(as_user(user, open_truncating))
+		        until(lambda: waits(pids[-1]) or is_in("Z", pids[-1]))
+		    assert 30 < len(pids) <= 12 + 30 + 1, len(pids)
+		    join(as_user(user, fails, [errno.EAGAIN], stat))
+		    for other in user + 1, user + 2, 0:
+		        join(as_user(other, use_all))
+		    assert len(os.listdir(f"/proc/{daemon}/task")) < 32
+		finally:
+		    os.kill(silent, signal.SIGCONT)
+		join(holder, *pids)
+		join(as_user(user, use_all))
+	END
+	rm /dev/shm/[ab]
+	umount "$WORK/silent"
+	wait $SILENT
+}

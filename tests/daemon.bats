@@ -422,6 +422,7 @@ capabilities() {
 /proc/self/mountinfo
 anon_inode:[eventfd]
 anon_inode:[eventfd]
+anon_inode:[eventfd]
 anon_inode:[eventpoll]
 anon_inode:[timerfd]" ]
 	exec 9<&-

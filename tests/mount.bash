@@ -96,7 +96,7 @@ is_idle() {
 		return 1
 	# They may sleep elsewhere, too: for a lock.
 	for task in "/proc/$DAEMON/task/"*; do
-		[ "$(<"$task/comm")" != fuse_worker ] ||
+		[ "$(<"$task/comm")" != worker ] ||
 			[ "$(<"$task/wchan")" = fuse_dev_do_read ] || return 1
 	done
 }
