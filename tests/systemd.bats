@@ -62,6 +62,7 @@ is() {
 @test "ipcfs.service mounts it for all, and no call that it makes is refused" {
 	inside systemctl start ipcfs
 	inside grep '^ipcfs /mnt/ipc fuse.ipcfs .*,allow_other ' /proc/self/mounts
+	[ "$(inside ps -C ipcfs -o ni= | xargs)" = -5 ]
 	export MNT=/mnt/ipc NATIVE=/dev/mqueue IPCFS_OPTIONS=-oallow_other ROUNDS=1000
 	inside "$BUILD/tests/model"
 	inside "$BUILD/tests/rights"
