@@ -32,7 +32,7 @@
 #define FS_PARKED 1
 
 /* The places for threads that were told ESTALE; see fs/object.c. */
-#define FS_N_STALE 64
+#define FS_N_STALE 4096
 
 struct core_locks;
 struct core_ns;
