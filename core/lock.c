@@ -53,10 +53,17 @@ int core_locks_new(void (*give)(void *share), struct core_locks **ret)
 	return 0;
 }
 
-static void holder_free(struct core_locks *locks, struct holder *holder)
+static void holder_remove(struct core_locks *locks, struct holder *holder)
 {
 	tdelete(holder, &locks->tree, compare);
 	LIST_REMOVE(holder, entry);
+}
+
+/* Of one that was removed. Without the lock, as the close may free an object. */
+static void holder_free(struct core_locks *locks, struct holder *holder)
+{
+	if (!holder)
+		return;
 	(void)close(holder->fd);
 	if (holder->share)
 		locks->give(holder->share);
@@ -69,8 +76,10 @@ struct core_locks *core_locks_free(struct core_locks *locks)
 
 	if (!locks)
 		return NULL;
-	while ((holder = LIST_FIRST(&locks->all)))
+	while ((holder = LIST_FIRST(&locks->all))) {
+		holder_remove(locks, holder);
 		holder_free(locks, holder);
+	}
 	pthread_mutex_destroy(&locks->lock);
 	free(locks);
 	return NULL;
@@ -129,7 +138,7 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 		   void **share)
 {
 	struct flock copy = *lock;
-	struct holder *holder;
+	struct holder *holder, *gone = NULL;
 	bool is_new;
 	int r = 0;
 
@@ -141,12 +150,13 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 	if (holder)
 		r = ofd(holder->fd, F_OFD_SETLK, &copy);
 	if (holder && r < 0 && is_new)
-		holder_free(locks, holder);
+		holder_remove(locks, gone = holder);
 	else if (holder && r == 0 && lock->l_type != F_UNLCK)
 		holder->by = by;
 	if (holder && r == 0 && is_new && share)
 		holder->share = core_steal_ptr(*share);
 	pthread_mutex_unlock(&locks->lock);
+	holder_free(locks, gone);
 	return r;
 }
 
@@ -166,24 +176,34 @@ int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 bool core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
 {
 	struct holder *holder;
+	bool had_some;
 
 	pthread_mutex_lock(&locks->lock);
 	holder = find(locks, ino, owner);
+	had_some = holder;
 	if (holder)
-		holder_free(locks, holder);
+		holder_remove(locks, holder);
 	pthread_mutex_unlock(&locks->lock);
-	return holder;
+	holder_free(locks, holder);
+	return had_some;
 }
 
 void core_locks_drop_by(struct core_locks *locks, const void *by)
 {
+	struct holder_list gone = LIST_HEAD_INITIALIZER(gone);
 	struct holder *holder, *next;
 
 	pthread_mutex_lock(&locks->lock);
 	for (holder = LIST_FIRST(&locks->all); holder; holder = next) {
 		next = LIST_NEXT(holder, entry);
-		if (holder->by == by)
-			holder_free(locks, holder);
+		if (holder->by == by) {
+			holder_remove(locks, holder);
+			LIST_INSERT_HEAD(&gone, holder, entry);
+		}
 	}
 	pthread_mutex_unlock(&locks->lock);
+	while ((holder = LIST_FIRST(&gone))) {
+		LIST_REMOVE(holder, entry);
+		holder_free(locks, holder);
+	}
 }

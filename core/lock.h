@@ -19,7 +19,7 @@ struct core_locks;
 
 /*
  * Makes an empty table. give: called with what core_locks_set() was given for an
- * owner when that has no lock any more, and with a lock held. Returns 0 or -ENOMEM.
+ * owner when that has no lock any more. Returns 0 or -ENOMEM.
  */
 int core_locks_new(void (*give)(void *share), struct core_locks **ret);
 
