@@ -37,6 +37,12 @@ void fs_init_agree(void *userdata, struct fuse_conn_info *conn)
 #endif
 	/* Else who looks a name up holds up, unkillable, all others in there. */
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
+	/*
+	 * Every close of a file is one of these, of which few are sent at a time by
+	 * default; and so is an asynchronous write, which may wait for ever.
+	 */
+	conn->max_background = UINT16_MAX;
+	fuse_unset_feature_flag(conn, FUSE_CAP_ASYNC_DIO);
 	fs->max_write = max_request(conn->max_write);
 	/* Bits are cleared by acting as the caller; else each write would ask. */
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
