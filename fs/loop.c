@@ -1,74 +1,63 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A worker waits for a request in read(2), serves it, and waits again. Another one is
- * started when none would be left that waits.
+ * started when none would be left that waits: up to FS_LOOP_WORKERS at once, for
+ * what they leave in the kernel's queue is served soon. Only if they are slow, and
+ * don't get on with a request for a whole tick, they are replaced by others.
  *
- * One lock guards who serves whom; it isn't held while a request is read or served.
- * A user who has no worker may always have the one that has read the request. So a
- * request is put aside only while its user has some, and they look for it when they
- * are done: nobody has to be woken for it.
+ * One lock guards who does what; it isn't held while a request is read or served.
  */
 #include "fs/loop.h"
 
 #include "fs/ops.h"
-#include "fs/quota.h"
 
-#include "core/cleanup.h"
-
+#include <errno.h>
 #include <linux/fuse.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
+#include <sys/param.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { QUOTA_UNIT = 64 << 10 };
+enum { MAX_WORKERS = 512, TICK_NS = 10000000, END_SECONDS = 5 };
 
-struct aside {
-	STAILQ_ENTRY(aside) entry;
-	struct fs_share *share;
-	struct fuse_buf buf; /* has the bytes below */
-	char bytes[] __attribute__((aligned));
-};
-
-/* Who has workers. */
-struct user {
-	uid_t uid;
-	size_t n_workers;
-	STAILQ_HEAD(asides, aside) asides; /* in the order they came */
-};
+/* For whom a worker serves what is the kernel's own. */
+#define NOBODY ((uid_t)-1)
 
 struct worker {
 	struct loop *loop;
-	bool exists;
+	bool exists, serves;
 	pthread_t thread;
 	struct fuse_buf buf;
+	uid_t uid;	   /* for whom it serves */
+	unsigned int tick; /* at which it began to */
 };
 
 struct loop {
 	struct fuse_session *session;
-	struct fs_quota *quota;
-	int event; /* an eventfd: a worker has seen the end */
+	int event; /* an eventfd: ended or ticks has become true */
 	pthread_mutex_t lock;
+	bool ends;  /* nobody else is to start or leave */
+	bool ended; /* nothing more is to be read, and why */
 	int error;
-	bool ends;
-	size_t n_workers, n_serving;
-	struct worker workers[FS_LOOP_WORKERS];
-	struct user users[FS_LOOP_WORKERS]; /* each has one at least */
+	bool ticks; /* all workers serve */
+	unsigned int tick;
+	size_t n_workers, n_serving, n_slow;
+	struct worker workers[MAX_WORKERS];
 };
 
 static void *work(void *closure);
 
-/* The lock is held. */
+/* All below that take a loop: the lock is held. */
+
 static int add_worker(struct loop *loop)
 {
 	struct worker *worker = loop->workers;
 	int r;
 
-	if (loop->ends || loop->n_workers == FS_LOOP_WORKERS)
-		return 0;
 	while (worker->exists)
 		worker++;
 	*worker = (struct worker){ .loop = loop };
@@ -78,9 +67,18 @@ static int add_worker(struct loop *loop)
 	return -r;
 }
 
+/* Whether one more was wanted, and could be had. */
+static bool grow(struct loop *loop)
+{
+	return !loop->ends &&
+	       loop->n_workers <
+		       MIN(FS_LOOP_WORKERS + loop->n_slow, MAX_WORKERS) &&
+	       add_worker(loop) == 0;
+}
+
 /*
- * What a process doesn't wait for, or must not be refused, is nobody's: it ends what
- * was begun, and never lasts.
+ * The kernel waits for what ends something; it never lasts, and nobody can be
+ * refused it.
  */
 static uid_t user_of(const struct fuse_in_header *in)
 {
@@ -89,141 +87,129 @@ static uid_t user_of(const struct fuse_in_header *in)
 	case FUSE_INTERRUPT:
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
-		return (uid_t)-1;
+		return NOBODY;
 	default:
 		return in->uid;
 	}
 }
 
-static struct user *find_user(struct loop *loop, uid_t uid)
-{
-	struct user *unused = loop->users;
-
-	for (struct user *user = loop->users;
-	     user < loop->users + FS_LOOP_WORKERS; user++) {
-		if (user->n_workers == 0)
-			unused = user;
-		else if (user->uid == uid)
-			return user;
-	}
-	unused->uid = uid;
-	return unused;
-}
-
 /*
- * As many as are free: half of all for the first user, half of the rest for the next,
- * and so on.
+ * A user may have as many workers as would be left: half of all for the first, half
+ * of the rest for the next, and so on.
  */
-static bool may_serve(const struct loop *loop, const struct user *user)
+static bool may_have_one(const struct loop *loop, uid_t uid)
 {
-	return user->uid == (uid_t)-1 ||
-	       user->n_workers < FS_LOOP_WORKERS - loop->n_serving;
+	size_t left = MAX_WORKERS - loop->n_serving, n = 0;
+
+	/* So it is nearly always, and nobody needs to be counted. */
+	if (uid == NOBODY || loop->n_serving < left)
+		return true;
+	for (size_t i = 0; i < MAX_WORKERS; i++)
+		n += loop->workers[i].serves && loop->workers[i].uid == uid;
+	return n < left;
 }
 
-static size_t quota_units(size_t size)
+static bool begin(struct worker *worker, uid_t uid)
 {
-	return 1 + size / QUOTA_UNIT;
-}
+	struct loop *loop = worker->loop;
+	bool is_last = loop->n_serving + 1 == loop->n_workers && !grow(loop);
 
-/* Copies the request. */
-static int put_aside(struct loop *loop, struct user *user,
-		     const struct fuse_buf *buf)
-{
-	struct aside *aside = malloc(sizeof(*aside) + buf->size);
-	int r;
-
-	if (!aside)
-		return -ENOMEM;
-	r = fs_quota_take_n(loop->quota, user->uid, quota_units(buf->size),
-			    &aside->share);
-	if (r < 0) {
-		free(aside);
-		return r;
+	if (!may_have_one(loop, uid))
+		return false;
+	worker->serves = true;
+	worker->uid = uid;
+	worker->tick = loop->tick;
+	loop->n_serving++;
+	if (is_last && !loop->ticks) {
+		loop->ticks = true;
+		(void)eventfd_write(loop->event, 1);
 	}
-	aside->buf =
-		(struct fuse_buf){ .size = buf->size, .mem = aside->bytes };
-	memcpy(aside->bytes, buf->mem, buf->size);
-	STAILQ_INSERT_TAIL(&user->asides, aside, entry);
-	return 0;
+	return true;
 }
 
-static struct aside *take_aside(struct user *user)
+/* The worker ends, and the loop goes on. */
+static void leave(struct worker *worker)
 {
-	struct aside *aside = STAILQ_FIRST(&user->asides);
-
-	if (aside)
-		STAILQ_REMOVE_HEAD(&user->asides, entry);
-	return aside;
+	worker->exists = false;
+	worker->loop->n_workers--;
+	free(worker->buf.mem);
+	pthread_detach(pthread_self());
 }
 
-static void free_aside(struct aside *aside)
+/* Returns whether the worker is still needed. */
+static bool finish(struct worker *worker)
 {
-	if (!aside)
-		return;
-	fs_quota_give_n(aside->share, quota_units(aside->buf.size));
-	free(aside);
+	struct loop *loop = worker->loop;
+
+	worker->serves = false;
+	loop->n_serving--;
+	if (loop->ends || loop->n_workers - loop->n_serving <= FS_LOOP_WORKERS)
+		return true;
+	leave(worker);
+	return false;
 }
 
-static void refuse(struct loop *loop, uint64_t unique, int error)
+/* Those who have served one request since before the last tick are slow. */
+static void tick(struct loop *loop)
+{
+	loop->tick++;
+	loop->n_slow = 0;
+	for (size_t i = 0; i < MAX_WORKERS; i++)
+		loop->n_slow += loop->workers[i].serves &&
+				loop->tick - loop->workers[i].tick > 1;
+	while (grow(loop))
+		;
+	loop->ticks = loop->n_serving == loop->n_workers;
+}
+
+static void refuse(struct fuse_session *session, uint64_t unique)
 {
 	struct fuse_out_header out = { .len = sizeof(out),
-				       .error = error,
+				       .error = -EAGAIN,
 				       .unique = unique };
 
 	/* It fails if nobody waits any more. */
-	if (write(fuse_session_fd(loop->session), &out, sizeof(out)) < 0)
+	if (write(fuse_session_fd(session), &out, sizeof(out)) < 0)
 		return;
 }
 
-static void serve(struct loop *loop, const struct fuse_buf *buf)
+/* Returns whether the worker is still needed. */
+static bool serve(struct worker *worker)
 {
-	const struct fuse_in_header *in = buf->mem;
-	struct aside *aside = NULL;
-	struct user *user;
-	int r = 0;
+	const struct fuse_in_header *in = worker->buf.mem;
+	struct loop *loop = worker->loop;
+	bool begun, stays = true;
 
 	/* These come by the thousand, and are not worth a thread. */
 	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET) {
-		fuse_session_process_buf(loop->session, buf);
-		return;
+		fuse_session_process_buf(loop->session, &worker->buf);
+		return true;
 	}
 	pthread_mutex_lock(&loop->lock);
-	user = find_user(loop, user_of(in));
-	if (!may_serve(loop, user)) {
-		r = put_aside(loop, user, buf);
-		buf = NULL;
-	}
-	while (buf) {
-		user->n_workers++;
-		loop->n_serving++;
-		if (loop->n_serving == loop->n_workers)
-			(void)add_worker(loop);
-		pthread_mutex_unlock(&loop->lock);
-		fuse_session_process_buf(loop->session, buf);
-		free_aside(aside);
-		pthread_mutex_lock(&loop->lock);
-		loop->n_serving--;
-		user->n_workers--;
-		aside = may_serve(loop, user) ? take_aside(user) : NULL;
-		buf = aside ? &aside->buf : NULL;
-	}
+	begun = begin(worker, user_of(in));
 	pthread_mutex_unlock(&loop->lock);
-	if (r < 0)
-		refuse(loop, in->unique, r);
+	if (!begun) {
+		refuse(loop->session, in->unique);
+		return true;
+	}
+	fuse_session_process_buf(loop->session, &worker->buf);
+	pthread_mutex_lock(&loop->lock);
+	stays = finish(worker);
+	pthread_mutex_unlock(&loop->lock);
+	return stays;
 }
 
-/* Nothing to read from is left, or a worker can't have a buffer. */
-static void end_worker(struct worker *worker, int r)
+/* Nothing is left to read from; or there is no memory for this worker's buffer. */
+static void stop(struct worker *worker, int r)
 {
 	struct loop *loop = worker->loop;
 
 	pthread_mutex_lock(&loop->lock);
-	if (r == -ENOMEM && loop->n_workers > 1 && !loop->ends) {
-		/* The others have theirs. */
-		worker->exists = false;
-		loop->n_workers--;
-		pthread_detach(pthread_self());
+	if (r == -ENOMEM && !loop->ends &&
+	    loop->n_workers - 1 > loop->n_serving) {
+		leave(worker);
 	} else {
+		loop->ended = true;
 		loop->error = loop->error ?: r;
 		(void)eventfd_write(loop->event, 1);
 	}
@@ -242,64 +228,90 @@ static void *work(void *closure)
 		r = fuse_session_receive_buf(worker->loop->session,
 					     &worker->buf);
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-		if (r > 0)
-			serve(worker->loop, &worker->buf);
+		if (r > 0 && !serve(worker))
+			return NULL;
 	} while (r > 0 || r == -EINTR);
-	end_worker(worker, r);
+	stop(worker, r);
 	return NULL;
 }
 
-static void end_workers(struct loop *loop)
+/* Until a worker has seen the end. Signals come in here, and so none is missed. */
+static int wait_for_end(struct loop *loop, const sigset_t *signals)
 {
+	static const struct timespec a_tick = { .tv_nsec = TICK_NS };
+	struct pollfd fd = { .fd = loop->event, .events = POLLIN };
+	bool ticks = false, ended = false;
+	eventfd_t value;
+	int n;
+
+	while (!ended && !fuse_session_exited(loop->session)) {
+		n = ppoll(&fd, 1, ticks ? &a_tick : NULL, signals);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			(void)eventfd_read(loop->event, &value);
+		pthread_mutex_lock(&loop->lock);
+		if (n == 0)
+			tick(loop);
+		ticks = loop->ticks;
+		ended = loop->ended;
+		pthread_mutex_unlock(&loop->lock);
+	}
+	return 0;
+}
+
+static int end_workers(struct loop *loop)
+{
+	struct timespec end;
+
 	pthread_mutex_lock(&loop->lock);
 	loop->ends = true;
 	pthread_mutex_unlock(&loop->lock);
-	for (struct worker *worker = loop->workers;
-	     worker < loop->workers + FS_LOOP_WORKERS; worker++) {
-		if (!worker->exists)
+	for (size_t i = 0; i < MAX_WORKERS; i++) {
+		if (loop->workers[i].exists)
+			pthread_cancel(loop->workers[i].thread);
+	}
+	(void)clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += END_SECONDS;
+	for (size_t i = 0; i < MAX_WORKERS; i++) {
+		if (!loop->workers[i].exists)
 			continue;
-		pthread_cancel(worker->thread);
-		pthread_join(worker->thread, NULL);
-		free(worker->buf.mem);
+		if (pthread_timedjoin_np(loop->workers[i].thread, NULL, &end))
+			return -ETIMEDOUT;
+		free(loop->workers[i].buf.mem);
 	}
-	/* Nobody waits for an answer to these: the mount goes. */
-	for (struct user *user = loop->users;
-	     user < loop->users + FS_LOOP_WORKERS; user++) {
-		struct aside *aside;
-
-		while ((aside = take_aside(user)))
-			free_aside(aside);
-	}
+	return 0;
 }
 
-int fs_loop(struct fuse_session *session, struct fs_quota *aside)
+int fs_loop(struct fuse_session *session)
 {
-	struct loop loop = {
-		.session = session,
-		.quota = aside,
-		.event = eventfd(0, EFD_CLOEXEC),
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-	};
-	struct pollfd fd = { .fd = loop.event, .events = POLLIN };
+	struct loop *loop = calloc(1, sizeof(*loop));
 	sigset_t all, old;
 	int r;
 
-	if (loop.event < 0)
-		return -errno;
-	for (size_t i = 0; i < FS_LOOP_WORKERS; i++)
-		STAILQ_INIT(&loop.users[i].asides);
-	/* Signals come to this thread while it waits, and so none is missed. */
+	if (!loop)
+		return -ENOMEM;
+	loop->session = session;
+	loop->event = eventfd(0, EFD_CLOEXEC);
+	if (loop->event < 0) {
+		r = -errno;
+		free(loop);
+		return r;
+	}
+	pthread_mutex_init(&loop->lock, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_mutex_lock(&loop.lock);
-	r = add_worker(&loop);
-	pthread_mutex_unlock(&loop.lock);
-	while (r == 0 && !fuse_session_exited(session) && !fd.revents) {
-		if (ppoll(&fd, 1, NULL, &old) < 0 && errno != EINTR)
-			r = -errno;
-	}
-	end_workers(&loop);
+	pthread_mutex_lock(&loop->lock);
+	r = add_worker(loop);
+	pthread_mutex_unlock(&loop->lock);
+	if (r == 0)
+		r = wait_for_end(loop, &old);
+	if (end_workers(loop) < 0)
+		return -ETIMEDOUT;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	core_closep(&loop.event);
-	return r < 0 ? r : loop.error;
+	r = r ?: loop->error;
+	pthread_mutex_destroy(&loop->lock);
+	(void)close(loop->event);
+	free(loop);
+	return r;
 }

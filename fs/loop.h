@@ -2,29 +2,29 @@
 /*
  * loop: the threads that take requests from the kernel and serve them.
  *
- * libfuse's own loop gives a request to any of its threads, so one user can occupy
- * them all: a process may, without ipcfs, keep the kernel's lock of an object's
- * inode for as long as it likes, and requests for that object wait for it. Here a
- * user gets no more threads than are still free. What a user asks beyond that is
- * put aside until one of their own requests is served.
+ * libfuse's own loop has ten, and gives any request to any of them, so one user can
+ * occupy them all: a process may, without ipcfs, keep the kernel's lock of an
+ * object's inode for as long as it likes, and requests for that object wait for it.
+ * Here more threads come for those that don't get on, and a user who would have
+ * more of them than are left is refused. To keep a request for later instead would
+ * keep the locks that the kernel holds for it, of a directory of the mount for
+ * instance, and hold up everybody.
  */
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
-struct fs_quota;
 struct fuse_session;
 
-/* The most threads that serve requests. */
-enum { FS_LOOP_WORKERS = 24 };
+/* The threads that serve requests, besides those that don't get on. */
+enum { FS_LOOP_WORKERS = 16 };
 
 /*
- * Serves until the session is told to end or the mount is gone. All its threads
- * have ended then. aside: how many requests of each user may be put aside, one of
- * more than 64 KiB counts as several; others are refused with EAGAIN.
+ * Serves until the session is told to end or the mount is gone.
  *
  * Returns 0 or a negative errno: of eventfd(2), pthread_create(3), ppoll(2), or of
- * reading /dev/fuse.
+ * reading /dev/fuse. -ETIMEDOUT: some thread still serves a request, and didn't get
+ * on for seconds; nothing that it may use can be freed. Else all have ended.
  */
-int fs_loop(struct fuse_session *session, struct fs_quota *aside);
+int fs_loop(struct fuse_session *session);
 
 #endif

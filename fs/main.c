@@ -47,8 +47,8 @@
  *
  * Threads: fs/loop's workers serve requests; core/wait's completes those that had
  * to wait; fs/mountpoint's watches the mount table. Locks are taken in the order
- * node table, node, queue handle, core/wait, core/lock, loop, quota; none is held while
- * a reply is sent.
+ * node table, node, queue handle, core/wait, core/lock, quota; none is held while a
+ * reply is sent. fs/loop's is taken alone.
  */
 #include "fs/diagnose.h"
 #include "fs/dispatch.h"
@@ -82,6 +82,18 @@ static int fail(const char *what, int r)
 	return EXIT_FAILURE;
 }
 
+/*
+ * A thread is held up, perhaps for ever, by a lock that somebody has in the kernel.
+ * It may use whatever there is, so only the mount goes.
+ */
+_Noreturn static void give_up(struct fuse_session *session)
+{
+	fs_notify("STOPPING=1");
+	(void)fail("waiting for the last requests", -ETIMEDOUT);
+	fuse_session_unmount(session);
+	_exit(EXIT_FAILURE);
+}
+
 /* Serves requests until the mount or the daemon is told to end. */
 static int serve(struct fuse_session *session, struct fs *fs,
 		 const char *mountpoint)
@@ -96,7 +108,9 @@ static int serve(struct fuse_session *session, struct fs *fs,
 		r = fail("can't watch the mount", r);
 	} else {
 		fs_notify("READY=1");
-		r = fs_loop(session, fs->waiting);
+		r = fs_loop(session);
+		if (r == -ETIMEDOUT)
+			give_up(session);
 		r = r < 0 ? fail("serving", r) : EXIT_SUCCESS;
 		fs_notify("STOPPING=1");
 	}

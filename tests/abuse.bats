@@ -197,19 +197,107 @@ as_python() {
 	rm "$SHM/a"
 }
 
-@test "who holds an inode's lock for ever holds up no other user" {
+@test "asynchronous writes to a full queue hold up nobody's close, and end" {
+	mount_for_all -o max_user_handles=20
+	printf x >"$MQ:maxmsg=1,msgsize=1/full"
+	chmod 666 "$MQ/full"
+	: >"$SHM/a"
+	chmod 666 "$SHM/a"
+	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
+		timeout 60 python3 - $USER <<-'END'
+		import ctypes, errno, os, signal, struct, sys
+		from client import MQ, SHM, fork, join, until, waits
+		user = int(sys.argv[1])
+		libc = ctypes.CDLL(None, use_errno=True)
+		io_setup, io_submit = (206, 209) if os.uname().machine == "x86_64" else (0, 2)
+
+		def submit():
+		    os.setresuid(user, user, user)
+		    fd = os.open(f"{MQ}/full", os.O_WRONLY | os.O_DIRECT)
+		    context, text = ctypes.c_ulong(), ctypes.create_string_buffer(b"x")
+		    assert libc.syscall(io_setup, 1, ctypes.byref(context)) == 0
+		    write = ctypes.create_string_buffer(struct.pack(
+		        "=QIIHhIQQqQII", 0, 0, 0, 1, 0, fd, ctypes.addressof(text), 1, 0, 0, 0, 0))
+		    writes = (ctypes.c_void_p * 1)(ctypes.addressof(write))
+		    assert libc.syscall(io_submit, context, 1, writes) == 1
+		    signal.pause()
+
+		def closes():
+		    try:
+		        os.close(os.open(f"{SHM}/a", os.O_RDWR))
+		        return True
+		    except OSError as e:
+		        assert e.errno == errno.EMFILE
+		        return False
+
+		def use():
+		    os.setresuid(user + 1, user + 1, user + 1)
+		    for _ in range(50):
+		        until(closes)
+
+		pids = [fork(submit) for _ in range(20)]
+		until(waits, *pids)
+		join(fork(use))
+		for pid in pids:
+		    os.kill(pid, signal.SIGKILL)
+		    os.waitpid(pid, 0)
+	END
+	[ "$(cat "$MQ/full")" = x ]
+	rm "$SHM/a" "$MQ/full"
+}
+
+is_stopped() {
+	! grep -hE '^State:' "/proc/$1/task/"*/status | grep -qv stopped
+}
+
+is_stuck() {
+	[[ $(ps -o stat= -p "$1") == D* ]]
+}
+
+# hold_lock: a process of that user has the kernel's lock of the object a, natively:
+# it writes to it, bytes from a file whose FUSE server doesn't answer.
+hold_lock() {
 	mkdir "$WORK/silent"
-	mount_for_all -o max_user_waiting=30
 	"$IPCFS" -f -o allow_other,nopassthrough "$WORK/silent" 3>&- &
 	SILENT=$!
 	eventually mountpoint -q "$WORK/silent"
 	truncate -s 4096 /dev/shm/b
 	chmod 644 /dev/shm/b
+	FILE=$WORK/silent/shm/b SILENT=$SILENT as_python 3>&- <<-'END' &
+		import glob, mmap, os, time
+		target = os.open("/dev/shm/a", os.O_RDWR | os.O_CREAT)
+		file = os.open(os.environ["FILE"], os.O_RDONLY)
+		bytes = mmap.mmap(file, 4096, mmap.MAP_PRIVATE, mmap.PROT_READ)
+		with open("/dev/shm/holder", "w") as f:
+		    f.write(str(os.getpid()))
+		while not os.path.exists("/dev/shm/stopped"):
+		    time.sleep(0.01)
+		os.write(target, bytes)
+	END
+	HOLDER=$!
+	eventually test -s /dev/shm/holder
+	kill -STOP $SILENT
+	eventually is_stopped $SILENT
+	: >/dev/shm/stopped
+	eventually is_stuck "$(</dev/shm/holder)"
+}
+
+release_lock() {
+	kill -CONT $SILENT
+	wait $HOLDER
+	rm /dev/shm/{a,b,holder,stopped}
+	umount "$WORK/silent"
+	wait $SILENT
+}
+
+@test "who holds an inode's lock for ever holds up no other user" {
+	mount_for_all
+	hold_lock
 	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 60 python3 - "$DAEMON" $SILENT $USER <<-'END'
-		import errno, glob, mmap, os, signal, sys
-		from client import MNT, MQ, SHM, WORK, fails, fork, join, until, waits
-		daemon, silent, user = map(int, sys.argv[1:])
+		timeout 60 python3 - $SILENT $USER <<-'END' || failed=1
+		import errno, os, signal, sys
+		from client import MNT, MQ, SHM, fails, fork, join, until, waits
+		silent, user = map(int, sys.argv[1:])
 
 		def as_user(user, f, *args):
 		    def run():
@@ -219,16 +307,8 @@ as_python() {
 		        f(*args)
 		    return fork(run)
 
-		mapped, stopped = os.pipe(), os.pipe()
-
-		# A write takes its bytes from a file whose server doesn't answer.
-		def hold():
-		    target = os.open("/dev/shm/a", os.O_RDWR | os.O_CREAT)
-		    file = os.open(f"{WORK}/silent/shm/b", os.O_RDONLY)
-		    bytes = mmap.mmap(file, 4096, mmap.MAP_PRIVATE, mmap.PROT_READ)
-		    os.write(mapped[1], b"x")
-		    os.read(stopped[0], 1)
-		    os.write(target, bytes)
+		def has_ended(pid):
+		    return open(f"/proc/{pid}/stat").read().split()[2] == "Z"
 
 		def open_truncating():
 		    try:
@@ -236,16 +316,12 @@ as_python() {
 		    except BlockingIOError:
 		        pass
 
-		def stat():
-		    os.stat(f"{SHM}/b")
-
-		def is_in(state, pid):
-		    return all(open(stat).read().split()[2] == state
-		               for stat in glob.glob(f"/proc/{pid}/task/*/stat"))
-
 		def use_all():
 		    path = f"{SHM}/c"
-		    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+		    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+		    os.write(fd, b"x")
+		    os.close(fd)
+		    os.chmod(path, 0o644)
 		    os.truncate(path, 10)
 		    os.listdir(SHM)
 		    os.unlink(path)
@@ -254,31 +330,56 @@ as_python() {
 		    os.write(fd, b"x")
 		    assert os.read(fd, 10) == b"x"
 		    os.close(fd)
+		    os.listdir(MQ)
 		    os.unlink(path)
 
-		holder = as_user(user, hold)
-		os.read(mapped[0], 1)
-		os.kill(silent, signal.SIGSTOP)
-		until(is_in, "T", silent)
-		os.write(stopped[1], b"x")
+		open(f"{SHM}/theirs", "w").close()
+		theirs = os.open(f"{SHM}/theirs", os.O_PATH)
 		try:
-		    until(is_in, "D", holder)
-		    # Half of the workers, what may wait for one, and one too many.
+		    # Half of the threads, and one too many.
 		    pids = []
-		    while not pids or not is_in("Z", pids[-1]):
+		    while not pids or not has_ended(pids[-1]):
 		        pids.append(as_user(user, open_truncating))
-		        until(lambda: waits(pids[-1]) or is_in("Z", pids[-1]))
-		    assert 30 < len(pids) <= 12 + 30 + 1, len(pids)
-		    join(as_user(user, fails, [errno.EAGAIN], stat))
+		        until(lambda: waits(pids[-1]) or has_ended(pids[-1]))
+		    assert 200 < len(pids) < 300, len(pids)
+		    # What is refused doesn't stay, with what the kernel has locked for it.
+		    for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
+		        join(as_user(user, fails, [errno.EAGAIN], os.open, path,
+		                     os.O_RDWR | os.O_CREAT))
+		    join(as_user(user, fails, [errno.EAGAIN], os.chmod,
+		                 f"/proc/self/fd/{theirs}", 0))
 		    for other in user + 1, user + 2, 0:
 		        join(as_user(other, use_all))
-		    assert len(os.listdir(f"/proc/{daemon}/task")) < 32
+		    os.chmod(f"{SHM}/theirs", 0o600)
 		finally:
 		    os.kill(silent, signal.SIGCONT)
-		join(holder, *pids)
+		join(*pids)
 		join(as_user(user, use_all))
 	END
-	rm /dev/shm/[ab]
-	umount "$WORK/silent"
-	wait $SILENT
+	release_lock
+	[ -z "${failed-}" ]
+	rm "$SHM/theirs"
+	is_small() { [ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]; }
+	for _ in {1..300}; do
+		: <"$SHM"
+	done
+	eventually is_small
+}
+
+@test "the daemon ends, and the mount goes, while a request can't" {
+	mount_for_all
+	hold_lock
+	truncate -s 0 "$SHM/a" 3>&- &
+	eventually grep -q '^State:.D' "/proc/$DAEMON/task/"*/status
+	stat "$SHM/a"
+	kill "$DAEMON"
+	eventually not is_mounted
+	release_lock
+	not wait $!
+	status=0
+	wait "$DAEMON" || status=$?
+	[ $status -eq 1 ]
+	logged 'waiting for the last requests'
+	ipcfs_ended 0
+	ipcfs_mount
 }
