@@ -279,9 +279,10 @@ static void unmap(char *at, size_t size)
 }
 
 /*
- * To load from a hole makes a page that the kernel may take away again at any
- * time, and with it from the blocks. So it is not done, and as the kernel's answer
- * isn't always the same for both twins, not for one of them only.
+ * To load from a hole, or to store into a private copy of one, makes a page that the
+ * kernel may take away again at any time, and with it from the blocks. So it is not
+ * done, and as the kernel's answer isn't always the same for both twins, not for one
+ * of them only.
  */
 OP(load)
 {
@@ -317,11 +318,13 @@ OP(store)
 	char *at;
 	int signo;
 
-	if (!map)
+	if (!map || (native && !*native->text))
 		return;
 	at = map->at + draw(x, 1) % (map->len - size + 1);
 	if (map->shared)
 		unmap(at, size);
+	else if (!native && !are_there(at, size))
+		return;
 	signo = access_memory(at, (char *)model_data(draw(x, 0)), size, true);
 	note(ret, "signal %d ", signo);
 	ret->failed = signo != 0;
