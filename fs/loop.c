@@ -263,6 +263,7 @@ static int wait_for_end(struct loop *loop, const sigset_t *signals)
 static int end_workers(struct loop *loop)
 {
 	struct timespec end;
+	int r = 0;
 
 	pthread_mutex_lock(&loop->lock);
 	loop->ends = true;
@@ -274,13 +275,18 @@ static int end_workers(struct loop *loop)
 	(void)clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += END_SECONDS;
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
+		pthread_t thread = loop->workers[i].thread;
+
 		if (!loop->workers[i].exists)
 			continue;
-		if (pthread_timedjoin_np(loop->workers[i].thread, NULL, &end))
-			return -ETIMEDOUT;
-		free(loop->workers[i].buf.mem);
+		if (pthread_timedjoin_np(thread, NULL, &end) == 0) {
+			free(loop->workers[i].buf.mem);
+		} else {
+			pthread_detach(thread);
+			r = -ETIMEDOUT;
+		}
 	}
-	return 0;
+	return r;
 }
 
 int fs_loop(struct fuse_session *session)

@@ -83,14 +83,19 @@ static int fail(const char *what, int r)
 }
 
 /*
- * A thread is held up, perhaps for ever, by a lock that somebody has in the kernel.
- * It may use whatever there is, so only the mount goes.
+ * For when a thread is held up, perhaps for ever, by a lock that somebody has in the
+ * kernel. It may use whatever there is, so nothing is freed but the mount. Its reply
+ * goes to where the connection was: closed, that number could become a file's.
  */
-_Noreturn static void give_up(struct fuse_session *session)
+_Noreturn static void give_up(struct fuse_session *session,
+			      const char *mountpoint)
 {
-	fs_notify("STOPPING=1");
-	(void)fail("waiting for the last requests", -ETIMEDOUT);
-	fuse_session_unmount(session);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	fuse_log(FUSE_LOG_ERR,
+		 "ipcfs: a request doesn't end; the mount goes\n");
+	(void)dup3(null, fuse_session_fd(session), O_CLOEXEC);
+	fs_mountpoint_release(mountpoint);
 	_exit(EXIT_FAILURE);
 }
 
@@ -100,6 +105,7 @@ static int serve(struct fuse_session *session, struct fs *fs,
 {
 	struct fs_watch *watch = NULL;
 	int r = core_wait_new(&fs->wait);
+	bool ended = true;
 
 	if (r < 0)
 		return fail("can't start waiting", r);
@@ -109,14 +115,15 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	} else {
 		fs_notify("READY=1");
 		r = fs_loop(session);
-		if (r == -ETIMEDOUT)
-			give_up(session);
-		r = r < 0 ? fail("serving", r) : EXIT_SUCCESS;
+		ended = r != -ETIMEDOUT;
+		r = r < 0 && ended ? fail("serving", r) : EXIT_SUCCESS;
 		fs_notify("STOPPING=1");
 	}
 	fs_watch_free(watch);
 	/* Who waits gets an error; then the mount goes, then what it held. */
 	core_wait_stop(fs->wait);
+	if (!ended)
+		give_up(session, mountpoint);
 	fuse_session_unmount(session);
 	fs->nodes = fs_nodes_free(fs->nodes);
 	fs->wait = core_wait_free(fs->wait);

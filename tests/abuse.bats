@@ -379,7 +379,7 @@ release_lock() {
 	status=0
 	wait "$DAEMON" || status=$?
 	[ $status -eq 1 ]
-	logged 'waiting for the last requests'
+	logged "a request doesn't end"
 	ipcfs_ended 0
 	ipcfs_mount
 }
