@@ -12,18 +12,21 @@
 #define FMODE_EXEC 0x20
 
 /*
- * Who was told ESTALE does two lookups at once, one that finds that the name leads
- * elsewhere, and one to where, and uses what they found: so what these find is kept
- * until then; see fs_node_keep(). A thread's place says how many lookups are left.
+ * Who was told ESTALE looks the name up again, and uses what was found. It takes two
+ * lookups, one that finds that the name leads elsewhere, and one to where; or a few
+ * more, if others look the same name up just then. What these find is kept until
+ * the use; see fs_node_keep(). A thread's place says how many lookups are left.
  * Threads that share a place take it from each other, and may be told once more.
  */
+#define LOOKUPS 15u
+
 static atomic_uint *stale_place(const struct fs_call *call,
 				unsigned int *ret_thread)
 {
-	unsigned int thread = (unsigned int)fuse_req_ctx(call->req)->pid;
+	unsigned int pid = (unsigned int)fuse_req_ctx(call->req)->pid;
 
-	*ret_thread = 4 * (thread + 1); /* plus what is left */
-	return &call->fs->stale[thread % FS_N_STALE];
+	*ret_thread = (LOOKUPS + 1) * (pid + 1); /* plus what is left */
+	return &call->fs->stale[pid % FS_N_STALE];
 }
 
 static void note_stale(const struct fs_call *call)
@@ -31,7 +34,7 @@ static void note_stale(const struct fs_call *call)
 	unsigned int thread;
 	atomic_uint *place = stale_place(call, &thread);
 
-	*place = thread + 2;
+	*place = thread + LOOKUPS;
 }
 
 /* Whether this lookup, or this use, is of such a thread. */
@@ -41,7 +44,7 @@ static bool retries(const struct fs_call *call, bool is_lookup)
 	atomic_uint *place = stale_place(call, &thread);
 	unsigned int left = *place - thread;
 
-	if (left > 2 || (is_lookup && left == 0))
+	if (left > LOOKUPS || (is_lookup && left == 0))
 		return false;
 	*place = is_lookup ? thread + left - 1 : 0;
 	return true;
