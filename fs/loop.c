@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A worker waits for a request in read(2), serves it, and waits again. Another one is
- * started when none would be left that waits: up to FS_LOOP_WORKERS at once, for
- * what they leave in the kernel's queue is served soon. Only if they are slow, and
- * don't get on with a request for a whole tick, they are replaced by others.
+ * started when none would be left that waits. FS_LOOP_WORKERS are enough, for what
+ * they leave in the kernel's queue is served soon; but those that are slow, and don't
+ * get on with a request for a whole tick, don't count. Ticks come only while all
+ * serve.
  *
  * One lock guards who does what; it isn't held while a request is read or served.
  */
@@ -18,11 +19,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/param.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 512, TICK_NS = 10000000, END_SECONDS = 5 };
+enum {
+	MAX_WORKERS = 512,
+	STACK_SIZE = 1 << 20,
+	TICK_NS = 10000000,
+	END_SECONDS = 5
+};
 
 /* For whom a worker serves what is the kernel's own. */
 #define NOBODY ((uid_t)-1)
@@ -32,36 +37,41 @@ struct worker {
 	bool exists, serves;
 	pthread_t thread;
 	struct fuse_buf buf;
-	uid_t uid;	   /* for whom it serves */
-	unsigned int tick; /* at which it began to */
+	bool slow;
+	uid_t uid;	    /* for whom it serves */
+	unsigned int began; /* at which tick */
 };
 
 struct loop {
 	struct fuse_session *session;
-	int event; /* an eventfd: ended or ticks has become true */
+	int event; /* an eventfd: ended or ticking has become true */
 	pthread_mutex_t lock;
-	bool ends;  /* nobody else is to start or leave */
-	bool ended; /* nothing more is to be read, and why */
+	bool ended; /* nothing more is to be read; or an error */
 	int error;
-	bool ticks; /* all workers serve */
-	unsigned int tick;
+	bool closing;	  /* nobody else is to start or leave */
+	bool ticking;	  /* all workers serve */
+	unsigned int now; /* ticks */
 	size_t n_workers, n_serving, n_slow;
 	struct worker workers[MAX_WORKERS];
 };
 
 static void *work(void *closure);
 
-/* All below that take a loop: the lock is held. */
+/* The lock is held in all of these, up to tick(). */
 
 static int add_worker(struct loop *loop)
 {
 	struct worker *worker = loop->workers;
+	pthread_attr_t attr;
 	int r;
 
 	while (worker->exists)
 		worker++;
 	*worker = (struct worker){ .loop = loop };
-	r = pthread_create(&worker->thread, NULL, work, worker);
+	pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+	r = pthread_create(&worker->thread, &attr, work, worker);
+	pthread_attr_destroy(&attr);
 	worker->exists = r == 0;
 	loop->n_workers += worker->exists;
 	return -r;
@@ -70,9 +80,8 @@ static int add_worker(struct loop *loop)
 /* Whether one more was wanted, and could be had. */
 static bool grow(struct loop *loop)
 {
-	return !loop->ends &&
-	       loop->n_workers <
-		       MIN(FS_LOOP_WORKERS + loop->n_slow, MAX_WORKERS) &&
+	return !loop->closing && loop->n_workers < MAX_WORKERS &&
+	       loop->n_workers < FS_LOOP_WORKERS + loop->n_slow &&
 	       add_worker(loop) == 0;
 }
 
@@ -94,36 +103,49 @@ static uid_t user_of(const struct fuse_in_header *in)
 }
 
 /*
- * A user may have as many workers as would be left: half of all for the first, half
- * of the rest for the next, and so on.
+ * A user may have as many slow workers as would be left: half of all for the first,
+ * half of the rest for the next, and so on. Some are kept for what is the kernel's
+ * own, and to refuse the others.
  */
 static bool may_have_one(const struct loop *loop, uid_t uid)
 {
-	size_t left = MAX_WORKERS - loop->n_serving, n = 0;
+	const size_t most = MAX_WORKERS - FS_LOOP_WORKERS;
+	size_t n = 0;
 
-	/* So it is nearly always, and nobody needs to be counted. */
-	if (uid == NOBODY || loop->n_serving < left)
+	if (uid == NOBODY)
+		return true;
+	if (loop->n_serving >= most)
+		return false;
+	/* So it is nearly always, and nobody's need to be counted. */
+	if (loop->n_slow < most - loop->n_serving)
 		return true;
 	for (size_t i = 0; i < MAX_WORKERS; i++)
-		n += loop->workers[i].serves && loop->workers[i].uid == uid;
-	return n < left;
+		n += loop->workers[i].slow && loop->workers[i].uid == uid;
+	return n < most - loop->n_serving;
+}
+
+/* If nobody waits for a request: when somebody is slow another one will. */
+static void watch(struct loop *loop)
+{
+	if (loop->n_serving < loop->n_workers || loop->ticking)
+		return;
+	loop->ticking = true;
+	(void)eventfd_write(loop->event, 1);
 }
 
 static bool begin(struct worker *worker, uid_t uid)
 {
 	struct loop *loop = worker->loop;
-	bool is_last = loop->n_serving + 1 == loop->n_workers && !grow(loop);
 
 	if (!may_have_one(loop, uid))
 		return false;
 	worker->serves = true;
 	worker->uid = uid;
-	worker->tick = loop->tick;
+	worker->began = loop->now;
 	loop->n_serving++;
-	if (is_last && !loop->ticks) {
-		loop->ticks = true;
-		(void)eventfd_write(loop->event, 1);
-	}
+	if (loop->n_serving == loop->n_workers)
+		(void)grow(loop);
+	watch(loop);
 	return true;
 }
 
@@ -134,6 +156,7 @@ static void leave(struct worker *worker)
 	worker->loop->n_workers--;
 	free(worker->buf.mem);
 	pthread_detach(pthread_self());
+	watch(worker->loop);
 }
 
 /* Returns whether the worker is still needed. */
@@ -141,9 +164,11 @@ static bool finish(struct worker *worker)
 {
 	struct loop *loop = worker->loop;
 
-	worker->serves = false;
+	loop->n_slow -= worker->slow;
 	loop->n_serving--;
-	if (loop->ends || loop->n_workers - loop->n_serving <= FS_LOOP_WORKERS)
+	worker->serves = worker->slow = false;
+	if (loop->closing ||
+	    loop->n_workers - loop->n_serving <= FS_LOOP_WORKERS)
 		return true;
 	leave(worker);
 	return false;
@@ -152,21 +177,30 @@ static bool finish(struct worker *worker)
 /* Those who have served one request since before the last tick are slow. */
 static void tick(struct loop *loop)
 {
-	loop->tick++;
-	loop->n_slow = 0;
-	for (size_t i = 0; i < MAX_WORKERS; i++)
-		loop->n_slow += loop->workers[i].serves &&
-				loop->tick - loop->workers[i].tick > 1;
+	loop->now++;
+	for (size_t i = 0; i < MAX_WORKERS; i++) {
+		struct worker *worker = &loop->workers[i];
+
+		if (worker->serves && !worker->slow &&
+		    loop->now - worker->began > 1) {
+			worker->slow = true;
+			loop->n_slow++;
+		}
+	}
 	while (grow(loop))
 		;
-	loop->ticks = loop->n_serving == loop->n_workers;
+	loop->ticking = loop->n_serving == loop->n_workers;
 }
 
-static void refuse(struct fuse_session *session, uint64_t unique)
+/* Of a lookup the kernel takes other errors for: the name is no more. */
+static void refuse(struct fuse_session *session,
+		   const struct fuse_in_header *in)
 {
-	struct fuse_out_header out = { .len = sizeof(out),
-				       .error = -EAGAIN,
-				       .unique = unique };
+	struct fuse_out_header out = {
+		.len = sizeof(out),
+		.error = in->opcode == FUSE_LOOKUP ? -ENOMEM : -EAGAIN,
+		.unique = in->unique,
+	};
 
 	/* It fails if nobody waits any more. */
 	if (write(fuse_session_fd(session), &out, sizeof(out)) < 0)
@@ -178,7 +212,7 @@ static bool serve(struct worker *worker)
 {
 	const struct fuse_in_header *in = worker->buf.mem;
 	struct loop *loop = worker->loop;
-	bool begun, stays = true;
+	bool begun, stays;
 
 	/* These come by the thousand, and are not worth a thread. */
 	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET) {
@@ -189,7 +223,7 @@ static bool serve(struct worker *worker)
 	begun = begin(worker, user_of(in));
 	pthread_mutex_unlock(&loop->lock);
 	if (!begun) {
-		refuse(loop->session, in->unique);
+		refuse(loop->session, in);
 		return true;
 	}
 	fuse_session_process_buf(loop->session, &worker->buf);
@@ -205,8 +239,7 @@ static void stop(struct worker *worker, int r)
 	struct loop *loop = worker->loop;
 
 	pthread_mutex_lock(&loop->lock);
-	if (r == -ENOMEM && !loop->ends &&
-	    loop->n_workers - 1 > loop->n_serving) {
+	if (r == -ENOMEM && !loop->closing && loop->n_workers > 1) {
 		leave(worker);
 	} else {
 		loop->ended = true;
@@ -240,12 +273,12 @@ static int wait_for_end(struct loop *loop, const sigset_t *signals)
 {
 	static const struct timespec a_tick = { .tv_nsec = TICK_NS };
 	struct pollfd fd = { .fd = loop->event, .events = POLLIN };
-	bool ticks = false, ended = false;
+	bool ticking = false, ended = false;
 	eventfd_t value;
 	int n;
 
 	while (!ended && !fuse_session_exited(loop->session)) {
-		n = ppoll(&fd, 1, ticks ? &a_tick : NULL, signals);
+		n = ppoll(&fd, 1, ticking ? &a_tick : NULL, signals);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)
@@ -253,7 +286,7 @@ static int wait_for_end(struct loop *loop, const sigset_t *signals)
 		pthread_mutex_lock(&loop->lock);
 		if (n == 0)
 			tick(loop);
-		ticks = loop->ticks;
+		ticking = loop->ticking;
 		ended = loop->ended;
 		pthread_mutex_unlock(&loop->lock);
 	}
@@ -266,7 +299,7 @@ static int end_workers(struct loop *loop)
 	int r = 0;
 
 	pthread_mutex_lock(&loop->lock);
-	loop->ends = true;
+	loop->closing = true;
 	pthread_mutex_unlock(&loop->lock);
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		if (loop->workers[i].exists)
@@ -312,6 +345,7 @@ int fs_loop(struct fuse_session *session)
 	pthread_mutex_unlock(&loop->lock);
 	if (r == 0)
 		r = wait_for_end(loop, &old);
+	/* Who is left uses the loop, and signals are nobody's any more. */
 	if (end_workers(loop) < 0)
 		return -ETIMEDOUT;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

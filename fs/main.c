@@ -85,16 +85,13 @@ static int fail(const char *what, int r)
 /*
  * For when a thread is held up, perhaps for ever, by a lock that somebody has in the
  * kernel. It may use whatever there is, so nothing is freed but the mount. Its reply
- * goes to where the connection was: closed, that number could become a file's.
+ * goes to a directory, and fails: once closed, that number could be a file's.
  */
-_Noreturn static void give_up(struct fuse_session *session,
-			      const char *mountpoint)
+_Noreturn static void give_up(const struct fs *fs, const char *mountpoint)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
 	fuse_log(FUSE_LOG_ERR,
 		 "ipcfs: a request doesn't end; the mount goes\n");
-	(void)dup3(null, fuse_session_fd(session), O_CLOEXEC);
+	(void)dup3(fs->ns->shm_dir, fuse_session_fd(fs->session), O_CLOEXEC);
 	fs_mountpoint_release(mountpoint);
 	_exit(EXIT_FAILURE);
 }
@@ -123,7 +120,7 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	/* Who waits gets an error; then the mount goes, then what it held. */
 	core_wait_stop(fs->wait);
 	if (!ended)
-		give_up(session, mountpoint);
+		give_up(fs, mountpoint);
 	fuse_session_unmount(session);
 	fs->nodes = fs_nodes_free(fs->nodes);
 	fs->wait = core_wait_free(fs->wait);

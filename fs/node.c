@@ -264,7 +264,7 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 	fs_quota_give(handle->share);
 }
 
-/* Three for each worker, and some for what a queue needs. */
+/* Three for each worker that gets on, and some for what a queue needs. */
 #define SPARE_FDS (3 * FS_LOOP_WORKERS + 10)
 
 /*

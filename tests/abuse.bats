@@ -292,12 +292,15 @@ release_lock() {
 
 @test "who holds an inode's lock for ever holds up no other user" {
 	mount_for_all
+	: >"$SHM/covered"
+	mount --bind /dev/null "$SHM/covered"
 	hold_lock
 	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
 		timeout 60 python3 - $SILENT $USER <<-'END' || failed=1
 		import errno, os, signal, sys
 		from client import MNT, MQ, SHM, fails, fork, join, until, waits
 		silent, user = map(int, sys.argv[1:])
+		refused = errno.EAGAIN, errno.ENOMEM
 
 		def as_user(user, f, *args):
 		    def run():
@@ -313,8 +316,8 @@ release_lock() {
 		def open_truncating():
 		    try:
 		        os.close(os.open(f"{SHM}/a", os.O_WRONLY | os.O_TRUNC))
-		    except BlockingIOError:
-		        pass
+		    except OSError as e:
+		        assert e.errno in refused, e
 
 		def use_all():
 		    path = f"{SHM}/c"
@@ -344,10 +347,12 @@ release_lock() {
 		    assert 200 < len(pids) < 300, len(pids)
 		    # What is refused doesn't stay, with what the kernel has locked for it.
 		    for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
-		        join(as_user(user, fails, [errno.EAGAIN], os.open, path,
+		        join(as_user(user, fails, refused, os.open, path,
 		                     os.O_RDWR | os.O_CREAT))
 		    join(as_user(user, fails, [errno.EAGAIN], os.chmod,
 		                 f"/proc/self/fd/{theirs}", 0))
+		    # Nor does it take away what is mounted on a name.
+		    join(as_user(user, fails, [errno.ENOMEM], os.stat, f"{SHM}/covered"))
 		    for other in user + 1, user + 2, 0:
 		        join(as_user(other, use_all))
 		    os.chmod(f"{SHM}/theirs", 0o600)
@@ -358,7 +363,8 @@ release_lock() {
 	END
 	release_lock
 	[ -z "${failed-}" ]
-	rm "$SHM/theirs"
+	umount "$SHM/covered"
+	rm "$SHM/theirs" "$SHM/covered"
 	is_small() { [ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]; }
 	for _ in {1..300}; do
 		: <"$SHM"
@@ -370,7 +376,8 @@ release_lock() {
 	mount_for_all
 	hold_lock
 	truncate -s 0 "$SHM/a" 3>&- &
-	eventually grep -q '^State:.D' "/proc/$DAEMON/task/"*/status
+	is_held_up() { grep -q '^State:.D' "/proc/$DAEMON/task/"*/status; }
+	eventually is_held_up
 	stat "$SHM/a"
 	kill "$DAEMON"
 	eventually not is_mounted
