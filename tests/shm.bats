@@ -318,7 +318,7 @@ race() {
 		os.kill(pid, 9)
 		os.waitpid(pid, 0)
 		assert not bad, (len(bad), bad[:5])
-		assert good > N / 20
+		assert good > N / 100
 		assert os.stat(secret) == before
 		print(f"{good} found, {gone} gone")
 	END
