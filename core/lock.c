@@ -53,8 +53,18 @@ int core_locks_new(void (*give)(void *share), struct core_locks **ret)
 	return 0;
 }
 
+static int ofd(int fd, int command, struct flock *lock)
+{
+	lock->l_pid = 0;
+	return fcntl(fd, command, lock) < 0 ? -errno : 0;
+}
+
+/* Its locks go now: the close comes later, and the owner may be back by then. */
 static void holder_remove(struct core_locks *locks, struct holder *holder)
 {
+	struct flock all = { .l_type = F_UNLCK };
+
+	(void)ofd(holder->fd, F_OFD_SETLK, &all);
 	tdelete(holder, &locks->tree, compare);
 	LIST_REMOVE(holder, entry);
 }
@@ -125,12 +135,6 @@ static int add(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 	LIST_INSERT_HEAD(&locks->all, holder, entry);
 	*ret = core_steal_ptr(holder);
 	return 0;
-}
-
-static int ofd(int fd, int command, struct flock *lock)
-{
-	lock->l_pid = 0;
-	return fcntl(fd, command, lock) < 0 ? -errno : 0;
 }
 
 int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
