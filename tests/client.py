@@ -44,6 +44,13 @@ def waits(*pids):
                for pid in pids)
 
 
+def is_idle(daemon):
+    """Whether all its workers wait for requests: what it was sent is dealt with."""
+    tasks = [f"/proc/{daemon}/task/{task}" for task in os.listdir(f"/proc/{daemon}/task")]
+    return all(open(f"{task}/wchan").read() == "fuse_dev_do_read"
+               for task in tasks if open(f"{task}/comm").read() == "worker\n")
+
+
 def fails(errnos, f, *args):
     """Asserts that f fails with one of the errnos."""
     try:

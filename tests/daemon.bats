@@ -276,6 +276,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 @test "a lazy unmount is noticed also where there are few mounts" {
 	native create empty 1 10
 	export IPCFS
+	export -f waits is_idle
 	unshare --mount --propagation private bash -es 3>&- <<-'END'
 		# The table of mounts is read in pieces of a kilobyte.
 		for path in $(cut -d' ' -f5 /proc/self/mountinfo | tac); do
@@ -287,8 +288,9 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 		done
 		wc -c /proc/self/mountinfo
 		"$IPCFS" "$MNT"
+		DAEMON=$(pgrep -x ipcfs)
 		timeout 20 cat "$MQ/empty" &
-		until [ "$(cat "/proc/$(pgrep -P $!)/wchan")" = request_wait_answer ]; do
+		until waits "$(pgrep -P $!)"; do
 			sleep 0.01
 		done
 		umount -l "$MNT"

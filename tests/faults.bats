@@ -338,7 +338,7 @@ assert mounted == natively, mounted'
 	native send full x
 	mount -t fusectl fusectl /sys/fs/fuse/connections
 	ipcfs_start
-	timeout 60 python3 - <<-'END'
+	timeout 60 python3 - "$DAEMON" <<-'END'
 		from client import *
 		import errno, fcntl, native, select
 		GONE = errno.ENOTCONN, errno.ECONNABORTED
@@ -364,7 +364,7 @@ assert mounted == natively, mounted'
 		    assert p.poll(20000)[0][1] & select.POLLERR
 
 		pids = [fork(f) for f in (reader, writer, locker) for _ in range(10)]
-		until(waits, *pids)
+		until(lambda: waits(*pids) and is_idle(sys.argv[1]))
 		pids.append(fork(poller))
 		until(said, "polls")
 		until(lambda: "poll" in open(f"/proc/{pids[-1]}/wchan").read())
@@ -402,7 +402,7 @@ assert mounted == natively, mounted'
 		q = os.open(f"{MQ}/q", os.O_RDWR)
 		dir = os.open(SHM, os.O_RDONLY)
 		waiter = fork(lambda: fails([errno.ENOTCONN], os.read, q, 10))
-		until(waits, waiter)
+		until(lambda: waits(waiter) and is_idle(sys.argv[1]))
 		subprocess.check_call(["umount", "-l", MNT])
 		join(waiter)
 		assert os.listdir(MNT) == []
@@ -535,7 +535,7 @@ assert mounted == natively, mounted'
 		        interrupted.add(i)
 
 		readers = [fork(reader, i) for i in range(N)]
-		until(waits, *readers)
+		until(lambda: waits(*readers) and is_idle(daemon))
 		os.kill(daemon, signal.SIGSTOP)
 		until(is_stopped)
 		mqd = native.mq_open("q", os.O_RDWR)
