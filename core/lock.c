@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A tree of (inode number, owner) under one lock, which is a leaf. An entry is
- * there from an owner's first lock until its locks are dropped, also when it has
+ * Trees of (inode number, owner), each under a lock, which is a leaf: the kernel may
+ * be long about an object with many locks, and who uses others isn't to wait for it.
+ * An entry is there from an owner's first lock until its locks are dropped, also when it has
  * released them all: what it costs is a descriptor. "by" is what it last took one
  * through; who uses several is a process, whose locks all go when any of them is
  * closed.
@@ -25,12 +26,25 @@ struct holder {
 	LIST_ENTRY(holder) entry;
 };
 
-struct core_locks {
+LIST_HEAD(holder_list, holder);
+
+struct table {
 	pthread_mutex_t lock;
-	void (*give)(void *share);
 	void *tree; /* of struct holder * */
-	LIST_HEAD(holder_list, holder) all;
+	struct holder_list all;
 };
+
+enum { N_TABLES = 64 };
+
+struct core_locks {
+	void (*give)(void *share);
+	struct table tables[N_TABLES]; /* by inode number */
+};
+
+static struct table *table_of(struct core_locks *locks, ino_t ino)
+{
+	return &locks->tables[ino % N_TABLES];
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -47,8 +61,9 @@ int core_locks_new(void (*give)(void *share), struct core_locks **ret)
 
 	if (!locks)
 		return -ENOMEM;
-	pthread_mutex_init(&locks->lock, NULL);
 	locks->give = give;
+	for (int i = 0; i < N_TABLES; i++)
+		pthread_mutex_init(&locks->tables[i].lock, NULL);
 	*ret = locks;
 	return 0;
 }
@@ -60,12 +75,12 @@ static int ofd(int fd, int command, struct flock *lock)
 }
 
 /* Its locks go now: the close comes later, and the owner may be back by then. */
-static void holder_remove(struct core_locks *locks, struct holder *holder)
+static void holder_remove(struct table *table, struct holder *holder)
 {
 	struct flock all = { .l_type = F_UNLCK };
 
 	(void)ofd(holder->fd, F_OFD_SETLK, &all);
-	tdelete(holder, &locks->tree, compare);
+	tdelete(holder, &table->tree, compare);
 	LIST_REMOVE(holder, entry);
 }
 
@@ -86,19 +101,21 @@ struct core_locks *core_locks_free(struct core_locks *locks)
 
 	if (!locks)
 		return NULL;
-	while ((holder = LIST_FIRST(&locks->all))) {
-		holder_remove(locks, holder);
-		holder_free(locks, holder);
+	for (int i = 0; i < N_TABLES; i++) {
+		while ((holder = LIST_FIRST(&locks->tables[i].all))) {
+			holder_remove(&locks->tables[i], holder);
+			holder_free(locks, holder);
+		}
+		pthread_mutex_destroy(&locks->tables[i].lock);
 	}
-	pthread_mutex_destroy(&locks->lock);
 	free(locks);
 	return NULL;
 }
 
-static struct holder *find(struct core_locks *locks, ino_t ino, uint64_t owner)
+static struct holder *find(struct table *table, ino_t ino, uint64_t owner)
 {
 	struct holder key = { .ino = ino, .owner = owner };
-	struct holder **slot = tfind(&key, &locks->tree, compare);
+	struct holder **slot = tfind(&key, &table->tree, compare);
 
 	return slot ? *slot : NULL;
 }
@@ -115,7 +132,7 @@ static int open_description(int fd, int *ret_fd)
 	return r == -EACCES ? -EBADF : r;
 }
 
-static int add(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
+static int add(struct table *table, ino_t ino, uint64_t owner, int fd,
 	       struct holder **ret)
 {
 	_cleanup_free_ struct holder *holder = calloc(1, sizeof(*holder));
@@ -128,11 +145,11 @@ static int add(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 	r = open_description(fd, &holder->fd);
 	if (r < 0)
 		return r;
-	if (!tsearch(holder, &locks->tree, compare)) {
+	if (!tsearch(holder, &table->tree, compare)) {
 		(void)close(holder->fd);
 		return -ENOMEM;
 	}
-	LIST_INSERT_HEAD(&locks->all, holder, entry);
+	LIST_INSERT_HEAD(&table->all, holder, entry);
 	*ret = core_steal_ptr(holder);
 	return 0;
 }
@@ -141,25 +158,26 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 		   const void *by, int fd, const struct flock *lock,
 		   void **share)
 {
+	struct table *table = table_of(locks, ino);
 	struct flock copy = *lock;
 	struct holder *holder, *gone = NULL;
 	bool is_new;
 	int r = 0;
 
-	pthread_mutex_lock(&locks->lock);
-	holder = find(locks, ino, owner);
+	pthread_mutex_lock(&table->lock);
+	holder = find(table, ino, owner);
 	is_new = !holder;
 	if (is_new && lock->l_type != F_UNLCK)
-		r = add(locks, ino, owner, fd, &holder);
+		r = share ? add(table, ino, owner, fd, &holder) : -ENOLCK;
 	if (holder)
 		r = ofd(holder->fd, F_OFD_SETLK, &copy);
 	if (holder && r < 0 && is_new)
-		holder_remove(locks, gone = holder);
+		holder_remove(table, gone = holder);
 	else if (holder && r == 0 && lock->l_type != F_UNLCK)
 		holder->by = by;
-	if (holder && r == 0 && is_new && share)
+	if (holder && r == 0 && is_new)
 		holder->share = core_steal_ptr(*share);
-	pthread_mutex_unlock(&locks->lock);
+	pthread_mutex_unlock(&table->lock);
 	holder_free(locks, gone);
 	return r;
 }
@@ -167,45 +185,48 @@ int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
 		   struct flock *lock)
 {
+	struct table *table = table_of(locks, ino);
 	const struct holder *holder;
 	int r;
 
-	pthread_mutex_lock(&locks->lock);
-	holder = find(locks, ino, owner);
+	pthread_mutex_lock(&table->lock);
+	holder = find(table, ino, owner);
 	r = ofd(holder ? holder->fd : fd, F_OFD_GETLK, lock);
-	pthread_mutex_unlock(&locks->lock);
+	pthread_mutex_unlock(&table->lock);
 	return r;
 }
 
 bool core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
 {
+	struct table *table = table_of(locks, ino);
 	struct holder *holder;
 	bool had_some;
 
-	pthread_mutex_lock(&locks->lock);
-	holder = find(locks, ino, owner);
+	pthread_mutex_lock(&table->lock);
+	holder = find(table, ino, owner);
 	had_some = holder;
 	if (holder)
-		holder_remove(locks, holder);
-	pthread_mutex_unlock(&locks->lock);
+		holder_remove(table, holder);
+	pthread_mutex_unlock(&table->lock);
 	holder_free(locks, holder);
 	return had_some;
 }
 
-void core_locks_drop_by(struct core_locks *locks, const void *by)
+void core_locks_drop_by(struct core_locks *locks, ino_t ino, const void *by)
 {
+	struct table *table = table_of(locks, ino);
 	struct holder_list gone = LIST_HEAD_INITIALIZER(gone);
 	struct holder *holder, *next;
 
-	pthread_mutex_lock(&locks->lock);
-	for (holder = LIST_FIRST(&locks->all); holder; holder = next) {
+	pthread_mutex_lock(&table->lock);
+	for (holder = LIST_FIRST(&table->all); holder; holder = next) {
 		next = LIST_NEXT(holder, entry);
-		if (holder->by == by) {
-			holder_remove(locks, holder);
+		if (holder->ino == ino && holder->by == by) {
+			holder_remove(table, holder);
 			LIST_INSERT_HEAD(&gone, holder, entry);
 		}
 	}
-	pthread_mutex_unlock(&locks->lock);
+	pthread_mutex_unlock(&table->lock);
 	while ((holder = LIST_FIRST(&gone))) {
 		LIST_REMOVE(holder, entry);
 		holder_free(locks, holder);

@@ -32,11 +32,13 @@ struct core_locks *core_locks_free(struct core_locks *locks);
  * ino: the object's inode number. fd: a descriptor of it, of any access.
  * by: what the owner acts through, for core_locks_drop_by().
  * share: what the caller pays with for an owner, which costs a descriptor. If this
- *        is its first lock *share is taken over, and NULL after. Or NULL.
+ *        is its first lock *share is taken over, and NULL after. NULL: only an owner
+ *        that has had a lock may go on.
  *
  * Returns 0, -EAGAIN (another has a conflicting lock), -EINVAL, -EOVERFLOW,
- * -EBADF (the process may not open the object as the lock demands), -ENOLCK,
- * -EMFILE, -ENFILE, -ENOMEM. Source: fcntl(2), "Open file description locks".
+ * -EBADF (the process may not open the object as the lock demands), -ENOLCK (also:
+ * share is NULL, and it would be the first), -EMFILE, -ENFILE, -ENOMEM. Source:
+ * fcntl(2), "Open file description locks".
  */
 int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
 		   const void *by, int fd, const struct flock *lock,
@@ -56,7 +58,7 @@ int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
  */
 bool core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner);
 
-/* Releases all locks of the owners that took their last one through "by". */
-void core_locks_drop_by(struct core_locks *locks, const void *by);
+/* Releases all locks of the owners that took their last one there through "by". */
+void core_locks_drop_by(struct core_locks *locks, ino_t ino, const void *by);
 
 #endif

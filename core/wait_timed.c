@@ -5,14 +5,17 @@
 
 #include <errno.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
- * How often timed queues are tried: less often when there are many. And so many at
- * once, that other queues needn't wait for long.
+ * How often timed queues are tried: less often when there are many. And so many, for
+ * so long at once, that other queues needn't wait for long: a try may take the
+ * kernel a millisecond where an object has very many locks.
  */
 #define PERIOD_NS 10000000
 #define MANY	  64
+#define TURN_NS	  1000000
 
 /* Starts the timer, which fires once. */
 static void set_timer(const struct core_wait *wait, uint64_t ns)
@@ -48,16 +51,27 @@ void core_wait_timed_arm(struct core_wait_queue *queue)
 	}
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* Tries each timed queue once. They may come, go and close meanwhile. */
 void core_wait_timed_handle(struct core_wait *wait)
 {
 	struct core_wait_queue *queue;
+	const uint64_t began = now_ns();
 	uint64_t count;
+	int n = 0;
 
 	(void)read(wait->timer, &count, sizeof(count));
 	if (wait->n_due == 0)
 		wait->n_due = wait->n_timed;
-	for (int n = 0; n < MANY && wait->n_due > 0 && wait->n_timed > 0; n++) {
+	while (wait->n_due > 0 && wait->n_timed > 0 && n++ < MANY &&
+	       now_ns() - began < TURN_NS) {
 		wait->n_due--;
 		queue = TAILQ_FIRST(&wait->timed);
 		TAILQ_REMOVE(&wait->timed, queue, timed_entry);

@@ -65,9 +65,11 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct shm_handle *handle = (struct shm_handle *)handle_;
 
-	if (call && handle->locked) {
-		core_locks_drop_by(call->fs->locks, handle);
+	if (handle->locked)
 		(void)flock(handle_->fd, LOCK_UN);
+	if (handle->locked && call) {
+		core_locks_drop_by(call->fs->locks, fs_node_ino(handle_->node),
+				   handle);
 		core_wait_retry(call->fs->wait);
 	}
 	fs_node_remove(call, handle_);
@@ -222,7 +224,9 @@ struct locker {
 	int operation; /* of flock(2); 0: a record lock */
 	uint64_t owner;
 	struct flock lock;
-	void *charge; /* a share: a user's first lock on an object is a descriptor */
+	/* An owner's first lock on an object costs a descriptor. */
+	bool may_add;
+	void *charge; /* a share for it */
 };
 
 static int lock_attempt(struct core_waiter *waiter)
@@ -237,7 +241,7 @@ static int lock_attempt(struct core_waiter *waiter)
 			       : 0;
 	return core_locks_set(locker->fs->locks, fs_node_ino(handle->node),
 			      locker->owner, handle, handle->fd, &locker->lock,
-			      &locker->charge);
+			      locker->may_add ? &locker->charge : NULL);
 }
 
 static void lock_done(struct core_waiter *waiter, int result)
@@ -301,16 +305,12 @@ static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
 				.owner = owner,
 				.lock = *lock_ };
 	struct fs_share *charge = NULL;
-	int r = 0;
+	int r;
 
-	if (lock_->l_type != F_UNLCK) {
-		r = fs_node_may_keep(handle->fd);
-		if (r == 0)
-			r = fs_quota_take(call->fs->handles, call->cred.uid,
-					  &charge);
-		if (r < 0)
-			return r == -ENOMEM ? r : -ENOLCK;
-	}
+	/* Without a descriptor for it one that has locks can go on with them. */
+	model.may_add =
+		lock_->l_type != F_UNLCK && fs_node_may_keep(handle->fd) == 0 &&
+		fs_quota_take(call->fs->handles, call->cred.uid, &charge) == 0;
 	model.charge = charge;
 	r = lock(call, &model, sleep);
 	if (r < 0)

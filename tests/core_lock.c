@@ -38,6 +38,8 @@ static int tear_down(void **state)
 	return close(fd);
 }
 
+static void *no_share;
+
 static struct flock range(int type, off_t start, off_t len)
 {
 	return (struct flock){ .l_type = (short)type,
@@ -52,7 +54,7 @@ static int set(uint64_t owner, int type, off_t start, off_t len)
 	struct flock lock = range(type, start, len);
 
 	return core_locks_set(locks, ino, owner, &bys[owner % 16], fd, &lock,
-			      NULL);
+			      &no_share);
 }
 
 static struct flock get(uint64_t owner, int type, off_t start, off_t len)
@@ -255,7 +257,7 @@ static void test_objects_have_locks_of_their_own(void **state)
 	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
 	for (uint64_t owner = 1; owner <= 2; owner++) {
 		assert_int_equal(core_locks_set(locks, ino + 1, owner, bys,
-						other, &lock, NULL),
+						other, &lock, &no_share),
 				 0);
 		core_locks_drop(locks, ino + 1, owner);
 	}
@@ -297,7 +299,7 @@ static void test_an_unlock_costs_nothing(void **state)
 	(void)state;
 	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
 	core_locks_drop(locks, ino, 1);
-	core_locks_drop_by(locks, &bys[1]);
+	core_locks_drop_by(locks, ino, &bys[1]);
 	assert_int_equal(count_fds(), before);
 	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
@@ -346,15 +348,17 @@ static void test_drop_by(void **state)
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(2, F_WRLCK, 20, 10), 0);
 	assert_int_equal(set(1 + 16, F_WRLCK, 40, 10), 0);
-	assert_int_equal(
-		core_locks_set(locks, ino + 1, 1, &bys[2], fd, &lock, NULL), 0);
-	core_locks_drop_by(locks, &bys[3]);
-	core_locks_drop_by(locks, &bys[1]);
+	assert_int_equal(core_locks_set(locks, ino + 1, 1, &bys[2], fd, &lock,
+					&no_share),
+			 0);
+	core_locks_drop_by(locks, ino, &bys[3]);
+	core_locks_drop_by(locks, ino, &bys[1]);
 	assert_int_equal(natively(F_WRLCK, 0, 20), 0);
 	assert_int_equal(natively(F_WRLCK, 20, 10), EXCLUDED);
 	assert_int_equal(natively(F_WRLCK, 30, 30), 0);
 	assert_int_equal(natively(F_WRLCK, 60, 10), EXCLUDED);
-	core_locks_drop_by(locks, &bys[2]);
+	core_locks_drop_by(locks, ino, &bys[2]);
+	core_locks_drop_by(locks, ino + 1, &bys[2]);
 	assert_locks("");
 }
 
@@ -366,11 +370,11 @@ static void test_drop_by_after_another_by(void **state)
 	(void)state;
 	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
 	assert_int_equal(core_locks_set(locks, ino, 1, "first", fd, &lock,
-					NULL),
+					&no_share),
 			 EXCLUDED);
 	core_locks_drop(locks, ino, 2);
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
-	core_locks_drop_by(locks, &bys[1]);
+	core_locks_drop_by(locks, ino, &bys[1]);
 	assert_locks("");
 }
 
@@ -437,7 +441,7 @@ static void test_any_descriptor_will_do(void **state)
 		int any = open(PATH, flags[i] | O_CLOEXEC);
 
 		assert_int_equal(core_locks_set(locks, ino, 1, bys, any, &lock,
-						NULL),
+						&no_share),
 				 0);
 		close(any); /* releases nothing */
 		assert_locks("w0+0");
@@ -451,7 +455,7 @@ static int lock_as_user(void *arg)
 	int r = core_locks_new(NULL, &own);
 
 	if (r == 0)
-		r = core_locks_set(own, ino, 1, bys, fd, arg, NULL);
+		r = core_locks_set(own, ino, 1, bys, fd, arg, &no_share);
 	core_locks_free(own);
 	return r;
 }
@@ -503,6 +507,25 @@ static void test_no_descriptors(void **state)
 	assert_int_equal(get(3, F_WRLCK, 10, 10).l_type, F_WRLCK);
 }
 
+/* Who may not have one more descriptor goes on with those there are. */
+static void test_nothing_to_pay_with(void **state)
+{
+	struct flock lock = range(F_RDLCK, 0, 10);
+
+	(void)state;
+	assert_int_equal(core_locks_set(locks, ino, 1, bys, fd, &lock, NULL),
+			 -ENOLCK);
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(core_locks_set(locks, ino, 1, bys, fd, &lock, NULL),
+			 0);
+	lock.l_start = 20;
+	assert_int_equal(core_locks_set(locks, ino, 1, bys, fd, &lock, NULL),
+			 0);
+	assert_locks("r0+10 r20+10");
+	core_locks_drop(locks, ino, 1);
+	assert_locks("");
+}
+
 static void test_free_releases_all(void **state)
 {
 	int before = count_fds();
@@ -535,7 +558,7 @@ static void give_up(uint64_t owner, int how)
 	else if (how == 1)
 		core_locks_drop(locks, ino, owner);
 	else
-		core_locks_drop_by(locks, &bys[owner]);
+		core_locks_drop_by(locks, ino, &bys[owner]);
 }
 
 static void *contend(void *closure)
@@ -619,6 +642,7 @@ int main(void)
 		TEST(any_descriptor_will_do),
 		TEST(a_process_without_privileges),
 		TEST(no_descriptors),
+		TEST(nothing_to_pay_with),
 		TEST(free_releases_all),
 		TEST(threads),
 	};
