@@ -242,6 +242,9 @@ static void stop(struct worker *worker, int r)
 	if (r == -ENOMEM && !loop->closing && loop->n_workers > 1) {
 		leave(worker);
 	} else {
+		/* The connection ended while a request was read: nothing is wrong. */
+		if (r == -ECONNABORTED)
+			r = 0;
 		loop->ended = true;
 		loop->error = loop->error ?: r;
 		(void)eventfd_write(loop->event, 1);
