@@ -273,9 +273,10 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	else
 		r = mount_and_serve(args, opts, &fs);
 	fs_nodes_free(fs.nodes);
+	/* What these hold of a quota is given back. */
+	core_locks_free(fs.locks);
 	fs_quota_free(fs.waiting);
 	fs_quota_free(fs.handles);
-	core_locks_free(fs.locks);
 	core_ns_free(fs.ns);
 	return r;
 }
