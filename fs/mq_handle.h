@@ -47,6 +47,7 @@ struct fs_mq_handle {
 	bool received;	/* a message since the open or the last end */
 	size_t n_reads; /* that took a message, since a seek back */
 	struct fs_mq_partials partials; /* of fs/mq_write */
+	size_t n_partial;		/* bytes in them */
 	struct fuse_pollhandle *poll;	/* whom to tell of a change, or NULL */
 
 	struct core_watcher watcher;

@@ -51,15 +51,17 @@ static void partials_free(struct fs_mq_partials *partials)
 /* Takes the owner's partials out of the handle; they are kept bytes. */
 static void partials_take(struct write *write, size_t kept)
 {
-	struct fs_mq_partials *all = &write->base.handle->partials;
+	struct fs_mq_handle *handle = write->base.handle;
 	struct fs_mq_partial *partial, *next;
 
-	for (partial = TAILQ_FIRST(all); write->kept < kept; partial = next) {
+	for (partial = TAILQ_FIRST(&handle->partials); write->kept < kept;
+	     partial = next) {
 		next = TAILQ_NEXT(partial, entry);
 		if (partial->owner != write->owner)
 			continue;
-		TAILQ_REMOVE(all, partial, entry);
+		TAILQ_REMOVE(&handle->partials, partial, entry);
 		TAILQ_INSERT_TAIL(&write->partials, partial, entry);
+		handle->n_partial -= partial->len;
 		memcpy(write->text + write->kept, partial->text, partial->len);
 		write->kept += partial->len;
 	}
@@ -126,12 +128,22 @@ static int write_attempt(struct core_waiter *waiter)
 	return 0;
 }
 
-/* Keeps what no newline has ended yet. */
+/* Of lines that a write may hold, and that a handle may keep. */
+static size_t max_text(const struct fs_mq_handle *handle)
+{
+	return MAX(FS_MQ_BATCH, handle->msgsize + FS_FRAME_EXTRA);
+}
+
+/*
+ * Keeps what no newline has ended yet. Any number of processes may have the file
+ * open, each with a line of its own: -EAGAIN if they would have too much.
+ */
 static int keep_rest(struct write *write)
 {
 	struct fs_mq_handle *handle = write->base.handle;
 	size_t len = write->size - write->sent;
 	struct fs_mq_partial *partial;
+	bool fits;
 
 	if (len == 0)
 		return 0;
@@ -142,9 +154,16 @@ static int keep_rest(struct write *write)
 	partial->len = len;
 	memcpy(partial->text, write->text + write->sent, len);
 	pthread_mutex_lock(&handle->lock);
-	TAILQ_INSERT_TAIL(&handle->partials, partial, entry);
+	fits = len <=
+	       max_text(handle) - MIN(handle->n_partial, max_text(handle));
+	if (fits) {
+		TAILQ_INSERT_TAIL(&handle->partials, partial, entry);
+		handle->n_partial += len;
+	}
 	pthread_mutex_unlock(&handle->lock);
-	return 0;
+	if (!fits)
+		free(partial);
+	return fits ? 0 : -EAGAIN;
 }
 
 /* Nothing was sent: the partials are the handle's again. */
@@ -153,6 +172,7 @@ static void put_back(struct write *write)
 	struct fs_mq_handle *handle = write->base.handle;
 
 	pthread_mutex_lock(&handle->lock);
+	handle->n_partial += write->kept;
 	TAILQ_CONCAT(&handle->partials, &write->partials, entry);
 	pthread_mutex_unlock(&handle->lock);
 }
@@ -203,8 +223,7 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 				    fs_mq_is_continued(handle, offset, fi)))
 		return -EMSGSIZE;
 	if (handle->view.lines)
-		size = MIN(size,
-			   MAX(FS_MQ_BATCH, handle->msgsize + FS_FRAME_EXTRA));
+		size = MIN(size, max_text(handle));
 	write = write_new(handle, fi->lock_owner, buf, size);
 	if (!write)
 		return -ENOMEM;

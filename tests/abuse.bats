@@ -59,6 +59,60 @@ as_python() {
 	rm "$SHM"/*
 }
 
+@test "who may have no more descriptors can change the locks they have" {
+	mount_for_all -o max_user_handles=3
+	as_python <<-'END'
+		import errno, fcntl, os
+		a, b = [os.open(f"{os.environ['SHM']}/{name}", os.O_RDWR | os.O_CREAT) for name in "ab"]
+		fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 10)
+		fcntl.lockf(a, fcntl.LOCK_SH | fcntl.LOCK_NB, 10)
+		fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 10, 20)
+		fcntl.lockf(a, fcntl.LOCK_EX, 10, 40)
+		try:
+		    fcntl.lockf(b, fcntl.LOCK_EX | fcntl.LOCK_NB)
+		    raise AssertionError("a fourth descriptor")
+		except OSError as e:
+		    assert e.errno == errno.ENOLCK, e
+	END
+	rm "$SHM"/*
+}
+
+@test "unfinished lines of processes that share a file are limited" {
+	mount_for_all
+	as_python <<-'END'
+		import errno, os
+		os.close(os.open(f"{os.environ['MQ']}:maxmsg=10,msgsize=8000/q", os.O_WRONLY | os.O_CREAT))
+		fd = os.open(f"{os.environ['MQ']}:lines/q", os.O_WRONLY)
+		line, refused = b"x" * 8000, 0
+		ready, ends = os.pipe(), os.pipe()
+		for _ in range(20):
+		    if os.fork() == 0:
+		        os.close(ends[1])
+		        try:
+		            os.write(fd, line)
+		            os.write(ready[1], b"x")
+		        except BlockingIOError:
+		            os.write(ready[1], b".")
+		        os.read(ends[0], 1)
+		        os._exit(0)
+		got = b""
+		while len(got) < 20:
+		    got += os.read(ready[0], 20)
+		assert got.count(b"x") == 65536 // len(line), got
+		os.close(ends[1])
+		for _ in range(20):
+		    assert os.wait()[1] == 0
+		# They were sent when their processes ended, and there is room again.
+		assert os.write(fd, line) == len(line)
+		os.close(fd)
+		fd = os.open(f"{os.environ['MQ']}:drain/q", os.O_RDONLY)
+		for _ in range(65536 // len(line) + 1):
+		    assert os.read(fd, len(line)) == line
+		assert os.read(fd, len(line)) == b""
+	END
+	rm "$MQ/q"
+}
+
 @test "descriptors kept for a name that was replaced count as open files" {
 	mount_for_all -o max_user_handles=20
 	: >"$MQ:maxmsg=1,msgsize=1/q"

@@ -243,6 +243,39 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
+@test "SIGTERM: no lock stays, also where others have the object open" {
+	ipcfs_start -o allow_other
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	: >"$SHM/a"
+	chmod 666 "$SHM/a"
+	setpriv --reuid 4001 --regid 4001 --clear-groups \
+		timeout 60 python3 - "$SHM/a" >"$WORK/ready" 3>&- <<-'END' &
+		import fcntl, os, signal, sys
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		fcntl.flock(fd, fcntl.LOCK_EX)
+		fcntl.lockf(fd, fcntl.LOCK_EX)
+		print("ready", flush=True)
+		signal.pause()
+	END
+	eventually grep -q ready "$WORK/ready"
+	# Whoever has it open keeps the first one's open file in the kernel.
+	exec 5<"$SHM/a"
+	kill "$DAEMON"
+	wait "$DAEMON"
+	kill $!
+	wait $! || true
+	python3 - <<-'END'
+		import fcntl
+		with open("/dev/shm/a", "r+") as f:
+		    fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+		    fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+	END
+	exec 5<&-
+	rm /dev/shm/a
+	ended_well
+}
+
 @test "SIGTERM when no descriptor is left: it ends as well" {
 	ipcfs_start
 	eventually is_idle
