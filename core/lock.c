@@ -2,9 +2,10 @@
 /*
  * Trees of (inode number, owner), each under a lock, which is a leaf: the kernel may
  * be long about an object with many locks, and who uses others isn't to wait for it.
- * An entry is there from an owner's first lock until its locks are dropped, also when it has
- * released them all: what it costs is a descriptor. "by" is what it last took one
- * through; who uses several is a process, whose locks all go when any of them is
+ *
+ * An entry is there from an owner's first lock until its locks are dropped, also when
+ * it has released them all: what it costs is a descriptor. "by" is what it last took
+ * one through; who uses several is a process, whose locks all go when any of them is
  * closed.
  */
 #include "core/lock.h"
