@@ -154,8 +154,7 @@ static int keep_rest(struct write *write)
 	partial->len = len;
 	memcpy(partial->text, write->text + write->sent, len);
 	pthread_mutex_lock(&handle->lock);
-	fits = len <=
-	       max_text(handle) - MIN(handle->n_partial, max_text(handle));
+	fits = handle->n_partial + len <= max_text(handle);
 	if (fits) {
 		TAILQ_INSERT_TAIL(&handle->partials, partial, entry);
 		handle->n_partial += len;
