@@ -9,8 +9,7 @@ USER=4001
 # mount_for_all [OPTION...]
 mount_for_all() {
 	ipcfs_start -o allow_other "$@"
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 }
 
 setup() {

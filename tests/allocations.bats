@@ -6,8 +6,7 @@ load mount.bash
 
 @test "each allocation fails once on each path to it" {
 	ipcfs_prepare
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	let_all_in
 	# The program is the daemon, with allocations that can fail.
 	export WORK FAULTS=$WORK/faults IPCFS=$PROGRAMS/ipcfs_allocations
 	export PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1

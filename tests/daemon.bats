@@ -245,8 +245,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 
 @test "SIGTERM: no lock stays, also where others have the object open" {
 	ipcfs_start -o allow_other
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	: >"$SHM/a"
 	chmod 666 "$SHM/a"
 	setpriv --reuid 4001 --regid 4001 --clear-groups \
@@ -499,8 +498,7 @@ anon_inode:[timerfd]" ]
 	if [ -d /dev/mqueue ]; then
 		mount -t tmpfs tmpfs /dev/mqueue
 	fi
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	let_all_in
 	chown 65534:65534 "$WORK" "$MNT"
 	cp "$IPCFS" "$WORK/daemon"
 	as_user "$WORK/daemon" -f "$MNT" >"$LOG" 2>&1 3>&- &
@@ -547,8 +545,7 @@ anon_inode:[timerfd]" ]
 	mount --bind /dev/shm "$WORK/dev/shm"
 	mount -t mqueue mqueue "$WORK/dev/mqueue"
 	mount --rbind "$WORK/dev" /dev
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	let_all_in
 	chown 65534:65534 "$MNT"
 	cp "$IPCFS" "$WORK/daemon"
 	native create roots 1 10 644

@@ -15,8 +15,7 @@ setup() {
 	mount --bind /dev/null "$WORK/dev/null"
 	mount --bind /dev/shm "$WORK/dev/shm"
 	mount --rbind "$WORK/dev" /dev
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	let_all_in
 	chown 65534:65534 "$MNT"
 	cp "$IPCFS" "$WORK/daemon"
 	IPCFS=$WORK/daemon

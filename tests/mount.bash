@@ -151,6 +151,12 @@ ipcfs_ended() {
 	rm -r "$WORK"
 }
 
+# let_all_in: other users may come to what the test has made.
+let_all_in() {
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
+	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+}
+
 # as_user COMMAND ARG...: as an ordinary user, nobody.
 as_user() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups env -C "$WORK" "$@"

@@ -540,8 +540,7 @@ user.mq.notify_pid="0"'
 @test "a discard takes the right to read" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	native create q 2 10 622
 	native send q text
 	run setpriv --reuid 65534 --regid 65534 --clear-groups truncate -s 0 "$MQ/q"

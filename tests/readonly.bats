@@ -6,8 +6,7 @@ load mount.bash
 
 setup() {
 	ipcfs_mount -o ro,allow_other
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	native shm-create object content 666
 	setfattr -n user.a -v here /dev/shm/object
 	native shm-create other other 666

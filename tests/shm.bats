@@ -607,8 +607,7 @@ race() {
 @test "what others may do with the directory and programs is as natively" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	cp /bin/true /dev/shm/program
 	# Not setpriv(1), which keeps capabilities until the exec is done.
 	as_nobody() {
@@ -646,8 +645,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 @test "setuid and setgid go as they do natively" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	for dir in /dev/shm "$SHM"; do
 		python3 - "$dir/a" <<-'END'
 			import os, stat, sys

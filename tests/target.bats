@@ -187,8 +187,7 @@ refused() {
 @test "who may not enter is refused" {
 	target
 
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")" "$WORK"
+	let_all_in
 	cp "$IPCFS" "$WORK/daemon"
 	run "${AS_USER[@]}" "$WORK/daemon" -o "target=$TARGET" "$MNT"
 	echo "$output"

@@ -9,8 +9,7 @@ A=4001 B=4002
 # mount_for_all [OPTION,...]
 mount_for_all() {
 	ipcfs_mount -o "allow_other${1:+,$1}"
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	cp "$TESTS/native.py" "$WORK"
 }
 

@@ -196,8 +196,7 @@ mode 0640" ]
 @test "who may not read a queue is not told what is in it" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
-	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
-	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
+	let_all_in
 	native create q 2 10 600
 	native send q text
 	as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
