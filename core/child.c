@@ -18,6 +18,7 @@
 #include "core/child.h"
 
 #include <limits.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,18 +37,37 @@ int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 struct child {
 	const struct core_cred *cred;
+	bool is_self; /* cred is who we are */
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
 };
 
+/* Puts those of our capabilities in force that the user has as well. */
+CORE_IN_CHILD static int limit_capabilities(uint64_t caps)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	/* What we have in force we are permitted, and nothing else. */
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	data[0].effective = data[0].permitted & (uint32_t)caps;
+	data[1].effective = data[1].permitted & (uint32_t)(caps >> 32);
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
 /*
  * All of it, but for the saved user. The C library's functions for this would
  * change the threads that it knows of.
  */
-CORE_IN_CHILD static int become(const struct core_cred *cred)
+CORE_IN_CHILD static int become(const struct child *child)
 {
-	if (cred->error < 0 || core_cred_is_self(cred))
+	const struct core_cred *cred = child->cred;
+
+	if (cred->error < 0 || child->is_self)
 		return cred->error;
 	/* To the kernel -1 is to change nothing. */
 	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
@@ -57,7 +77,7 @@ CORE_IN_CHILD static int become(const struct core_cred *cred)
 	if (syscall(SYS_setresgid, cred->gid, cred->gid, cred->gid) < 0 ||
 	    syscall(SYS_setresuid, cred->uid, cred->uid, (uid_t)-1) < 0)
 		return -EPERM;
-	return 0;
+	return limit_capabilities(cred->caps);
 }
 
 CORE_IN_CHILD static int run(void *closure)
@@ -68,7 +88,7 @@ CORE_IN_CHILD static int run(void *closure)
 	if (close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE) < 0)
 		r = -errno;
 	if (r == 0)
-		r = become(child->cred);
+		r = become(child);
 	if (r == 0)
 		r = child->fn(child->arg);
 	child->result = r;
@@ -79,7 +99,11 @@ int core_child_run(const struct core_cred *cred, int (*fn)(void *arg),
 		   void *arg)
 {
 	struct child child = {
-		.cred = cred, .fn = fn, .arg = arg, .result = -EINTR
+		.cred = cred,
+		.is_self = core_cred_is_self(cred),
+		.fn = fn,
+		.arg = arg,
+		.result = -EINTR,
 	};
 	_Alignas(16) char stack[STACK_SIZE];
 	sigset_t all, old;

@@ -41,14 +41,9 @@ static bool set_fsuid(uid_t uid)
 
 struct core_cred core_cred_self(void)
 {
-	return (struct core_cred){ .uid = geteuid(), .gid = getegid() };
-}
-
-bool core_cred_is_self(const struct core_cred *cred)
-{
-	uid_t self = geteuid();
-
-	return cred->uid == self && (self != 0 || cred->gid == getegid());
+	return (struct core_cred){ .uid = geteuid(),
+				   .gid = getegid(),
+				   .caps = CORE_CRED_ALL_CAPS };
 }
 
 /*
@@ -68,7 +63,23 @@ static void read_capabilities(void)
 		abort();
 }
 
-static int set_capabilities(bool in_force)
+bool core_cred_has_all(const struct core_cred *cred)
+{
+	pthread_once(&capabilities_once, read_capabilities);
+	return !(capabilities[0].effective & ~(uint32_t)cred->caps) &&
+	       !(capabilities[1].effective & ~(uint32_t)(cred->caps >> 32));
+}
+
+bool core_cred_is_self(const struct core_cred *cred)
+{
+	uid_t self = geteuid();
+
+	return cred->uid == self && (self != 0 || (cred->gid == getegid() &&
+						   core_cred_has_all(cred)));
+}
+
+/* Puts those of the process's capabilities in force that are among these. */
+static int set_capabilities(uint64_t caps)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -76,14 +87,14 @@ static int set_capabilities(bool in_force)
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
 	memcpy(data, capabilities, sizeof(data));
-	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3 && !in_force; i++)
-		data[i].effective = 0;
+	data[0].effective &= (uint32_t)caps;
+	data[1].effective &= (uint32_t)(caps >> 32);
 	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 static void restore(void)
 {
-	if (set_capabilities(true) < 0 || !set_fsuid(geteuid()) ||
+	if (set_capabilities(CORE_CRED_ALL_CAPS) < 0 || !set_fsuid(geteuid()) ||
 	    !set_fsgid(getegid()) || set_groups(0, NULL) < 0)
 		abort();
 }
@@ -109,9 +120,9 @@ int core_cred_enter(const struct core_cred *cred)
 {
 	int r = core_cred_enter_capable(cred);
 
-	if (r < 0 || core_cred_is_self(cred) || cred->uid == 0)
+	if (r < 0 || core_cred_is_self(cred))
 		return r;
-	r = set_capabilities(false);
+	r = set_capabilities(cred->caps);
 	if (r < 0)
 		restore();
 	return r;

@@ -5,8 +5,9 @@
  * Linux keeps credentials per thread. Only those that file access looks at are
  * changed: the file system user and group and the supplementary groups. The
  * thread's real, effective and saved user stay the daemon's, so the user that
- * it acts for can't send it signals. While a thread acts as somebody it has no
- * capability in force either: it may do what that user may, and no more.
+ * it acts for can't send it signals. While a thread acts as somebody only those of
+ * its capabilities are in force that the user has too: it may do what that user may,
+ * and no more.
  */
 #ifndef CORE_CRED_H
 #define CORE_CRED_H
@@ -14,7 +15,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#define CORE_CRED_ALL_CAPS UINT64_MAX
 
 /* Whom to act as. groups: n_groups supplementary groups, the caller's. */
 struct core_cred {
@@ -23,7 +27,9 @@ struct core_cred {
 	gid_t gid;
 	size_t n_groups;
 	const gid_t *groups;
-	pid_t pid; /* whose resource limits count; 0: this process's */
+	uint64_t
+		caps; /* a bit for each capability that it has: capabilities(7) */
+	pid_t pid;    /* whose resource limits count; 0: this process's */
 };
 
 /*
@@ -35,6 +41,9 @@ struct core_cred core_cred_self(void);
 
 /* Whether to act as cred is no change: the process is that already. */
 bool core_cred_is_self(const struct core_cred *cred);
+
+/* Whether cred has all capabilities that are in force for the process. */
+bool core_cred_has_all(const struct core_cred *cred);
 
 /*
  * Makes the calling thread act as cred until core_cred_leave(). Does not nest.
@@ -55,7 +64,7 @@ int core_cred_enter(const struct core_cred *cred);
 
 /*
  * core_cred_enter() that leaves the thread its capabilities, but for those that
- * override file permissions.
+ * override file permissions; of cred's own capabilities none counts.
  */
 int core_cred_enter_capable(const struct core_cred *cred);
 

@@ -7,6 +7,7 @@
  */
 #include "core/mq.h"
 
+#include "core/caller.h"
 #include "core/child.h"
 #include "core/cleanup.h"
 #include "core/name.h"
@@ -71,34 +72,6 @@ static int open_named(const struct core_cred *cred, const char *object,
 	return r;
 }
 
-/*
- * The limit on what the queues of cred's user may take, as it is for the process
- * that asks, up to what this one may grant. The text is there for all to read;
- * prlimit(2) of others takes CAP_SYS_RESOURCE.
- */
-static struct rlimit limit_for(const struct core_cred *cred)
-{
-	char path[sizeof("/proc//limits") + 3 * sizeof(int)], line[128];
-	struct rlimit limit = { 0 };
-	unsigned long long n;
-	FILE *file = NULL;
-
-	(void)getrlimit(RLIMIT_MSGQUEUE, &limit);
-	(void)snprintf(path, sizeof(path), "/proc/%d/limits", cred->pid);
-	if (cred->pid > 0)
-		file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "Max msgqueue size %llu", &n) == 1)
-			limit.rlim_cur =
-				n < limit.rlim_max ? n : limit.rlim_max;
-		else if (strncmp(line, "Max msgqueue size", 17) == 0)
-			limit.rlim_cur = limit.rlim_max; /* unlimited */
-	}
-	if (file)
-		(void)fclose(file);
-	return limit;
-}
-
 /* A queue to be created, and in the end its inode number. */
 struct creation {
 	const char *object;
@@ -137,8 +110,9 @@ static int create(const struct core_cred *cred, int flags,
 	struct core_cred self = core_cred_self();
 	int r;
 
-	creation->limit = limit_for(cred);
-	r = core_child_run(cred, create_in_child, creation);
+	r = core_caller_queue_limit(cred->pid, &creation->limit);
+	if (r == 0)
+		r = core_child_run(cred, create_in_child, creation);
 	if (r < 0)
 		return r;
 	r = open_named(&self, creation->object, flags & O_ACCMODE, 0, NULL,
@@ -247,50 +221,62 @@ static int read_text(int fd, struct core_mq_info *ret)
 		       : -EIO;
 }
 
-/* Opens the queue behind fd to look at it. */
-static int open_readable(int fd, struct core_mq_info *ret, int *ret_fd)
-{
-	struct core_cred self = core_cred_self();
-	struct mq_attr attr;
-	int r = core_object_reopen(&self, fd, O_RDONLY, ret_fd);
-
-	if (r == 0 && mq_getattr(*ret_fd, &attr) < 0)
-		r = -errno;
-	if (r == 0)
-		*ret = (struct core_mq_info){ .maxmsg = attr.mq_maxmsg,
-					      .msgsize = attr.mq_msgsize,
-					      .curmsgs = attr.mq_curmsgs };
-	return r;
-}
-
 int core_mq_look(int fd, struct core_mq_info *ret)
 {
-	_cleanup_close_ int readable = -1;
 	struct core_mq_info info = { 0 };
-	int r = open_readable(fd, &info, &readable);
+	struct mq_attr attr;
+	int r;
 
-	if (r == 0)
-		r = read_text(readable, &info);
+	if (mq_getattr(fd, &attr) < 0)
+		return -errno;
+	info.maxmsg = attr.mq_maxmsg;
+	info.msgsize = attr.mq_msgsize;
+	info.curmsgs = attr.mq_curmsgs;
+	r = read_text(fd, &info);
 	if (r == 0)
 		*ret = info;
 	return r;
 }
 
-/* An empty queue isn't read: that would be an access. */
-int core_mq_stat(int fd, struct stat *ret)
+/*
+ * Looks at a queue as far as cred may. Who may only write can know how long a
+ * message may be, but here not how many there are. An empty queue isn't read: that
+ * would be an access.
+ */
+static int look_as(const struct core_cred *cred, int fd,
+		   struct core_mq_info *ret)
 {
-	_cleanup_close_ int readable = -1;
+	_cleanup_close_ int opened = -1;
+	struct mq_attr attr;
+	int r = core_object_reopen(cred, fd, O_RDONLY, &opened);
+	bool readable = r == 0;
+
+	if (r == -EACCES)
+		r = core_object_reopen(cred, fd, O_WRONLY, &opened);
+	if (r == 0 && mq_getattr(opened, &attr) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	if (readable && attr.mq_curmsgs > 0)
+		return core_mq_look(opened, ret);
+	*ret = (struct core_mq_info){ .maxmsg = attr.mq_maxmsg,
+				      .msgsize = attr.mq_msgsize };
+	return 0;
+}
+
+int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
+		 struct stat *ret)
+{
 	struct core_mq_info info = { 0 };
 	struct stat st;
-	int r = open_readable(fd, &info, &readable);
+	int r = look_as(cred, fd, &info);
 
-	if (r == 0 && info.curmsgs > 0)
-		r = read_text(readable, &info);
 	/* EAGAIN: somebody has a lease on it. */
 	if (r < 0 && r != -EACCES && r != -EAGAIN)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	info.bytes += (size_t)(info.curmsgs * overhead);
 	st.st_size = (off_t)info.bytes;
 	st.st_blocks = (blkcnt_t)((info.bytes + 511) / 512);
 	if (info.msgsize > 0)

@@ -59,12 +59,14 @@ int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
  * fstat(2) of a queue, with the messages in it as content: st_size is the sum
  * of their lengths in bytes, st_blksize the longest message allowed.
  *
- * fd: any descriptor of the queue. Where the process may not read the queue,
- * st_size is 0. Returns 0, -EMFILE, -ENFILE or -ENOMEM.
+ * fd: any descriptor of the queue. overhead: bytes that each message counts for
+ * besides its own. st_size is 0 where cred may not read the queue, and st_blksize
+ * the kernel's where it may not write either. Returns 0, -EMFILE, -ENFILE or -ENOMEM.
  *
  * Source: mq_overview(7), QSIZE.
  */
-int core_mq_stat(int fd, struct stat *ret);
+int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
+		 struct stat *ret);
 
 /* What there is to know of a queue. */
 struct core_mq_info {
@@ -76,8 +78,8 @@ struct core_mq_info {
 };
 
 /*
- * Looks at a queue. fd: any descriptor of it. Returns 0, -EACCES (the process may
- * not read it), -EMFILE, -ENFILE or -ENOMEM.
+ * Looks at a queue. fd: a descriptor of it that is open for reading. Returns 0, or
+ * -EBADF (not open so).
  */
 int core_mq_look(int fd, struct core_mq_info *ret);
 

@@ -30,6 +30,14 @@ static struct fd_path fd_path(int fd)
 	return path;
 }
 
+bool core_object_is_searchable(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && (st.st_mode & 0111) == 0111 &&
+	       fgetxattr(dir, "system.posix_acl_access", NULL, 0) < 0;
+}
+
 int core_object_check(int fd, ino_t ino)
 {
 	struct stat st;

@@ -29,6 +29,9 @@ int core_object_open_name(int dir, const struct core_cred *cred,
 			  const char *name, int flags, mode_t mode,
 			  int *ret_fd);
 
+/* Whether everybody may look names up in a directory: by its mode, without an ACL. */
+bool core_object_is_searchable(int dir);
+
 /*
  * Resolves a name in a directory of objects. Symbolic links aren't followed,
  * and nothing is opened, so that a FIFO or a device can't block or act.

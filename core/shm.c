@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -51,6 +52,44 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
 	return r == -ENXIO ? -ENOENT : r; /* a FIFO by now */
+}
+
+/* The value of sysctl fs.protected_regular; where it can't be read, the strictest. */
+static int protected_regular(void)
+{
+	_cleanup_close_ int fd =
+		open("/proc/sys/fs/protected_regular", O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? atoi(text) : 2;
+}
+
+/* The rule of the kernel, may_create_in_sticky() in fs/namei.c. */
+static int check_protected(const struct core_ns *ns,
+			   const struct core_cred *cred, int fd)
+{
+	struct stat dir, st;
+	int level;
+
+	if (fstat(ns->shm_dir, &dir) < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!(dir.st_mode & S_ISVTX) || !(dir.st_mode & 0022) ||
+	    st.st_uid == dir.st_uid || st.st_uid == cred->uid)
+		return 0;
+	level = protected_regular();
+	return level >= 2 || (level == 1 && (dir.st_mode & 0002)) ? -EACCES : 0;
+}
+
+int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
+		    int fd, int flags, int *ret_fd)
+{
+	int r = flags & O_TRUNC ? check_protected(ns, cred, fd) : 0;
+
+	if (r < 0)
+		return r;
+	return core_object_reopen(cred, fd, flags & (FLAGS | O_TRUNC), ret_fd);
 }
 
 int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,

@@ -36,6 +36,17 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 		  const char *name, int flags, mode_t mode, int *ret_fd);
 
 /*
+ * Opens the object behind fd once more, as cred; flags as above, less those that
+ * create. O_TRUNC stands for a shell's ">", which has O_CREAT with it as well, so
+ * fs.protected_regular applies: an object that is neither cred's nor the directory
+ * owner's is refused in a sticky directory that others may write to.
+ *
+ * Returns 0, -EACCES, or another error of open(2). Source: open(2), proc_sys_fs(5).
+ */
+int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
+		    int fd, int flags, int *ret_fd);
+
+/*
  * Makes an object that has no name: open(2) with O_TMPFILE as cred.
  *
  * flags: O_WRONLY or O_RDWR, and O_NOATIME. mode: less the umask.

@@ -5,6 +5,7 @@
  */
 #include "fs/diagnose.h"
 
+#include "core/caller.h"
 #include "core/cleanup.h"
 #include "core/ns.h"
 #include "fs/ops.h"
@@ -144,11 +145,29 @@ static const char *refusal(const char *path, bool allow_other,
 	return NULL;
 }
 
+/*
+ * Requests name their threads by the numbers of our PID namespace. Without privileges
+ * we don't look them up.
+ */
+static int check_proc(void)
+{
+	if (geteuid() != 0 || core_caller_works())
+		return 0;
+	(void)fputs(
+		"ipcfs: /proc is not that of this PID namespace, so nobody's "
+		"rights can be told; mend it with: mount -t proc proc "
+		"/proc\n",
+		stderr);
+	return -EPERM;
+}
+
 int fs_diagnose_mount(const char *path, bool allow_other)
 {
 	const char *what, *mend = NULL;
 	int r = check_device();
 
+	if (r == 0)
+		r = check_proc();
 	if (r < 0 || may_mount())
 		return r;
 	what = refusal(path, allow_other, &mend);

@@ -37,7 +37,7 @@ static int get_list(const struct fs_call *call, struct dir_handle *dir)
 	dir->n_shares = dir->list.n / ENTRIES_PER_SHARE;
 	if (dir->n_shares == 0)
 		return 0;
-	r = fs_quota_take_n(call->fs->handles, call->cred.uid, dir->n_shares,
+	r = fs_quota_take_n(call->fs->handles, call->uid, dir->n_shares,
 			    &dir->share);
 	if (r == 0)
 		return 0;

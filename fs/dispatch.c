@@ -10,6 +10,8 @@
  */
 #include "fs/dispatch.h"
 
+#include "core/caller.h"
+#include "core/object.h"
 #include "fs/init.h"
 #include "fs/node.h"
 #include "fs/object.h"
@@ -24,42 +26,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Linux's NGROUPS_MAX is 65536; almost everybody has less than these. */
-#define FEW_GROUPS 64
-
 /* One request: what slots get, and what has to be freed after. */
 struct call {
 	struct fs_call base;
 	struct fs_share *share; /* unless a handle has got it */
-	gid_t few[FEW_GROUPS];
-	gid_t *many;
+	gid_t *groups;
 };
-
-/*
- * Reads the caller's supplementary groups, which the request doesn't carry. They
- * may take rights away as well, where a group may do less than all others: if they
- * can't be read nothing is done for the caller. Who is in no PID namespace below
- * ours is seen without a number, and without groups.
- */
-static void read_groups(struct call *call)
-{
-	gid_t *groups = call->few;
-	int size = FEW_GROUPS;
-	int n = fuse_req_getgroups(call->base.req, size, groups);
-
-	if (n > size) {
-		size = n;
-		groups = call->many = calloc((size_t)size, sizeof(*groups));
-		n = groups ? fuse_req_getgroups(call->base.req, size, groups)
-			   : -ENOMEM;
-	}
-	if (n >= 0 && n <= size) {
-		call->base.cred.groups = groups;
-		call->base.cred.n_groups = (size_t)n;
-	} else if (call->base.cred.pid > 0) {
-		call->base.cred.error = n < 0 ? n : -EAGAIN;
-	}
-}
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
 
@@ -92,11 +64,12 @@ static struct fs_node *start(struct call *call, fuse_req_t req, fuse_ino_t id,
 		.fs = fs,
 		.req = req,
 		.cred = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid },
+		.uid = ctx->uid,
 		.view = fs_node_view(node),
 		.share = &call->share,
 	};
 	call->share = NULL;
-	call->many = NULL;
+	call->groups = NULL;
 	return node;
 }
 
@@ -108,17 +81,27 @@ static struct fs_node *begin_open(struct call *call, fuse_req_t req,
 }
 
 /*
- * Begins a request in which rights count, and one with a name in it. A daemon
- * without privileges acts as itself or not at all, and root's groups give it
- * nothing, so these need no look into /proc.
+ * Lets the slot act as the caller. A daemon without privileges acts as itself or not
+ * at all, so it needs no look into /proc.
  */
+static void act_as_caller(struct call *call)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(call->base.req);
+	struct core_cred *cred = &call->base.cred;
+
+	if (geteuid() != 0)
+		return;
+	cred->error = core_caller_read(ctx->pid, ctx->uid, ctx->gid, cred,
+				       &call->groups);
+}
+
+/* Begins a request in which rights count, and one with a name in it. */
 static struct fs_node *begin_name(struct call *call, fuse_req_t req,
 				  fuse_ino_t id, const char *name)
 {
 	struct fs_node *node = start(call, req, id, name);
 
-	if (call->base.cred.uid != 0 && geteuid() == 0)
-		read_groups(call);
+	act_as_caller(call);
 	return node;
 }
 
@@ -130,7 +113,7 @@ static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
 /* For a request that opens a file: one more for its user. */
 static int take_handle(struct call *call)
 {
-	int r = fs_quota_take(call->base.fs->handles, call->base.cred.uid,
+	int r = fs_quota_take(call->base.fs->handles, call->base.uid,
 			      &call->share);
 
 	return r == -EAGAIN ? -EMFILE : r;
@@ -142,7 +125,7 @@ static void end(struct call *call, int result)
 	if (result < 0)
 		(void)fuse_reply_err(call->base.req, -result);
 	fs_quota_give(call->share);
-	free(call->many);
+	free(call->groups);
 }
 
 /* Ends one whose slot leaves the reply, an empty one, to be made here. */
@@ -153,11 +136,28 @@ static void end_empty(struct call *call, int result)
 	end(call, result);
 }
 
+/* Whether everybody finds the same in a directory, whatever rights they have. */
+static bool is_public(const struct fs_call *call, const struct fs_ops *ops)
+{
+	int fd;
+
+	if (!ops->child)
+		return true;
+	fd = ops->dir_fd(call);
+	return !ops->child->stat_as_caller && fd >= 0 &&
+	       core_object_is_searchable(fd);
+}
+
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct call call;
-	struct fs_node *dir = begin_name(&call, req, id, name);
+	struct fs_node *dir = start(&call, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
+
+	if (is_public(&call.base, ops))
+		call.base.cred = core_cred_self();
+	else
+		act_as_caller(&call);
 
 	end(&call, ops->lookup ? ops->lookup(&call.base, dir, name) : -ENOENT);
 }
@@ -182,10 +182,26 @@ static void on_forget_multi(fuse_req_t req, size_t count,
 	fuse_reply_none(req);
 }
 
+/*
+ * Begins a stat. The right to search the directory was asked for by the lookup, and
+ * beyond that it takes none.
+ */
+static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
+				  fuse_ino_t id)
+{
+	struct fs_node *node = start(call, req, id, NULL);
+
+	if (fs_node_ops(node)->stat_as_caller)
+		act_as_caller(call);
+	else
+		call->base.cred = core_cred_self();
+	return node;
+}
+
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_stat(&call, req, id);
 
 	(void)fi;
 	end(&call, fs_node_ops(node)->getattr(&call.base, node));
@@ -197,7 +213,7 @@ static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
 		     struct fuse_file_info *fi)
 {
 	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct fs_node *node = begin_stat(&call, req, id);
 	struct statx stx;
 	int r = fs_node_ops(node)->statx(&call.base, node, &stx);
 
@@ -227,6 +243,9 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 	struct fs_node *node = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
+	/* access(2) leaves capabilities to root alone. */
+	if (call.base.uid != 0)
+		call.base.cred.caps = 0;
 	if (ops->access)
 		end(&call, ops->access(&call.base, node, mask));
 	else
@@ -415,6 +434,22 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 			   : -EISDIR);
 }
 
+/* Whether a write must clear setuid and setgid bits. Older libfuses don't tell. */
+static bool kills_suidgid(const struct fuse_file_info *fi)
+{
+#if FUSE_VERSION > FUSE_MAKE_VERSION(3, 18) || \
+	(FUSE_VERSION == FUSE_MAKE_VERSION(3, 18) && FUSE_HOTFIX_VERSION >= 3)
+	return fi->kill_suidgid;
+#else
+	(void)fi;
+	return true;
+#endif
+}
+
+/*
+ * The right to write was checked by open. A write that must clear bits is made as the
+ * caller, who has no capability to keep them: of a root, that must be looked up.
+ */
 static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 		     size_t size, off_t offset, struct fuse_file_info *fi)
 {
@@ -422,6 +457,10 @@ static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 	struct fs_node *node = begin_open(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
+	if (!kills_suidgid(fi))
+		call.base.cred = core_cred_self();
+	else if (call.base.uid == 0)
+		act_as_caller(&call);
 	end(&call, ops->write ? ops->write(&call.base, HANDLE(fi), buf, size,
 					   offset, fi)
 			      : -EISDIR);

@@ -55,6 +55,12 @@ static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
 }
 
+static int obj_reopen(const struct fs_call *call, int fd, int flags,
+		      int *ret_fd)
+{
+	return core_object_reopen(&call->cred, fd, flags & O_ACCMODE, ret_fd);
+}
+
 /*
  * st_size is what reading it empty would give, as far as can be known: priorities
  * above 9 take more digits in a prefix.
@@ -67,9 +73,8 @@ static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
 {
 	long overhead = (long)fs_frame_overhead(call->view);
-	struct core_mq_info info = { 0 };
 	blksize_t size = 128;
-	int r = core_mq_stat(fd, ret);
+	int r = core_mq_stat(&call->cred, fd, overhead, ret);
 
 	if (r < 0)
 		return r;
@@ -78,8 +83,6 @@ static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
 	while (size < ret->st_blksize)
 		size *= 2;
 	ret->st_blksize = size;
-	if (overhead > 0 && core_mq_look(fd, &info) == 0)
-		ret->st_size += info.curmsgs * overhead;
 	return 0;
 }
 
@@ -122,18 +125,17 @@ static int obj_getxattr(const struct fs_call *call, struct fs_node *node,
 {
 	int attribute = find_attribute(name);
 	struct core_mq_info info = { 0 };
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = -1, readable = -1;
 	char text[32];
 	int r;
 
 	if (attribute < 0)
 		return -ENODATA;
 	r = fs_object_fd(call, node, &fd);
-	/* It takes the right to read the queue, as the kernel's own text does. */
 	if (r == 0)
-		r = core_object_access(&call->cred, fd, R_OK);
+		r = core_object_reopen(&call->cred, fd, O_RDONLY, &readable);
 	if (r == 0)
-		r = core_mq_look(fd, &info);
+		r = core_mq_look(readable, &info);
 	if (r < 0)
 		return r;
 	/* In the order of the names. */
@@ -180,9 +182,10 @@ static const struct fs_ops obj_ops = {
 	.under = "/mq/",
 	.find = obj_find,
 	.make = obj_make,
-	.open_flags = O_ACCMODE,
+	.reopen = obj_reopen,
 	.hold = fs_mq_hold,
 	.stat = obj_stat,
+	.stat_as_caller = true,
 	.truncate = obj_truncate,
 	.unshared = true,
 	.getattr = fs_object_getattr,

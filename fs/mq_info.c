@@ -13,17 +13,28 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A byte of a name takes up to four. */
+enum { ESCAPED_MAX = 4 * NAME_MAX + 1 };
+
 struct info_handle {
 	struct fs_handle base;
 	pthread_mutex_t lock;
 	size_t len;
-	char text[NAME_MAX + 512];
+	char text[ESCAPED_MAX + 512];
 };
 
 static int info_find(const struct fs_call *call, const char *name, ino_t ino,
 		     int *ret_fd)
 {
 	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
+}
+
+static int info_reopen(const struct fs_call *call, int fd, int flags,
+		       int *ret_fd)
+{
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	return core_object_reopen(&call->cred, fd, O_RDONLY, ret_fd);
 }
 
 /* Like a file of /proc: with no size, so that tools read it to its end. */
@@ -46,9 +57,7 @@ static int info_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 {
 	struct info_handle *handle;
 
-	(void)call, (void)ino;
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
+	(void)call, (void)ino, (void)flags;
 	handle = calloc(1, sizeof(*handle));
 	if (!handle)
 		return -ENOMEM;
@@ -68,10 +77,22 @@ static void info_release(const struct fs_call *call, struct fs_handle *handle_)
 	free(handle);
 }
 
+/* Writes a name so that it stays in its line, as /proc/mounts does. */
+static void escape(const char *name, char ret[static ESCAPED_MAX])
+{
+	for (; *name; name++) {
+		if (*name == '\n' || *name == '\\')
+			ret += sprintf(ret, "\\%03o", (unsigned int)*name);
+		else
+			*ret++ = *name;
+	}
+	*ret = '\0';
+}
+
 static int write_text(struct info_handle *handle)
 {
 	struct core_mq_info info;
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], escaped[ESCAPED_MAX];
 	struct stat st = { 0 };
 	int r = core_mq_look(handle->base.fd, &info);
 
@@ -80,11 +101,12 @@ static int write_text(struct info_handle *handle)
 	if (r < 0)
 		return r;
 	fs_node_name(handle->base.node, name);
+	escape(name, escaped);
 	r = snprintf(handle->text, sizeof(handle->text),
 		     "name %s\nmaxmsg %ld\nmsgsize %ld\ncurmsgs %ld\n"
 		     "bytes %zu\nnotify %d\nuid %u\ngid %u\nmode %04o\n",
-		     name, info.maxmsg, info.msgsize, info.curmsgs, info.bytes,
-		     info.notify_pid, st.st_uid, st.st_gid,
+		     escaped, info.maxmsg, info.msgsize, info.curmsgs,
+		     info.bytes, info.notify_pid, st.st_uid, st.st_gid,
 		     st.st_mode & 07777U);
 	handle->len = (size_t)r;
 	return 0;
@@ -138,7 +160,7 @@ static const struct fs_ops info_ops = {
 	.under = "/mq:info/",
 	.find = info_find,
 	.stat = info_stat,
-	.open_flags = O_ACCMODE,
+	.reopen = info_reopen,
 	.hold = info_hold,
 	.unshared = true,
 	.getattr = fs_object_getattr,

@@ -156,7 +156,7 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	handle->refs = 1;
 	handle->watcher.ready = on_change;
 	handle->fs = call->fs;
-	handle->uid = call->cred.uid;
+	handle->uid = call->uid;
 	handle->view = *call->view;
 	handle->base.fd = core_steal_fd(fd);
 	/* Only who just reads can use a position, to seek back in the window. */

@@ -286,7 +286,7 @@ void fs_node_keep(const struct fs_call *call, struct fs_node *node, int fd)
 	struct fs_share *share;
 
 	if (fs_node_may_keep(fd) < 0 ||
-	    fs_quota_take(call->fs->handles, call->cred.uid, &share) < 0)
+	    fs_quota_take(call->fs->handles, call->uid, &share) < 0)
 		return;
 	pthread_mutex_lock(&node->lock);
 	if (node->kept < 0)

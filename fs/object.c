@@ -164,15 +164,6 @@ int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 	return get_fd(call, node, retries(call, false), ret_fd);
 }
 
-/* What is executed need not be readable; what isn't executable is not read. */
-static int open_to_execute(const struct core_cred *cred, int fd, int *ret_fd)
-{
-	struct core_cred self = core_cred_self();
-	int r = core_object_access(cred, fd, X_OK);
-
-	return r < 0 ? r : core_object_reopen(&self, fd, O_RDONLY, ret_fd);
-}
-
 int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
@@ -183,11 +174,14 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
 		r = fs_node_may_keep(found);
+	/*
+	 * What is executed must be readable, too: the kernel takes all that FUSE
+	 * shows for readable, and so lets a tracer of the program read it.
+	 */
 	if (r == 0 && (flags & FMODE_EXEC))
-		r = open_to_execute(&call->cred, found, &fd);
-	else if (r == 0)
-		r = core_object_reopen(&call->cred, found,
-				       flags & ops->open_flags, &fd);
+		r = core_object_access(&call->cred, found, X_OK);
+	if (r == 0)
+		r = ops->reopen(call, found, flags, &fd);
 	if (r == 0)
 		r = ops->hold(call, &fd, fs_node_ino(node), flags, &handle);
 	if (r < 0)

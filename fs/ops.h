@@ -65,7 +65,8 @@ struct fs {
 struct fs_call {
 	struct fs *fs;
 	fuse_req_t req;
-	struct core_cred cred;	    /* the process that made it */
+	struct core_cred cred;	    /* whom to act as */
+	uid_t uid;		    /* who asks, and pays */
 	const struct fs_view *view; /* of the node that it is for */
 	struct fs_share **share;    /* for the handle that it opens */
 };
@@ -105,8 +106,9 @@ struct fs_ops {
 	/* Creates one that has no name. Empty: EOPNOTSUPP */
 	int (*make_anonymous)(const struct fs_call *call, int flags,
 			      mode_t mode, int *ret_fd);
-	/* Which flags of open(2) count when an existing one is opened. */
-	int open_flags;
+	/* Opens the object behind fd as the caller; flags of open(2). */
+	int (*reopen)(const struct fs_call *call, int fd, int flags,
+		      int *ret_fd);
 	/*
 	 * Makes a handle of a descriptor that was opened with these flags, and
 	 * takes it over on success. ino: the object's inode number.
@@ -115,6 +117,8 @@ struct fs_ops {
 		    struct fs_handle **ret);
 	/* fstat(2) of an object's descriptor. */
 	int (*stat)(const struct fs_call *call, int fd, struct stat *ret);
+	/* Whether what that tells depends on the caller's rights. */
+	bool stat_as_caller;
 	/*
 	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
 	 * truncate(2) of the object behind fd, with the rights of the caller.
@@ -167,7 +171,7 @@ struct fs_ops {
 	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. Empty: EISDIR */
 	int (*read)(const struct fs_call *call, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);
-	/* fuse_reply_write; fi->flags: now; fi->kill_suidgid. Empty: EISDIR */
+	/* fuse_reply_write, as cred; fi->flags: now. Empty: EISDIR */
 	int (*write)(const struct fs_call *call, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
 		     const struct fuse_file_info *fi);

@@ -78,18 +78,20 @@ void fs_process_set_up(void)
  *	SYS_ADMIN	backing files, the unmount
  *	SETUID, SETGID	to act as the callers are
  *	SYS_PTRACE	what groups they have, where /proc hides others
- *	DAC_OVERRIDE	locks and the size of queues, whatever the mode
+ *	DAC_OVERRIDE	locks, whatever the mode
  *
- * and what root may do to objects, when the caller is root:
+ * and what callers may do to objects that have the capability:
  *
+ *	DAC_OVERRIDE, DAC_READ_SEARCH	open any
  *	CHOWN, FOWNER	owner, mode and times of any
  *	FSETID		setgid bits stay
  *	SETFCAP		the extended attribute security.capability
  *	SYS_RESOURCE	queues beyond msg_max and queues_max
  */
 static const unsigned int needed[] = {
-	CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SYS_PTRACE, CAP_DAC_OVERRIDE,
-	CAP_CHOWN,     CAP_FOWNER, CAP_FSETID, CAP_SETFCAP,    CAP_SYS_RESOURCE,
+	CAP_SYS_ADMIN,	  CAP_SETUID,	       CAP_SETGID,	 CAP_SYS_PTRACE,
+	CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_CHOWN,	 CAP_FOWNER,
+	CAP_FSETID,	  CAP_SETFCAP,	       CAP_SYS_RESOURCE,
 };
 
 int fs_process_drop(void)

@@ -29,6 +29,12 @@ static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
 				ret_fd);
 }
 
+static int obj_reopen(const struct fs_call *call, int fd, int flags,
+		      int *ret_fd)
+{
+	return core_shm_reopen(call->fs->ns, &call->cred, fd, flags, ret_fd);
+}
+
 static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
 {
 	(void)call;
@@ -141,30 +147,15 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle,
 	return 0;
 }
 
-/* Older ones don't tell. */
-static bool kills_suidgid(const struct fuse_file_info *fi)
-{
-#if FUSE_VERSION > FUSE_MAKE_VERSION(3, 18) || \
-	(FUSE_VERSION == FUSE_MAKE_VERSION(3, 18) && FUSE_HOTFIX_VERSION >= 3)
-	return fi->kill_suidgid;
-#else
-	(void)fi;
-	return true;
-#endif
-}
-
 /*
  * Where an append goes is for the object to say: the kernel computes its offset
- * from a size that others may have changed since. A write is only made as the
- * caller where that is to clear setuid and setgid bits: it costs.
+ * from a size that others may have changed since.
  */
 static int obj_write(const struct fs_call *call, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
 		     const struct fuse_file_info *fi)
 {
-	struct core_cred self = core_cred_self();
-	ssize_t n = core_shm_write(kills_suidgid(fi) ? &call->cred : &self,
-				   handle->fd, buf, size, offset,
+	ssize_t n = core_shm_write(&call->cred, handle->fd, buf, size, offset,
 				   fi->flags & O_APPEND);
 
 	if (n < 0)
@@ -290,8 +281,8 @@ static int lock(const struct fs_call *call, const struct locker *model,
 		return r;
 	}
 	locker->waiter.nowait =
-		!sleep || fs_quota_take(call->fs->waiting, call->cred.uid,
-					&locker->share) < 0;
+		!sleep ||
+		fs_quota_take(call->fs->waiting, call->uid, &locker->share) < 0;
 	/* As in fs/mq: set before anyone else can know it. */
 	fuse_req_interrupt_func(call->req, on_interrupt, locker);
 	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
@@ -310,7 +301,7 @@ static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
 	/* Without a descriptor for it one that has locks can go on with them. */
 	model.may_add =
 		lock_->l_type != F_UNLCK && fs_node_may_keep(handle->fd) == 0 &&
-		fs_quota_take(call->fs->handles, call->cred.uid, &charge) == 0;
+		fs_quota_take(call->fs->handles, call->uid, &charge) == 0;
 	model.charge = charge;
 	r = lock(call, &model, sleep);
 	if (r < 0)
@@ -392,7 +383,7 @@ static const struct fs_ops obj_ops = {
 	.find = obj_find,
 	.make = obj_make,
 	.make_anonymous = obj_make_anonymous,
-	.open_flags = O_ACCMODE | O_TRUNC | O_NOATIME,
+	.reopen = obj_reopen,
 	.hold = obj_hold,
 	.stat = obj_stat,
 	.truncate = obj_truncate,

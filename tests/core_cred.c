@@ -72,7 +72,7 @@ static void test_files_belong_to_the_user(void **state)
 
 static void test_root_with_another_group(void **state)
 {
-	struct core_cred cred = { .gid = OTHER };
+	struct core_cred cred = { .gid = OTHER, .caps = CORE_CRED_ALL_CAPS };
 
 	(void)state;
 	NEEDS(test_privileged());

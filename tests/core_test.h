@@ -37,7 +37,7 @@
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const gid_t test_groups[] = { GROUP };
-static const struct core_cred test_root = { 0 };
+static const struct core_cred test_root = { .caps = CORE_CRED_ALL_CAPS };
 static const struct core_cred test_user = { .uid = USER, .gid = USER };
 static const struct core_cred test_member = {
 	.uid = USER, .gid = USER, .n_groups = 1, .groups = test_groups

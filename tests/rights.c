@@ -9,9 +9,8 @@
  * more: always the same ones, picked by chance.
  *
  * Left out is what FUSE doesn't tell the daemon:
- * - Capabilities. Who has uid 0 counts as root, all others as ordinary users.
- * - O_CREAT when an object that exists is opened, to which fs.protected_regular
- *   would apply.
+ * - O_CREAT when an object that exists is opened. fs.protected_regular is a rule for
+ *   it; the daemon takes it as given where there is O_TRUNC.
  * - That a change of attributes which changes none is chown(2) with -1 for both.
  */
 #include <errno.h>
@@ -112,12 +111,14 @@ static int look(int fd, struct stat *seen)
 	return close(fd);
 }
 
-/* For what exists O_CREAT means nothing but the rule that is left out. */
+/* For what exists O_CREAT means nothing but one rule; see the top. */
 RUN(do_open)
 {
 	int flags = (int)op->a;
 
-	if (way->native && !(flags & O_EXCL))
+	if (way->native && !way->mq && (flags & O_TRUNC))
+		flags |= O_CREAT;
+	else if (way->native && !(flags & O_EXCL))
 		flags &= ~O_CREAT;
 	return look(open_name(way, OBJECT, flags, 0666), seen);
 }
