@@ -408,7 +408,17 @@ OP(poll)
 
 /* Attributes. */
 
-/* With the messages as content; a block has room for any of them. */
+static bool may_open(const char *path, int access)
+{
+	int fd = open(path, access | O_CLOEXEC);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+/*
+ * With the messages as content, for who may read them; a block has room for any, for
+ * who may read or write them.
+ */
 static void note_queue(struct outcome *ret, enum side side,
 		       const struct view *view, struct stat *st,
 		       const char *path)
@@ -416,13 +426,16 @@ static void note_queue(struct outcome *ret, enum side side,
 	struct info info;
 
 	if (natively(side)) {
+		bool reads = may_open(path, O_RDONLY);
+		bool knows = reads || may_open(path, O_WRONLY);
+
 		info = twin_look(path);
-		st->st_size = twin_size(view, &info);
-		st->st_blocks = (info.bytes + 511) / 512;
-		st->st_blksize = 128;
+		st->st_size = reads ? twin_size(view, &info) : 0;
+		st->st_blocks = (st->st_size + 511) / 512;
+		st->st_blksize = knows ? 128 : 4096;
 		if ((view->prefix || view->lines) &&
-		    info.attr.mq_msgsize + EXTRA > 128)
-			st->st_blksize = 256;
+		    (!knows || info.attr.mq_msgsize + EXTRA > 128))
+			st->st_blksize *= 2;
 	}
 	note_stat(ret, st);
 }

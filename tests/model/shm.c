@@ -162,7 +162,8 @@ static int open_flags(const struct args *x)
 
 /*
  * To open the directory itself is another matter. FUSE doesn't tell of O_CREAT
- * when what is opened exists, so no rule of fs.protected_regular applies.
+ * when what is opened exists; fs.protected_regular, a rule for it, is applied where
+ * there is O_TRUNC.
  */
 OP(open)
 {
@@ -172,9 +173,11 @@ OP(open)
 
 	if (ONE_IN(x, 20, 2) || x->name == DIRECTORY)
 		flags |= O_CREAT;
-	if (natively(side) && x->name != DIRECTORY &&
-	    !(flags & (O_EXCL | O_DIRECTORY)) && access(path, F_OK) == 0)
-		fd = open(path, flags & ~O_CREAT);
+	if (natively(side) && x->name != DIRECTORY && !(flags & O_DIRECTORY) &&
+	    (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL) &&
+	    access(path, F_OK) == 0)
+		fd = open(path, flags & O_TRUNC ? (flags & ~O_EXCL) | O_CREAT
+						: flags & ~O_CREAT);
 	else
 		fd = model_open(path, flags, x->mode | 0600);
 	note(ret, "flags %#o ", (unsigned int)flags);
