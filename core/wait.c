@@ -13,23 +13,43 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
-/* Keys in epoll that no inode has. Inode numbers of queues have 32 bits. */
+/* Keys in epoll that no queue has: there is no inode 0 and no user -1. */
 #define EVENT_KEY 0
 #define TIMER_KEY UINT64_MAX
 
-static int compare(const void *a, const void *b)
+/*
+ * The key of a queue is its inode number and its owner. The number has 32 bits:
+ * after 2^32 inodes, which takes an hour, a user can make a queue with the number
+ * of one that exists. If the two were taken for one, waiters of the one could hold
+ * up those of the other, but its owner can do that to a queue anyway. Changing the
+ * owner takes a privilege. After it there may be two queues here for one of the
+ * kernel: then the order of those who wait is kept within each.
+ */
+static int key_of(int fd, uint64_t *ret)
 {
-	ino_t x = *(const ino_t *)a, y = *(const ino_t *)b;
+	struct stat st;
 
-	return (x > y) - (x < y);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret = (uint64_t)st.st_uid << 32 | (uint32_t)st.st_ino;
+	return 0;
 }
 
-static struct core_wait_queue *find(struct core_wait *wait, ino_t ino)
+static int compare(const void *a, const void *b)
 {
-	struct core_wait_queue **slot = tfind(&ino, &wait->queues, compare);
+	const struct core_wait_queue *x = a, *y = b;
 
+	return (x->key > y->key) - (x->key < y->key);
+}
+
+static struct core_wait_queue *find(struct core_wait *wait, uint64_t key)
+{
+	struct core_wait_queue wanted = { .key = key }, **slot;
+
+	slot = tfind(&wanted, &wait->queues, compare);
 	return slot ? *slot : NULL;
 }
 
@@ -54,7 +74,7 @@ void core_wait_relock(struct core_wait *wait)
 
 void core_wait_arm(struct core_wait_queue *queue)
 {
-	struct epoll_event event = { .events = 0, .data.u64 = queue->ino };
+	struct epoll_event event = { .events = 0, .data.u64 = queue->key };
 
 	if (!TAILQ_EMPTY(&queue->lines[CORE_WAIT_IN].blocked))
 		event.events |= EPOLLIN;
@@ -81,7 +101,7 @@ void core_wait_unref(struct core_wait_queue *queue)
 	if (queue->fd < 0) {
 		core_wait_timed_arm(queue);
 	} else {
-		tdelete(&queue->ino, &queue->wait->queues, compare);
+		tdelete(queue, &queue->wait->queues, compare);
 		(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->fd,
 				NULL);
 		(void)close(queue->fd);
@@ -122,10 +142,10 @@ static void handle(struct core_wait *wait, const struct epoll_event *event)
 		core_wait_timed_handle(wait);
 		return;
 	}
-	queue = find(wait, (ino_t)(event->data.u64 & ~CORE_WAIT_WATCH_KEY));
+	queue = find(wait, event->data.u64);
 	if (!queue)
 		return;
-	if (event->data.u64 & CORE_WAIT_WATCH_KEY) {
+	if (event->events & CORE_WAIT_WATCH_EVENTS) {
 		core_wait_watch_handle(queue);
 		return;
 	}
@@ -262,13 +282,14 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	return NULL;
 }
 
-struct core_wait_queue *core_wait_queue_new(struct core_wait *wait, ino_t ino)
+struct core_wait_queue *core_wait_queue_new(struct core_wait *wait,
+					    uint64_t key)
 {
 	struct core_wait_queue *queue = calloc(1, sizeof(*queue));
 
 	if (!queue)
 		return NULL;
-	queue->ino = ino;
+	queue->key = key;
 	queue->wait = wait;
 	queue->fd = -1;
 	queue->watch_fd = -1;
@@ -283,14 +304,14 @@ struct core_wait_queue *core_wait_queue_new(struct core_wait *wait, ino_t ino)
  * So it begins with a report, which comes at once, as a queue is always ready to
  * read or to write.
  */
-static int add(struct core_wait *wait, ino_t ino, int fd,
+static int add(struct core_wait *wait, uint64_t key, int fd,
 	       struct core_wait_queue **ret)
 {
 	struct epoll_event event = { .events =
 					     EPOLLIN | EPOLLOUT | EPOLLONESHOT,
-				     .data.u64 = ino };
+				     .data.u64 = key };
 	_cleanup_free_ struct core_wait_queue *queue =
-		core_wait_queue_new(wait, ino);
+		core_wait_queue_new(wait, key);
 	_cleanup_close_ int copy = -1;
 
 	if (!queue)
@@ -298,12 +319,12 @@ static int add(struct core_wait *wait, ino_t ino, int fd,
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0)
 		return -errno;
-	if (!tsearch(&queue->ino, &wait->queues, compare))
+	if (!tsearch(queue, &wait->queues, compare))
 		return -ENOMEM;
 	if (epoll_ctl(wait->epoll, EPOLL_CTL_ADD, copy, &event) < 0) {
 		int r = -errno;
 
-		tdelete(&queue->ino, &wait->queues, compare);
+		tdelete(queue, &wait->queues, compare);
 		return r;
 	}
 	queue->fd = core_steal_fd(&copy);
@@ -313,16 +334,18 @@ static int add(struct core_wait *wait, ino_t ino, int fd,
 	return 0;
 }
 
-int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
-		   struct core_wait_queue **ret)
+int core_wait_open(struct core_wait *wait, int fd, struct core_wait_queue **ret)
 {
 	struct core_wait_queue *queue;
-	int r = 0;
+	uint64_t key = 0;
+	int r = key_of(fd, &key);
 
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&wait->lock);
-	queue = find(wait, ino);
+	queue = find(wait, key);
 	if (!queue)
-		r = add(wait, ino, fd, &queue);
+		r = add(wait, key, fd, &queue);
 	if (r == 0) {
 		queue->refs++;
 		*ret = queue;

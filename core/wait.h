@@ -23,7 +23,6 @@
 
 #include <stdbool.h>
 #include <sys/queue.h>
-#include <sys/types.h>
 
 struct core_wait;
 struct core_wait_queue;
@@ -83,7 +82,7 @@ void core_wait_stop(struct core_wait *wait);
 struct core_wait *core_wait_free(struct core_wait *wait);
 
 /*
- * Finds the queue with this inode number, or begins to watch it.
+ * Finds the queue behind a descriptor, or begins to watch it.
  *
  * fd: any mq descriptor of the queue; a duplicate is kept, so fd stays the
  *     caller's and may be closed first.
@@ -91,7 +90,7 @@ struct core_wait *core_wait_free(struct core_wait *wait);
  *
  * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC (fs.epoll.max_user_watches).
  */
-int core_wait_open(struct core_wait *wait, ino_t ino, int fd,
+int core_wait_open(struct core_wait *wait, int fd,
 		   struct core_wait_queue **ret);
 
 /* Gives a queue back; none of the holder's waiters may be in it. */

@@ -8,8 +8,8 @@
  * and those that make callbacks let go of it meanwhile.
  *
  * A queue may go away as soon as the last callback has run, so whoever goes on
- * with it afterwards holds a reference. Events name the queue by inode number and
- * look it up, so that one for a queue that is gone by then finds nothing.
+ * with it afterwards holds a reference. Events name the queue by its key and look
+ * it up, so that one for a queue that is gone by then finds nothing.
  */
 #ifndef CORE_WAIT_INTERNAL_H
 #define CORE_WAIT_INTERNAL_H
@@ -18,6 +18,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 struct core_watcher;
 
@@ -27,7 +28,7 @@ struct core_wait_line {
 };
 
 struct core_wait_queue {
-	ino_t ino; /* first: the key of the tree */
+	uint64_t key; /* in the tree and in epoll; 0: a timed queue */
 	struct core_wait *wait;
 	unsigned int refs;
 	int fd; /* -1: a timed queue */
@@ -66,8 +67,11 @@ struct core_wait {
 	size_t n_timed;
 };
 
-/* Added to the inode number, it is the key in epoll of the queue's watch_fd. */
-#define CORE_WAIT_WATCH_KEY ((uint64_t)1 << 63)
+/*
+ * What a queue's watch_fd reports to epoll; its fd reports EPOLLIN and EPOLLOUT.
+ * Both have the queue's key. The kernel sets a bit of either pair together.
+ */
+#define CORE_WAIT_WATCH_EVENTS (EPOLLRDNORM | EPOLLWRNORM)
 
 /* Around a callback, which runs without the lock. */
 void core_wait_unlock(struct core_wait *wait);
@@ -77,7 +81,8 @@ void core_wait_relock(struct core_wait *wait);
 void core_wait_wake(const struct core_wait *wait);
 
 /* Makes a queue without a descriptor, not in any list. Or NULL: no memory. */
-struct core_wait_queue *core_wait_queue_new(struct core_wait *wait, ino_t ino);
+struct core_wait_queue *core_wait_queue_new(struct core_wait *wait,
+					    uint64_t key);
 void core_wait_unref(struct core_wait_queue *queue);
 
 /* Tells the kernel what to report next: what the blocked waiters wait for. */

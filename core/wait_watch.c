@@ -39,9 +39,8 @@ void core_wait_watch_handle(struct core_wait_queue *queue)
  */
 static int open_watch(struct core_wait_queue *queue)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET,
-				     .data.u64 =
-					     queue->ino | CORE_WAIT_WATCH_KEY };
+	struct epoll_event event = { .events = CORE_WAIT_WATCH_EVENTS | EPOLLET,
+				     .data.u64 = queue->key };
 	_cleanup_close_ int fd = fcntl(queue->fd, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0 ||

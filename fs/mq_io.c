@@ -146,6 +146,7 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	struct fs_mq_handle *handle;
 	int r;
 
+	(void)ino;
 	if (!may_read(call->fs, flags))
 		return -EROFS;
 	handle = calloc(1, sizeof(*handle));
@@ -168,7 +169,7 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 		handle->base.flags |= FS_HANDLE_NOFLUSH;
 	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
 	if (r == 0)
-		r = core_wait_open(call->fs->wait, ino, handle->base.fd,
+		r = core_wait_open(call->fs->wait, handle->base.fd,
 				   &handle->queue);
 	if (r < 0)
 		fs_mq_release(NULL, &handle->base);

@@ -122,7 +122,7 @@ static void test_close_right_after_done(void **state)
 			core_wait_free(wait_);
 			assert_int_equal(core_wait_new(&wait_), 0);
 		}
-		assert_int_equal(core_wait_open(wait_, ino, fd, &queue), 0);
+		assert_int_equal(core_wait_open(wait_, fd, &queue), 0);
 	}
 }
 
@@ -132,7 +132,7 @@ static void test_a_queue_is_shared(void **state)
 	int copy = dup(fd);
 
 	(void)state;
-	assert_int_equal(core_wait_open(wait_, ino, copy, &again), 0);
+	assert_int_equal(core_wait_open(wait_, copy, &again), 0);
 	close(copy);
 	assert_ptr_equal(again, queue);
 	submit(reader(0));
@@ -142,6 +142,24 @@ static void test_a_queue_is_shared(void **state)
 	assert_result(reader(0), 0);
 }
 
+/* As if it were another one that has the same number: what waits is kept apart. */
+static void test_one_of_another_owner_is_not_shared(void **state)
+{
+	struct core_wait_queue *again = NULL;
+
+	(void)state;
+	NEEDS(fchown(fd, USER, -1) == 0);
+	assert_int_equal(core_wait_open(wait_, fd, &again), 0);
+	assert_ptr_not_equal(again, queue);
+	reader(0)->fixed = -EAGAIN;
+	submit(reader(0));
+	core_wait_submit(again, CORE_WAIT_IN, &reader(1)->waiter);
+	send_natively(7);
+	await(1);
+	assert_result(reader(1), 0);
+	core_wait_close(again);
+}
+
 static void test_the_descriptor_may_be_closed_first(void **state)
 {
 	struct core_wait_queue *own = NULL;
@@ -149,7 +167,7 @@ static void test_the_descriptor_may_be_closed_first(void **state)
 
 	(void)state;
 	core_wait_close(queue);
-	assert_int_equal(core_wait_open(wait_, ino, copy, &own), 0);
+	assert_int_equal(core_wait_open(wait_, copy, &own), 0);
 	close(copy);
 	queue = own;
 	submit(reader(0));
@@ -169,23 +187,14 @@ static void done_and_submit(struct core_waiter *waiter, int result)
 /* done() may submit to another queue. */
 static void test_a_queue_feeds_another(void **state)
 {
-	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 4 };
-	mqd_t mqd = mq_open("/other", O_RDWR | O_CREAT, 0600, &attr);
-	struct stat st;
-
 	(void)state;
-	assert_true(mqd >= 0);
-	mq_unlink("/other");
-	assert_return_code(fstat(mqd, &st), errno);
-	assert_int_equal(core_wait_open(wait_, st.st_ino, mqd, &other_queue),
-			 0);
+	assert_int_equal(core_wait_open(wait_, other_fd, &other_queue), 0);
 	reader(0)->waiter.done = done_and_submit;
 	submit(reader(0));
 	send_natively(7);
 	await(2);
 	assert_result(writer(0), 0);
 	core_wait_close(other_queue);
-	mq_close(mqd);
 }
 
 static void test_no_descriptors(void **state)
@@ -198,13 +207,13 @@ static void test_no_descriptors(void **state)
 	(void)state;
 	test_no_more_fds(&old);
 	r[0] = core_wait_new(&no_wait);
-	r[1] = core_wait_open(wait_, ino + 1, fd, &no_queue);
+	r[1] = core_wait_open(wait_, other_fd, &no_queue);
 	test_more_fds(&old);
 	assert_int_equal(r[0], -EMFILE);
 	assert_null(no_wait);
 	assert_int_equal(r[1], -EMFILE);
 	assert_null(no_queue);
-	assert_int_equal(core_wait_open(wait_, ino + 1, fd, &no_queue), 0);
+	assert_int_equal(core_wait_open(wait_, other_fd, &no_queue), 0);
 	core_wait_close(no_queue);
 	assert_null(core_wait_free(NULL));
 }
@@ -263,6 +272,7 @@ int main(void)
 		TEST(end_all_during_an_attempt),
 		TEST(close_right_after_done),
 		TEST(a_queue_is_shared),
+		TEST(one_of_another_owner_is_not_shared),
 		TEST(the_descriptor_may_be_closed_first),
 		TEST(a_queue_feeds_another),
 		TEST(no_descriptors),

@@ -4,9 +4,9 @@
 static struct op ops[2][MAX_OPS];
 struct core_wait *wait_;
 struct core_wait_queue *queue;
-ino_t ino;
 int fd = -1;
 int native = -1;
+int other_fd = -1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -168,7 +168,6 @@ int set_up(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = MAX_MSGS,
 				.mq_msgsize = sizeof(unsigned int) };
-	struct stat st;
 
 	(void)state;
 	for (unsigned int i = 0; i < MAX_OPS; i++) {
@@ -184,10 +183,13 @@ int set_up(void **state)
 	native = mq_open("/q", O_RDWR | O_CREAT | O_CLOEXEC, 0600, &attr);
 	fd = mq_open("/q", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	mq_unlink("/q");
-	if (native < 0 || fd < 0 || fstat(fd, &st) < 0)
+	attr.mq_maxmsg = 1;
+	other_fd = mq_open("/other", O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC,
+			   0600, &attr);
+	mq_unlink("/other");
+	if (native < 0 || fd < 0 || other_fd < 0)
 		return -1;
-	ino = st.st_ino;
-	return core_wait_new(&wait_) || core_wait_open(wait_, ino, fd, &queue);
+	return core_wait_new(&wait_) || core_wait_open(wait_, fd, &queue);
 }
 
 /* Frees everything; then no completion can come any more. */
@@ -213,6 +215,7 @@ int tear_down(void **state)
 	}
 	close(fd);
 	close(native);
+	close(other_fd);
 	return r;
 }
 

@@ -34,9 +34,9 @@ struct op {
 /* Of the test that runs. */
 extern struct core_wait *wait_; /* wait(2) has the name */
 extern struct core_wait_queue *queue;
-extern ino_t ino;
-extern int fd;	   /* the queue, O_NONBLOCK */
-extern int native; /* the queue, blocking */
+extern int fd;	     /* the queue, O_NONBLOCK */
+extern int native;   /* the queue, blocking */
+extern int other_fd; /* another one, O_NONBLOCK, with room for a message */
 
 extern atomic_uint attempts[2]; /* ever, per line */
 extern atomic_uint turns[2];	/* successful ones */
