@@ -15,10 +15,30 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 
 /* Keys in epoll that no queue has: there is no inode 0 and no user -1. */
-#define EVENT_KEY 0
-#define TIMER_KEY UINT64_MAX
+#define EVENT_KEY    0
+#define TIMER_KEY    UINT64_MAX
+#define DEADLINE_KEY (UINT64_MAX - 1)
+
+uint64_t core_wait_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void core_wait_set_timer(int timer, int flags, uint64_t ns)
+{
+	struct itimerspec when = {
+		.it_value.tv_sec = (time_t)(ns / 1000000000),
+		.it_value.tv_nsec = (long)(ns % 1000000000),
+	};
+
+	(void)timerfd_settime(timer, flags, &when, NULL);
+}
 
 /*
  * The key of a queue is its inode number and its owner. The number has 32 bits:
@@ -134,12 +154,16 @@ static void handle(struct core_wait *wait, const struct epoll_event *event)
 
 	if (event->data.u64 == EVENT_KEY) {
 		(void)eventfd_read(wait->event, &count);
-		core_wait_line_finish(wait, &wait->cancelled, -EINTR);
+		core_wait_line_finish(wait, &wait->cancelled, 0);
 		handle_postponed(wait);
 		return;
 	}
 	if (event->data.u64 == TIMER_KEY) {
 		core_wait_timed_handle(wait);
+		return;
+	}
+	if (event->data.u64 == DEADLINE_KEY) {
+		core_wait_deadline_handle(wait);
 		return;
 	}
 	queue = find(wait, event->data.u64);
@@ -192,26 +216,34 @@ static int start(struct core_wait *wait)
 	return -r;
 }
 
+static int watch(int epoll, int fd, uint64_t key)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = key };
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
 int core_wait_new(struct core_wait **ret)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = EVENT_KEY };
+	_cleanup_close_ int epoll = -1, event = -1, timer = -1, deadline = -1;
 	_cleanup_free_ struct core_wait *wait = calloc(1, sizeof(*wait));
-	struct epoll_event tick = { .events = EPOLLIN, .data.u64 = TIMER_KEY };
-	_cleanup_close_ int epoll = -1, eventfd_ = -1, timer = -1;
 	int r;
 
 	if (!wait)
 		return -ENOMEM;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	eventfd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (epoll < 0 || eventfd_ < 0 || timer < 0 ||
-	    epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd_, &event) < 0 ||
-	    epoll_ctl(epoll, EPOLL_CTL_ADD, timer, &tick) < 0)
+	deadline = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (epoll < 0 || event < 0 || timer < 0 || deadline < 0 ||
+	    watch(epoll, event, EVENT_KEY) < 0 ||
+	    watch(epoll, timer, TIMER_KEY) < 0 ||
+	    watch(epoll, deadline, DEADLINE_KEY) < 0)
 		return -errno;
 	wait->epoll = epoll;
-	wait->event = eventfd_;
+	wait->event = event;
 	wait->timer = timer;
+	wait->deadline_timer = deadline;
 	TAILQ_INIT(&wait->timed);
 	TAILQ_INIT(&wait->cancelled);
 	TAILQ_INIT(&wait->postponed);
@@ -224,8 +256,9 @@ int core_wait_new(struct core_wait **ret)
 		return r;
 	}
 	core_steal_fd(&epoll);
-	core_steal_fd(&eventfd_);
+	core_steal_fd(&event);
 	core_steal_fd(&timer);
+	core_steal_fd(&deadline);
 	*ret = core_steal_ptr(wait);
 	return 0;
 }
@@ -242,7 +275,7 @@ static void end_all(struct core_wait *wait)
 			core_wait_line_clear(&queue->lines[dir], &all);
 	}
 	core_wait_line_finish(wait, &all, -ENOTCONN);
-	core_wait_line_finish(wait, &wait->cancelled, -EINTR);
+	core_wait_line_finish(wait, &wait->cancelled, 0);
 }
 
 void core_wait_end_all(struct core_wait *wait)
@@ -273,6 +306,7 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	core_wait_wake(wait);
 	pthread_join(wait->thread, NULL);
 	handle_postponed(wait);
+	(void)close(wait->deadline_timer);
 	(void)close(wait->timer);
 	(void)close(wait->event);
 	(void)close(wait->epoll);

@@ -22,6 +22,7 @@
 #define CORE_WAIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 struct core_wait;
@@ -44,17 +45,29 @@ struct core_waiter {
 	 * The end: with what attempt() returned, or
 	 *   -EAGAIN    it would have to wait, and nowait is set
 	 *   -EINTR     cancelled
+	 *   -ETIMEDOUT, -ENOENT  see deadline and needs_name
 	 *   -ENOTCONN  core_wait_end_all() or core_wait_stop()
 	 * The memory is the caller's again.
 	 */
 	void (*done)(struct core_waiter *waiter, int result);
 	bool nowait; /* end with -EAGAIN rather than wait */
+	/* When to end with -ETIMEDOUT, as core_wait_now() counts; 0: never. */
+	uint64_t deadline;
+	/* End with -ENOENT within a second or two after the queue lost its name. */
+	bool needs_name;
 
 	/* Private. */
 	int state;
+	int end; /* what it was cancelled with */
 	struct core_waiter_list *list;
 	TAILQ_ENTRY(core_waiter) entry;
+	struct core_wait_queue *queue;
+	uint64_t due; /* see wait_deadline.c */
+	struct core_waiter **slot, *left, *right;
 };
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t core_wait_now(void);
 
 /*
  * Starts the thread. ret: the caller's, to be given to core_wait_free().
@@ -97,8 +110,8 @@ int core_wait_open(struct core_wait *wait, int fd,
 void core_wait_close(struct core_wait_queue *queue);
 
 /*
- * Puts a waiter at the end of a line; see the top for what follows. The waiter
- * has attempt, done and nowait set, and the rest zero, or was cancelled already.
+ * Puts a waiter at the end of a line; see the top for what follows. What is
+ * private of the waiter is zero, or it was cancelled already.
  */
 void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);

@@ -65,6 +65,9 @@ struct core_wait {
 	size_t n_due; /* so many of its first are to be tried now */
 	TAILQ_HEAD(core_wait_timed, core_wait_queue) timed; /* with waiters */
 	size_t n_timed;
+
+	int deadline_timer;	       /* a timerfd */
+	struct core_waiter *deadlines; /* the first one to be due */
 };
 
 /*
@@ -94,9 +97,23 @@ void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir);
 /* Moves the waiters of a line to the end of a list. */
 void core_wait_line_clear(struct core_wait_line *line,
 			  struct core_waiter_list *to);
-/* Calls done() of all in a list. */
+/* Calls done() of all in a list; result: 0 for what each was cancelled with. */
 void core_wait_line_finish(struct core_wait *wait,
 			   struct core_waiter_list *list, int result);
+
+/* core_wait_cancel() that ends the waiter with this result. */
+void core_wait_line_cancel(struct core_wait *wait, struct core_waiter *waiter,
+			   int result);
+
+/* Sets a timerfd: when it fires, once, in nanoseconds; flags: TFD_TIMER_ABSTIME. */
+void core_wait_set_timer(int timer, int flags, uint64_t ns);
+
+/* Of a waiter that begins to wait, or did so before. */
+void core_wait_deadline_add(struct core_waiter *waiter);
+/* Of a waiter that ends. */
+void core_wait_deadline_remove(struct core_waiter *waiter);
+/* The timer for deadlines has expired. */
+void core_wait_deadline_handle(struct core_wait *wait);
 
 /* core_wait_arm() of a timed queue. */
 void core_wait_timed_arm(struct core_wait_queue *queue);

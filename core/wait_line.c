@@ -31,6 +31,7 @@ static void finish(struct core_wait *wait, struct core_waiter *waiter,
 		   int result)
 {
 	waiter->state = DONE;
+	core_wait_deadline_remove(waiter);
 	core_wait_unlock(wait);
 	waiter->done(waiter, result);
 	core_wait_relock(wait);
@@ -81,7 +82,7 @@ void core_wait_line_finish(struct core_wait *wait,
 	struct core_waiter *waiter;
 
 	while ((waiter = take(list)))
-		finish(wait, waiter, result);
+		finish(wait, waiter, result ?: waiter->end);
 }
 
 /* Tries waiters from the head of the line until one has to wait. */
@@ -99,7 +100,7 @@ static void round_try(struct core_wait *wait, struct core_wait_line *line)
 		r = waiter->attempt(waiter);
 		core_wait_relock(wait);
 		if (r == -EAGAIN && waiter->state == CANCELLED) {
-			r = -EINTR;
+			r = waiter->end;
 		} else if (r == -EAGAIN &&
 			   (wait->stopped || n_ends != wait->n_ends)) {
 			r = -ENOTCONN;
@@ -107,6 +108,7 @@ static void round_try(struct core_wait *wait, struct core_wait_line *line)
 			waiter->state = LISTED;
 			waiter->list = &line->blocked;
 			TAILQ_INSERT_HEAD(&line->blocked, waiter, entry);
+			core_wait_deadline_add(waiter);
 			return;
 		}
 		finish(wait, waiter, r);
@@ -148,10 +150,12 @@ void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir)
 		move(&line->batch, &line->fresh);
 		round_try(wait, line);
 		while ((waiter = take(&line->batch))) {
-			if (waiter->nowait)
+			if (waiter->nowait) {
 				finish(wait, waiter, -EAGAIN);
-			else
+			} else {
 				put(&line->blocked, waiter);
+				core_wait_deadline_add(waiter);
+			}
 		}
 	}
 	line->busy = false;
@@ -165,8 +169,9 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 	struct core_wait *wait = queue->wait;
 
 	pthread_mutex_lock(&wait->lock);
+	waiter->queue = queue;
 	if (waiter->state == CANCELLED) {
-		finish(wait, waiter, -EINTR);
+		finish(wait, waiter, waiter->end);
 	} else {
 		put(&queue->lines[dir].fresh, waiter);
 		core_wait_line_run(queue, dir);
@@ -174,15 +179,24 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 	pthread_mutex_unlock(&wait->lock);
 }
 
-void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter)
+void core_wait_line_cancel(struct core_wait *wait, struct core_waiter *waiter,
+			   int result)
 {
-	pthread_mutex_lock(&wait->lock);
+	if (waiter->state == DONE || waiter->end)
+		return;
+	waiter->end = result;
 	if (waiter->state == LISTED) {
 		TAILQ_REMOVE(waiter->list, waiter, entry);
 		put(&wait->cancelled, waiter);
 		core_wait_wake(wait);
-	} else if (waiter->state != DONE) {
+	} else {
 		waiter->state = CANCELLED;
 	}
+}
+
+void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter)
+{
+	pthread_mutex_lock(&wait->lock);
+	core_wait_line_cancel(wait, waiter, -EINTR);
 	pthread_mutex_unlock(&wait->lock);
 }

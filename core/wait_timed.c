@@ -4,8 +4,6 @@
 #include "core/wait_internal.h"
 
 #include <errno.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
@@ -17,15 +15,9 @@
 #define MANY	  64
 #define TURN_NS	  1000000
 
-/* Starts the timer, which fires once. */
 static void set_timer(const struct core_wait *wait, uint64_t ns)
 {
-	struct itimerspec when = {
-		.it_value.tv_sec = (time_t)(ns / 1000000000),
-		.it_value.tv_nsec = (long)(ns % 1000000000),
-	};
-
-	(void)timerfd_settime(wait->timer, 0, &when, NULL);
+	core_wait_set_timer(wait->timer, 0, ns);
 }
 
 static void set_period(const struct core_wait *wait)
@@ -51,19 +43,11 @@ void core_wait_timed_arm(struct core_wait_queue *queue)
 	}
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Tries each timed queue once. They may come, go and close meanwhile. */
 void core_wait_timed_handle(struct core_wait *wait)
 {
 	struct core_wait_queue *queue;
-	const uint64_t began = now_ns();
+	const uint64_t began = core_wait_now();
 	uint64_t count;
 	int n = 0;
 
@@ -71,7 +55,7 @@ void core_wait_timed_handle(struct core_wait *wait)
 	if (wait->n_due == 0)
 		wait->n_due = wait->n_timed;
 	while (wait->n_due > 0 && wait->n_timed > 0 && n++ < MANY &&
-	       now_ns() - began < TURN_NS) {
+	       core_wait_now() - began < TURN_NS) {
 		wait->n_due--;
 		queue = TAILQ_FIRST(&wait->timed);
 		TAILQ_REMOVE(&wait->timed, queue, timed_entry);

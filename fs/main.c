@@ -37,6 +37,7 @@
  *	core/lock	record locks on objects	) call that resolves a name
  *	core/wait	waiting without threads	) takes whom to act as
  *	core/wait_line	  in line, for a turn	)
+ *	core/wait_deadline  not for ever	)
  *	core/wait_timed	  by trying again	)
  *	core/wait_watch	  to be told of a change	)
  *	core/object	what objects share	)

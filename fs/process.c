@@ -6,7 +6,7 @@
  *	/dev/shm, mqueue	core/ns: the objects' directories
  *	/dev/fuse		libfuse
  *	eventfd			fs/loop
- *	eventpoll, eventfd, timerfd	core/wait
+ *	eventpoll, eventfd, 2 timerfds	core/wait
  *	mountinfo, eventfd	fs/mountpoint
  *
  * and once it has logged in the background, a socket to syslog.

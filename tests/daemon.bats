@@ -467,6 +467,7 @@ anon_inode:[eventfd]
 anon_inode:[eventfd]
 anon_inode:[eventfd]
 anon_inode:[eventpoll]
+anon_inode:[timerfd]
 anon_inode:[timerfd]" ]
 	exec 9<&-
 	umount "$MNT"
