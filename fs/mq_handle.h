@@ -33,7 +33,8 @@ TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
 struct fs_mq_handle {
 	struct fs_handle base;
 	struct fs *fs;
-	uid_t uid; /* who opened it */
+	uid_t uid;		/* who opened it */
+	struct fs_share *share; /* what it is charged with after release */
 	struct core_wait_queue *queue;
 	size_t msgsize;
 	struct fs_view view;

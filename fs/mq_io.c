@@ -119,6 +119,7 @@ void fs_mq_unref(struct fs_mq_handle *handle)
 	fs_mq_window_free(handle->window);
 	pthread_mutex_destroy(&handle->lock);
 	(void)close(handle->base.fd);
+	fs_quota_give(handle->share);
 	free(handle);
 }
 
@@ -126,6 +127,8 @@ void fs_mq_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 
+	/* Lines that are yet to be sent keep the descriptor. */
+	handle->share = core_steal_ptr(handle_->share);
 	fs_node_remove(call, handle_);
 	if (handle->queue)
 		core_wait_unwatch(handle->queue, &handle->watcher);

@@ -8,7 +8,9 @@
  *
  * A partial line is sent when its process closes the file. That may have to wait
  * for room, which close(2) must not: a process that ends can't be interrupted. So
- * the daemon waits for it, and such a send has no request.
+ * the daemon waits for it, and such a send has no request. Nobody could end it
+ * then, and it keeps the queue and its memory; so it ends after a minute, and when
+ * the queue is removed.
  */
 #include "core/cleanup.h"
 #include "core/mq.h"
@@ -19,6 +21,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/param.h>
+
+#define PARTIAL_NS 60000000000ULL
 
 struct fs_mq_partial {
 	TAILQ_ENTRY(fs_mq_partial) entry;
@@ -241,8 +245,14 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 
 static void log_loss(size_t size, int r)
 {
+	const char *why = strerror(-r);
+
+	if (r == -ETIMEDOUT)
+		why = "it was full for a minute";
+	if (r == -ENOENT)
+		why = "it was removed";
 	fs_log("a queue did not get an unfinished line of %zu bytes: %s", size,
-	       strerror(-r));
+	       why);
 }
 
 static void partial_done(struct core_waiter *waiter, int result)
@@ -270,6 +280,8 @@ static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
 		return -ENOMEM;
 	write->base.waiter.attempt = write_attempt;
 	write->base.waiter.done = partial_done;
+	write->base.waiter.deadline = core_wait_now() + PARTIAL_NS;
+	write->base.waiter.needs_name = true;
 	write->last = true;
 	r = write->size > 0 ? next_frame(write, &frame) : 0;
 	if (r <= 0) {

@@ -4,7 +4,7 @@
 
 load mount.bash
 
-USER=4001
+USER=4001 OTHER=4002
 
 # mount_for_all [OPTION...]
 mount_for_all() {
@@ -110,6 +110,52 @@ as_python() {
 		assert os.read(fd, len(line)) == b""
 	END
 	rm "$MQ/q"
+}
+
+# full_queue: as another user, with room for one queue in RLIMIT_MSGQUEUE.
+full_queue() {
+	# shellcheck disable=SC2016 # it is the other shell's
+	setpriv --reuid $OTHER --regid $OTHER --clear-groups prlimit --msgqueue=100000 \
+		sh -c 'umask 0 && printf full >"$MQ:maxmsg=1/q" && chmod 622 "$MQ/q"'
+}
+
+@test "an unfinished line doesn't outlive its queue" {
+	mount_for_all
+	for _ in 1 2 3; do
+		eventually full_queue
+		# shellcheck disable=SC2016 # it is the other shell's
+		setpriv --reuid $USER --regid $USER --clear-groups \
+			sh -c 'printf unfinished >"$MQ:lines/q"'
+		native unlink q
+	done
+	eventually has_fds "$DAEMON" "$DAEMON_FDS"
+	logged "an unfinished line of 10 bytes: it was removed"
+	# Some were refused.
+	[ ! -s "$LOG" ] || logged RLIMIT_MSGQUEUE
+}
+
+@test "unfinished lines that wait for room count as open files" {
+	mount_for_all -o max_user_handles=20
+	full_queue
+	as_python <<-'END'
+		import errno, os
+		for i in range(20):
+		    fd = os.open(f"{os.environ['MQ']}:lines/q", os.O_WRONLY)
+		    assert os.write(fd, b"unfinished") == 10
+		    os.close(fd)
+		try:
+		    os.open(f"{os.environ['MQ']}:lines/q", os.O_WRONLY)
+		    raise AssertionError("a twenty-first descriptor")
+		except OSError as e:
+		    assert e.errno == errno.EMFILE, e
+	END
+	# They keep their places in line.
+	[ "$(timeout 20 head -n 3 "$MQ:lines,follow/q")" = $'full\nunfinished\nunfinished' ]
+	rm "$MQ/q"
+	eventually has_fds "$DAEMON" "$DAEMON_FDS"
+	logged "an unfinished line of 10 bytes: it was removed"
+	as_python <<<'import os; os.close(os.open(os.environ["SHM"] + "/a", os.O_RDWR | os.O_CREAT))'
+	rm "$SHM/a"
 }
 
 @test "descriptors kept for a name that was replaced count as open files" {
