@@ -29,6 +29,8 @@ setup() {
 		777 usr/sbin/mount.ipcfs ../bin/ipcfs
 		644 usr/share/bash-completion/completions/ipcfs
 		644 usr/share/fish/vendor_completions.d/ipcfs.fish
+		644 usr/share/man/man7/ipcfs-objects.7
+		644 usr/share/man/man7/ipcfs-queues.7
 		644 usr/share/man/man8/ipcfs.8
 		777 usr/share/man/man8/mount.fuse.ipcfs.8 ipcfs.8
 		777 usr/share/man/man8/mount.ipcfs.8 ipcfs.8
