@@ -11,6 +11,11 @@
 #   LOG     what the daemon printed
 # PROGRAMS is where the tests' own are built.
 
+# A user of this test's own: what queues may take is counted for each user, over all
+# namespaces of the machine. So who fills that up is not root.
+# shellcheck disable=SC2034 # for those that source this
+LONER=$((1 << 28 | SRANDOM >> 4))
+
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034 # for those that source this
 PROGRAMS=$(dirname "$IPCFS")/../tests

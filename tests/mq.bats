@@ -97,6 +97,8 @@ teardown() {
 		[ "$line" = c ]
 		[ "$(cat)" = d ]
 	} <"$MQ/q"
+	rm "$MQ/q"
+	native create q 1 2000
 	seq 500 >"$MQ/q"
 	while IFS= read -r line; do
 		sum=$((${sum-0} + line))
@@ -223,7 +225,7 @@ teardown() {
 }
 
 @test "a write or read that the kernel cuts moves no second message" {
-	native create q 4 8192
+	native create q 4 1024
 	python3 - "$MQ/q" <<-'END'
 		import os, sys
 		fd = os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK)
@@ -246,8 +248,12 @@ teardown() {
 }
 
 @test "big messages, up to what RLIMIT_MSGQUEUE lets one queue have" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	let_all_in
 	echo 16777216 >/proc/sys/fs/mqueue/msgsize_max
-	: >"$MQ:maxmsg=1,msgsize=800000/q"
+	setpriv --reuid "$LONER" --regid "$LONER" --clear-groups \
+		sh -c ": >'$MQ:maxmsg=1,msgsize=800000/q'"
 	head -c 800000 /dev/urandom >"$WORK/big"
 	for bs in 1M 1000 123457; do
 		dd if="$WORK/big" of="$MQ/q" bs=800000 conv=notrunc status=none
@@ -562,6 +568,7 @@ user.mq.notify_pid="0"'
 }
 
 @test "cp, tee, dd, grep, awk and Python's open" {
+	native create q 4 1000
 	seq 100 >"$WORK/plain"
 	cp "$WORK/plain" "$MQ/q"
 	cp "$MQ/q" "$WORK/copy"

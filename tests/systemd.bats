@@ -90,6 +90,8 @@ is() {
 	# shellcheck disable=SC2016 # it is the other shell's
 	inside unshare --ipc --mount sh -c 'mount -t tmpfs tmpfs /dev/shm
 		echo theirs >/dev/shm/a
+		mount -t proc proc /proc
+		echo 256 >/proc/sys/fs/mqueue/msgsize_default
 		echo $$ >/run/target
 		exec sleep infinity' 3>&- &
 	eventually test -s /run/target

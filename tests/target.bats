@@ -31,6 +31,7 @@ AS_USER=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 target() {
 	"${AS[@]}" unshare --ipc --mount "$@" sh -ec '
 		mount -t tmpfs tmpfs /dev/shm
+		{ echo 256 >/proc/sys/fs/mqueue/msgsize_default; } 2>/dev/null || true
 		echo inside >/dev/shm/theirs
 		exec sleep infinity' 3>&- &
 	TARGET=$!

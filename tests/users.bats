@@ -4,7 +4,10 @@
 
 load mount.bash
 
-A=4001 B=4002
+A=$((LONER)) B=$((LONER + 1))
+
+# What a queue of the default size takes: its messages, and 96 bytes for each.
+ONE=$(($(</proc/sys/fs/mqueue/msg_default) * ($(</proc/sys/fs/mqueue/msgsize_default) + 96)))
 
 # mount_for_all [OPTION,...]
 mount_for_all() {
@@ -36,21 +39,21 @@ start() {
 # default size fit in, until that fails. Prints why, and how many were made.
 fill() {
 	# shellcheck disable=SC2016 # it is the other shell's
-	as "$1" bash -c 'ulimit -q 180000
+	as "$1" bash -c 'ulimit -q $1
 		while : >"$0$n"; do n=$((n + 1)); done
-		echo "made $((n))"' "$MQ/$2" 2>&1
+		echo "made $((n))"' "$MQ/$2" $((2 * ONE)) 2>&1
 }
 
 @test "a user whose queues reach the limit gets EMFILE, all others go on" {
 	[[ $(fill $A a) == *"Too many open files"*"made 2" ]]
 	# Natively it is the same account.
-	run as $A bash -c "ulimit -q 180000; '$WORK/native.py' create b"
+	run as $A bash -c "ulimit -q $((2 * ONE)); '$WORK/native.py' create b"
 	[ "$output" = EMFILE ]
 	[[ $(fill $B b) == *"Too many open files"*"made 2" ]]
 	: >"$MQ/root"
 	rm "$MQ/a"
-	as $A bash -c "ulimit -q 180000; : >'$MQ/again'"
-	run as $A bash -c "ulimit -q 180000; : >'$MQ/more'"
+	as $A bash -c "ulimit -q $((2 * ONE)); : >'$MQ/again'"
+	run as $A bash -c "ulimit -q $((2 * ONE)); : >'$MQ/more'"
 	[[ $output == *"Too many open files" ]]
 	rm "$MQ"/*
 	logged RLIMIT_MSGQUEUE

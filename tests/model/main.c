@@ -372,7 +372,7 @@ static unsigned long number(const char *variable, unsigned long fallback)
 static bool set_up(void)
 {
 	static const char *const small[][2] = {
-		{ "/proc/sys/fs/mqueue/msg_default", "3" },
+		{ "/proc/sys/fs/mqueue/msg_default", "2" },
 		{ "/proc/sys/fs/mqueue/msgsize_default", "128" },
 	};
 	char path[PATH_MAX];

@@ -31,7 +31,7 @@ static const struct view views[] = {
 	{ .dir = "mq:drain,prefix", .mode = DRAIN, .prefix = true },
 	{ .dir = "mq:maxmsg=1,msgsize=5", .maxmsg = 1, .msgsize = 5 },
 	{ .dir = "mq:prefix,msgsize=40", .prefix = true, .msgsize = 40 },
-	{ .dir = "mq:maxmsg=2,follow", .maxmsg = 2, .mode = FOLLOW },
+	{ .dir = "mq:maxmsg=3,follow", .maxmsg = 3, .mode = FOLLOW },
 	{ .dir = "mq:lines", .lines = true },
 	{ .dir = "mq:lines,prefix", .lines = true, .prefix = true },
 	{ .dir = "mq:msgsize=9,lines", .lines = true, .msgsize = 9 },

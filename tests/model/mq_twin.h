@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 /* Queues are small: the defaults. EXTRA: what a view may add to a message. */
-enum { MAXMSG = 3, MSGSIZE = 128, EXTRA = sizeof("4294967295 \n") };
+enum { MAXMSG = 2, MSGSIZE = 128, EXTRA = sizeof("4294967295 \n") };
 
 enum mode { DEFAULT, FOLLOW, DRAIN };
 
