@@ -264,12 +264,14 @@ teardown() {
 }
 
 # race CHANGE PART: uses a name through the mount while CHANGE goes on natively, a
-# PART-th of ROUNDS (100,000) times. Each object holds its inode number. A call must succeed or be
-# ENOENT, and what is read be that of the object which fstat names.
+# PART-th of ROUNDS (100,000) times. Each object holds its inode number. A call must
+# succeed or be ENOENT, and what is read be that of the object which fstat names.
+# What it meets is chance; but for each hundredth use CHANGE stands still, so that
+# what is there is known, and what must come of it.
 race() {
 	echo 0 >"$WORK/secret"
 	timeout 250 python3 - "$SHM" "$WORK/secret" "$@" <<-'END'
-		import errno, os, stat, sys
+		import errno, os, select, stat, sys
 		shm, secret, change, part = sys.argv[1:]
 		path = shm + "/n"
 		N = int(os.environ.get("ROUNDS", 100000)) // int(part)
@@ -279,6 +281,20 @@ race() {
 		    os.write(fd, b"%d" % os.fstat(fd).st_ino)
 		    os.close(fd)
 
+		asks, answers = os.pipe(), os.pipe()
+		stood = b"other"
+
+		def stand_still(there):
+		    """If asked to, until the next word; with an object and without in turn."""
+		    global stood
+		    if change == "other" and there == stood:
+		        return
+		    if select.select([asks[0]], [], [], 0)[0]:
+		        os.read(asks[0], 1)
+		        os.write(answers[1], there)
+		        os.read(asks[0], 1)
+		        stood = there
+
 		others = [
 		    os.mkfifo,
 		    lambda path: os.symlink(secret, path),
@@ -286,20 +302,28 @@ race() {
 		    lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
 		]
 		put("n")
-		before = os.stat(secret)
+		secrets = os.stat(secret)
 		pid = os.fork()
 		if pid == 0:
+		    os.close(asks[1])
 		    while os.getppid() != 1:
 		        put("new")
 		        if change == "unlink":
 		            os.unlink("/dev/shm/n")
 		        os.rename("/dev/shm/new", "/dev/shm/n")
+		        stand_still(b"object")
 		        if change == "other":
 		            others.append(others.pop(0))
 		            others[0]("/dev/shm/new")
 		            os.rename("/dev/shm/new", "/dev/shm/n")
+		            stand_still(b"other")
+		os.close(answers[1])
 		bad, good, gone = [], 0, 0
 		for i in range(N):
+		    before, stands = good, i % 101 == 0
+		    if stands:
+		        os.write(asks[1], b"?")
+		        there = os.read(answers[0], 10)
 		    try:
 		        if i % 4 == 3:
 		            os.chmod(path, 0o640) if i % 8 == 7 else os.stat(path)
@@ -315,11 +339,14 @@ race() {
 		        if e.errno != errno.ENOENT or change == "replace":
 		            bad.append(errno.errorcode[e.errno])
 		        gone += 1
+		    if stands:
+		        if (good > before) != (there == b"object"):
+		            bad.append(there)
+		        os.write(asks[1], b"!")
 		os.kill(pid, 9)
 		os.waitpid(pid, 0)
 		assert not bad, (len(bad), bad[:5])
-		assert good > N / 100
-		assert os.stat(secret) == before
+		assert os.stat(secret) == secrets
 		print(f"{good} found, {gone} gone")
 	END
 	rm -f /dev/shm/n /dev/shm/new
