@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The mount of another machine through sshfs: an sshd on the loopback.
+# The mount of another machine through sshfs: an sshd for each connection, without
+# a network.
 
 load mount.bash
 
@@ -9,26 +10,25 @@ setup() {
 	mkdir -p /run/sshd "$WORK/remote"
 	ssh-keygen -q -t ed25519 -N '' -f "$WORK/host"
 	ssh-keygen -q -t ed25519 -N '' -f "$WORK/key"
-	port=$((20000 + RANDOM % 10000))
-	/usr/sbin/sshd -D -e -f /dev/null -p "$port" -o ListenAddress=127.0.0.1 \
-		-o HostKey="$WORK/host" -o AuthorizedKeysFile="$WORK/key.pub" \
-		-o StrictModes=no -o PidFile=none -o PermitRootLogin=yes -o UsePAM=no \
-		-o 'Subsystem=sftp internal-sftp' 2>"$WORK/sshd" 3>&- &
-	sshd=$!
-	eventually grep -q "Server listening" "$WORK/sshd"
-	ssh=(-o "Port=$port" -o IdentityFile="$WORK/key" -o StrictHostKeyChecking=no
-		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR)
+	cat >"$WORK/sshd" <<-END
+		HostKey $WORK/host
+		AuthorizedKeysFile $WORK/key.pub
+		StrictModes no
+		PermitRootLogin yes
+		UsePAM no
+		Subsystem sftp internal-sftp
+	END
+	ssh=(-o "ProxyCommand=/usr/sbin/sshd -i -f $WORK/sshd" -o IdentityFile="$WORK/key"
+		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR)
 }
 
 teardown() {
 	umount "$WORK/remote"
-	kill "$sshd"
-	wait "$sshd" || true
 	ipcfs_end
 }
 
 @test "through sshfs objects and queues are seen, written and read; messages are sent" {
-	sshfs "${ssh[@]}" -o direct_io,dir_cache=no "root@127.0.0.1:$MNT" "$WORK/remote" 3>&-
+	sshfs "${ssh[@]}" -o direct_io,dir_cache=no "root@there:$MNT" "$WORK/remote" 3>&-
 	echo here >"$SHM/object"
 	[ "$(ls "$WORK/remote/shm")" = object ]
 	[ "$(cat "$WORK/remote/shm/object")" = here ]
@@ -44,7 +44,7 @@ teardown() {
 	grep -qx 'curmsgs 2' "$WORK/remote/mq:info/q"
 	# sshfs reads ahead, which would take more than it gives on.
 	# shellcheck disable=SC2029 # it is to be known there
-	[ "$(ssh "${ssh[@]}" root@127.0.0.1 "cat '$MQ/q'")" = $'two\none' ]
+	[ "$(ssh "${ssh[@]}" root@there "cat '$MQ/q'")" = $'two\none' ]
 	rm "$WORK/remote/mq/q"
 	[ -z "$(ls "$NATIVE")" ]
 }
