@@ -31,8 +31,8 @@ def join(*pids):
 
 
 def until(f, *args):
-    """Waits until f is true; fails after 20 seconds."""
-    end = time.monotonic() + 20
+    """Waits until f is true; fails after a minute."""
+    end = time.monotonic() + 60
     while not f(*args):
         assert time.monotonic() < end, ("never true", f, args)
         time.sleep(0.01)

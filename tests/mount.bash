@@ -33,9 +33,9 @@ not() {
 	fi
 }
 
-# eventually COMMAND ARG...: repeats until it succeeds; fails after 20 seconds.
+# eventually COMMAND ARG...: repeats until it succeeds; fails after a minute.
 eventually() {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + 60))
 
 	until "$@"; do
 		((SECONDS < end)) || {

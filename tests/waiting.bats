@@ -131,16 +131,18 @@ make_full() {
 		signal.signal(signal.SIGALRM, lambda *_: None)
 		fd = os.open(sys.argv[1], os.O_RDONLY)
 		libc = ctypes.CDLL(None, use_errno=True)
-		signal.setitimer(signal.ITIMER_REAL, 0.1)
+		# Again and again, as the first may come before the call.
+		signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
 		# Not os.read(), which tries again after EINTR.
 		assert libc.read(fd, ctypes.create_string_buffer(10), 10) == -1
 		assert ctypes.get_errno() == errno.EINTR
+		signal.setitimer(signal.ITIMER_REAL, 0)
 		out = os.open(sys.argv[1], os.O_WRONLY)
 		os.write(out, b"x")
 		assert os.read(fd, 10) == b"x"
 		for i in range(10):
 		    os.write(out, b"x")
-		signal.setitimer(signal.ITIMER_REAL, 0.1)
+		signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
 		assert libc.write(out, b"y", 1) == -1
 		assert ctypes.get_errno() == errno.EINTR
 		assert os.stat(sys.argv[1]).st_size == 10

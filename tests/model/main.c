@@ -224,7 +224,7 @@ static bool step(struct team *team, unsigned int actor)
 	(void)snprintf(entry->outcome, sizeof(entry->outcome), "%.*s",
 		       (int)sizeof(entry->outcome) - 1, outcomes[NATIVE].text);
 	run(ops[op], MOUNT, &entry->x, outcomes);
-	for (int i = 0; ops[op]->settles && !is_same(outcomes) && i < 1000;
+	for (int i = 0; ops[op]->settles && !is_same(outcomes) && i < 20000;
 	     i++) {
 		(void)nanosleep(&moment, NULL);
 		run(ops[op], MOUNT, &entry->x, outcomes);
