@@ -93,17 +93,24 @@ has_fds() {
 	[ "$(fds "$1")" -eq "$2" ]
 }
 
+# threads: which the daemon has, what they do, and how often they have gone to sleep.
+threads() {
+	grep -HE '^(State|.*ctxt_switches):' "/proc/$DAEMON/task/"*/status
+}
+
 # All threads of the daemon sleep: what it was sent has been dealt with.
 is_idle() {
-	local task
+	local task before
 
-	! grep -hE '^State:' "/proc/$DAEMON/task/"*/status | grep -qv sleeping ||
-		return 1
+	before=$(threads) || return 1
+	! grep State: <<<"$before" | grep -qv sleeping || return 1
 	# They may sleep elsewhere, too: for a lock.
 	for task in "/proc/$DAEMON/task/"*; do
 		[ "$(<"$task/comm")" != worker ] ||
 			[ "$(<"$task/wchan")" = fuse_dev_do_read ] || return 1
 	done
+	# At the same time.
+	[ "$(threads)" = "$before" ]
 }
 
 # waits PID...: each is in a request of the mount, and the daemon has it.
