@@ -18,6 +18,7 @@
  *	fs/ops.h	the slots: what a kind of node can do
  *	fs/node		node id <-> node, lookup counts, open handles
  *	fs/quota	how much each user may have
+ *	fs/retry	a second try of a path that was ESTALE
  *	fs/log		what users make go wrong
  *	fs/backing	files that the kernel reads, writes and maps itself
  *	fs/reply	replies that carry a node or a handle
@@ -47,9 +48,10 @@
  *	core/name, list, seen, cleanup	names, lists of them, helpers
  *
  * Threads: fs/loop's workers serve requests; core/wait's completes those that had
- * to wait; fs/mountpoint's watches the mount table. Locks are taken in the order
- * node table, node, queue handle, core/wait, core/lock, quota; none is held while a
- * reply is sent. fs/loop's is taken alone.
+ * to wait; fs/retry's closes what it has kept; fs/mountpoint's watches the mount
+ * table. Locks are taken in the order node table, node, queue handle, core/wait,
+ * core/lock, quota; none is held while a reply is sent. fs/loop's and fs/retry's are
+ * taken alone.
  */
 #include "fs/diagnose.h"
 #include "fs/dispatch.h"
@@ -61,6 +63,7 @@
 #include "fs/opts.h"
 #include "fs/process.h"
 #include "fs/quota.h"
+#include "fs/retry.h"
 #include "fs/version.h"
 
 #include "core/cleanup.h"
@@ -105,8 +108,12 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	int r = core_wait_new(&fs->wait);
 	bool ended = true;
 
-	if (r < 0)
+	if (r == 0)
+		r = fs_retries_new(&fs->retries);
+	if (r < 0) {
+		fs->wait = core_wait_free(fs->wait);
 		return fail("can't start waiting", r);
+	}
 	r = fs_watch_new(mountpoint, fs->wait, &watch);
 	if (r < 0) {
 		r = fail("can't watch the mount", r);
@@ -124,6 +131,7 @@ static int serve(struct fuse_session *session, struct fs *fs,
 		give_up(fs, mountpoint);
 	fuse_session_unmount(session);
 	fs->nodes = fs_nodes_free(fs->nodes);
+	fs->retries = fs_retries_free(fs->retries);
 	fs->wait = core_wait_free(fs->wait);
 	return r;
 }

@@ -30,8 +30,6 @@ struct fs_node {
 
 	pthread_mutex_t lock;
 	char *name;
-	int kept; /* see fs_node_keep(); or -1 */
-	struct fs_share *kept_share;
 	LIST_HEAD(handle_list, fs_handle) handles;
 };
 
@@ -63,7 +61,6 @@ int fs_nodes_new(struct fs_nodes **ret)
 	pthread_mutex_init(&nodes->root.lock, NULL);
 	nodes->root.ops = &fs_root_ops;
 	nodes->root.ino = FUSE_ROOT_ID;
-	nodes->root.kept = -1;
 	*ret = nodes;
 	return 0;
 }
@@ -79,8 +76,6 @@ static void release_handles(struct fs_node *node)
 static void node_free(struct fs_node *node)
 {
 	pthread_mutex_destroy(&node->lock);
-	core_closep(&node->kept);
-	fs_quota_give(node->kept_share);
 	free(node->name);
 	free(node);
 }
@@ -135,7 +130,6 @@ static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 	node->ops = ops;
 	node->ino = ino;
 	node->view = *view;
-	node->kept = -1;
 	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
 		free(node);
 		return -ENOMEM;
@@ -281,41 +275,19 @@ int fs_node_may_keep(int any_fd)
 	return fd < sysconf(_SC_OPEN_MAX) - SPARE_FDS ? 0 : -EMFILE;
 }
 
-void fs_node_keep(const struct fs_call *call, struct fs_node *node, int fd)
+int fs_node_dup(struct fs_node *node, int *ret_fd)
 {
-	struct fs_share *share;
-
-	if (fs_node_may_keep(fd) < 0 ||
-	    fs_quota_take(call->fs->handles, call->uid, &share) < 0)
-		return;
-	pthread_mutex_lock(&node->lock);
-	if (node->kept < 0)
-		node->kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (node->kept >= 0 && !node->kept_share)
-		node->kept_share = core_steal_ptr(share);
-	pthread_mutex_unlock(&node->lock);
-	fs_quota_give(share);
-}
-
-int fs_node_dup(struct fs_node *node, bool last, int *ret_fd)
-{
-	struct fs_share *share = NULL;
-	struct fs_handle *handle;
+	const struct fs_handle *handle;
 	int r = -ENOENT;
 
 	pthread_mutex_lock(&node->lock);
 	handle = LIST_FIRST(&node->handles);
-	if (node->kept >= 0 && last) {
-		r = core_steal_fd(&node->kept);
-		share = core_steal_ptr(node->kept_share);
-	} else if (node->kept >= 0 || handle) {
-		r = fcntl(node->kept >= 0 ? node->kept : handle->fd,
-			  F_DUPFD_CLOEXEC, 0);
+	if (handle) {
+		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;
 	}
 	pthread_mutex_unlock(&node->lock);
-	fs_quota_give(share);
 	if (r < 0)
 		return r;
 	*ret_fd = r;

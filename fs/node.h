@@ -98,24 +98,10 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 int fs_node_may_keep(int any_fd);
 
 /*
- * Lets fs_node_dup() find the object although nothing is open, even if its name is
- * gone by then. fd: of the object; duplicated.
- *
- * It counts as an open file of the caller's; who may have no more of those does
- * without. Not for every lookup, as it pins the object's memory. A name that others keep
- * changing may be another object's each time when the kernel comes to use what a
- * lookup has found; who was told so once (ESTALE) looks it up again, and finds
- * it kept.
+ * Duplicates the descriptor of an open handle of the node, through which the object
+ * can be reached also when it has no name any more.
+ * Returns 0, -ENOENT (nothing is open), -EMFILE.
  */
-void fs_node_keep(const struct fs_call *call, struct fs_node *node, int fd);
-
-/*
- * Duplicates the descriptor of an open handle of the node or the one that was
- * kept, through which the object can be reached also when it has no name any more.
- *
- * last: it need not be kept any longer.
- * Returns 0, -ENOENT (nothing is open or kept), -EMFILE.
- */
-int fs_node_dup(struct fs_node *node, bool last, int *ret_fd);
+int fs_node_dup(struct fs_node *node, int *ret_fd);
 
 #endif

@@ -5,50 +5,10 @@
 #include "core/ns.h"
 #include "core/object.h"
 #include "fs/reply.h"
-
-#include <string.h>
+#include "fs/retry.h"
 
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
-
-/*
- * Who was told ESTALE looks the name up again, and uses what was found. It takes two
- * lookups, one that finds that the name leads elsewhere, and one to where; or a few
- * more, if others look the same name up just then. What these find is kept until
- * the use; see fs_node_keep(). A thread's place says how many lookups are left.
- * Threads that share a place take it from each other, and may be told once more.
- */
-#define LOOKUPS 15u
-
-static atomic_uint *stale_place(const struct fs_call *call,
-				unsigned int *ret_thread)
-{
-	unsigned int pid = (unsigned int)fuse_req_ctx(call->req)->pid;
-
-	*ret_thread = (LOOKUPS + 1) * (pid + 1); /* plus what is left */
-	return &call->fs->stale[pid % FS_N_STALE];
-}
-
-static void note_stale(const struct fs_call *call)
-{
-	unsigned int thread;
-	atomic_uint *place = stale_place(call, &thread);
-
-	*place = thread + LOOKUPS;
-}
-
-/* Whether this lookup, or this use, is of such a thread. */
-static bool retries(const struct fs_call *call, bool is_lookup)
-{
-	unsigned int thread;
-	atomic_uint *place = stale_place(call, &thread);
-	unsigned int left = *place - thread;
-
-	if (left > LOOKUPS || (is_lookup && left == 0))
-		return false;
-	*place = is_lookup ? thread + left - 1 : 0;
-	return true;
-}
 
 int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 		     const char *name)
@@ -62,8 +22,8 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 		r = ops->stat(call, fd, &st);
 	if (r < 0)
 		return r;
-	return fs_reply_entry(call, ops, name, &st,
-			      retries(call, true) ? fd : -1);
+	fs_retry_keep(call, ops, st.st_ino, fd);
+	return fs_reply_entry(call, ops, name, &st);
 }
 
 int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
@@ -78,7 +38,7 @@ int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 		return r;
 	r = ops->stat(call, fd, &st);
 	if (r == 0)
-		r = fs_reply_entry(call, ops, name, &st, -1);
+		r = fs_reply_entry(call, ops, name, &st);
 	if (r < 0)
 		(void)fs_node_ops(dir)->unlink(call, name);
 	return r;
@@ -138,30 +98,27 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 }
 
 /*
- * A descriptor of the node's object: of an open handle, for then the object may
- * have no name any more, or else by name. The name may be another object's by
- * now; ESTALE makes the kernel look the path up again.
+ * Of an open handle, for then the object may have no name any more, or else by name.
+ * The name may be another object's by now; ESTALE makes the kernel look the path up
+ * again.
  */
-static int get_fd(const struct fs_call *call, struct fs_node *node, bool last,
-		  int *ret_fd)
+int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 {
+	const struct fs_ops *ops = fs_node_ops(node);
 	char name[NAME_MAX + 1];
-	int r = fs_node_dup(node, last, ret_fd);
+	int r = fs_node_dup(node, ret_fd);
 
+	if (r == -ENOENT)
+		r = fs_retry_dup(call, ops, fs_node_ino(node), ret_fd);
 	if (r != -ENOENT)
 		return r;
 	fs_node_name(node, name);
-	r = fs_node_ops(node)->find(call, name, fs_node_ino(node), ret_fd);
+	r = ops->find(call, name, fs_node_ino(node), ret_fd);
 	if (r == -ENOENT)
 		r = -ESTALE;
 	if (r == -ESTALE)
-		note_stale(call);
+		fs_retry_begin(call);
 	return r;
-}
-
-int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
-{
-	return get_fd(call, node, retries(call, false), ret_fd);
 }
 
 int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
@@ -315,13 +272,7 @@ int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r;
-
-	/* The kernel's own question before a truncate: more is to come. */
-	if (strcmp(name, "security.capability") == 0)
-		r = get_fd(call, node, false, &fd);
-	else
-		r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(call, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;

@@ -23,16 +23,12 @@
 
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define FS_PARKED 1
-
-/* The places for threads that were told ESTALE; see fs/object.c. */
-#define FS_N_STALE 4096
 
 struct core_locks;
 struct core_ns;
@@ -41,15 +37,17 @@ struct fs_handle;
 struct fs_node;
 struct fs_nodes;
 struct fs_quota;
+struct fs_retries;
 struct fs_share;
 
-/* One mount. Set up by fs/main and FUSE_INIT; then only what is atomic changes. */
+/* One mount. Set up by fs/main and FUSE_INIT; then it stays as it is. */
 struct fs {
 	struct fuse_session *session;
 	struct core_ns *ns;
 	struct core_wait *wait;
 	struct core_locks *locks;
 	struct fs_nodes *nodes;
+	struct fs_retries *retries;
 	/* What each user may have: open files, and requests that wait. */
 	struct fs_quota *handles, *waiting;
 	struct fs_view view;	 /* of mq: -o options */
@@ -58,7 +56,6 @@ struct fs {
 	bool passthrough;	 /* the kernel takes backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
-	atomic_uint stale[FS_N_STALE];
 };
 
 /* One request. */

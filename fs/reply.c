@@ -84,7 +84,7 @@ static struct fuse_entry_out entry_out(const struct fs_node *node,
 }
 
 int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
-		   const char *name, const struct stat *st, int keep)
+		   const char *name, const struct stat *st)
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
@@ -93,8 +93,6 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 
 	if (r < 0)
 		return r;
-	if (keep >= 0)
-		fs_node_keep(call, node, keep);
 	entry = entry_param(node, st);
 	if (fuse_reply_entry(call->req, &entry) < 0)
 		fs_node_forget(call->fs->nodes, node, 1);

@@ -10,11 +10,10 @@
 
 /*
  * Finds or makes the node of an object and replies with it: to a lookup or
- * mknod. st: its attributes; st_ino is its inode number. keep: -1, or what to
- * give to fs_node_keep().
+ * mknod. st: its attributes; st_ino is its inode number.
  */
 int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
-		   const char *name, const struct stat *st, int keep);
+		   const char *name, const struct stat *st);
 
 /*
  * Replies to open or opendir with a handle, which is added to the node. When

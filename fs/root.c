@@ -58,7 +58,7 @@ static int reply_dir(const struct fs_call *call, const struct fs_ops *ops,
 	if (r < 0)
 		return r;
 	st.st_ino = ino;
-	return fs_reply_entry(call, ops, name, &st, -1);
+	return fs_reply_entry(call, ops, name, &st);
 }
 
 /* Views are found by name, and not listed. */

@@ -158,43 +158,72 @@ full_queue() {
 	rm "$SHM/a"
 }
 
-@test "descriptors kept for a name that was replaced count as open files" {
-	mount_for_all -o max_user_handles=20
-	: >"$MQ:maxmsg=1,msgsize=1/q"
+# with_kept: runs a program from stdin that calls keep(gone, path): it uses gone, that
+# of an object that is no more, and then looks up path. As the first was ESTALE, what
+# the second finds is kept for a second try, one descriptor for each thread.
+with_kept() {
 	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 60 python3 - "$DAEMON" $USER <<-'END'
-		import os, sys
-		from client import until
-		shm, mq = os.environ["SHM"], os.environ["MQ"]
+		timeout 60 python3 - "$DAEMON" $USER <<-END
+		import errno, os, sys
+		from client import SHM, fails, until
 		daemon, user = map(int, sys.argv[1:])
-		ready, ends = os.pipe(), os.pipe()
 		def n_fds():
 		    return len(os.listdir(f"/proc/{daemon}/fd"))
-		before = n_fds()
-		if os.fork() == 0:
-		    os.close(ends[1])
-		    os.setresuid(user, user, user)
-		    os.close(os.open(f"{shm}/a", os.O_RDWR | os.O_CREAT))
-		    gone = os.open(f"{shm}/a", os.O_PATH)
-		    os.unlink("/dev/shm/a")
-		    found = []
-		    for _ in range(100):
-		        try:
-		            os.fstat(gone)
-		        except OSError:
-		            pass
-		        found.append(os.open(f"{mq}/q", os.O_PATH))
-		    os.write(ready[1], b"x")
-		    os.read(ends[0], 1)
-		    os._exit(0)
-		os.close(ready[1])
-		assert os.read(ready[0], 1) == b"x"
-		# What requests have open for a moment goes.
-		until(lambda: 10 < n_fds() - before <= 20)
-		os.write(ends[1], b"x")
-		assert os.wait()[1] == 0
+		def n_free():
+		    return os.statvfs("/dev/shm").f_bfree
+		def gone():
+		    os.close(os.open("/dev/shm/gone", os.O_CREAT))
+		    fd = os.open(f"{SHM}/gone", os.O_PATH)
+		    os.unlink("/dev/shm/gone")
+		    return fd
+		def keep(gone, path):
+		    fails([errno.ESTALE], os.fstat, gone)
+		    return os.open(path, os.O_PATH)
+		before, all_free = n_fds(), n_free()
+		$(cat)
 	END
-	rm "$MQ/q"
+}
+
+@test "what is kept for a second try has an end, also if the kernel remembers it" {
+	mount_for_all
+	with_kept <<-'END'
+		fds = [gone()]
+		os.seteuid(user)
+		for i in range(8):
+		    with open(f"/dev/shm/{i}", "wb") as f:
+		        f.write(bytes(1 << 20))
+		    fds.append(keep(fds[0], f"{SHM}/{i}"))
+		    os.unlink(f"/dev/shm/{i}")
+		os.seteuid(0)
+		assert n_fds() - before <= 1, "one for a thread"
+		until(lambda: n_fds() == before and n_free() == all_free)
+	END
+}
+
+@test "descriptors kept for a second try count as open files" {
+	mount_for_all -o max_user_handles=20
+	: >"$SHM/a"
+	with_kept <<-'END'
+		ready, ends = os.pipe(), os.pipe()
+		fds = [gone() for _ in range(40)]
+		pids = []
+		for fd in fds:
+		    pids.append(os.fork())
+		    if pids[-1] == 0:
+		        os.close(ends[1])
+		        os.seteuid(user)
+		        keep(fd, f"{SHM}/a")
+		        os.write(ready[1], b"x")
+		        os.read(ends[0], 1)
+		        os._exit(0)
+		for _ in pids:
+		    assert os.read(ready[0], 1) == b"x"
+		assert n_fds() - before <= 20, n_fds()
+		os.close(ends[1])
+		for pid in pids:
+		    os.waitpid(pid, 0)
+	END
+	rm "$SHM/a"
 }
 
 @test "a lease on an object keeps no worker of the daemon waiting" {

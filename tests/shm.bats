@@ -553,6 +553,11 @@ race() {
 	END
 }
 
+@test "O_CREAT beside others who unlink never fails" {
+	timeout 250 "$PROGRAMS/churn" $((2 * ${ROUNDS:-100000})) 6 "$SHM/a" 20
+	rm -f "$SHM/a"
+}
+
 @test "fallocate, holes and their limits are tmpfs's" {
 	: >"$SHM/a"
 	fallocate -l 100K "$SHM/a"
