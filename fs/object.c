@@ -26,21 +26,38 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 	return fs_reply_entry(call, ops, name, &st);
 }
 
+/*
+ * Removes what was created, where the rest has failed for want of memory. It may
+ * have been removed, and the name be another object's by now. That it becomes so
+ * between the two steps can't be ruled out: Linux removes names, not objects.
+ */
+static void undo(const struct fs_call *call, struct fs_node *dir,
+		 const char *name, const struct stat *made)
+{
+	const struct fs_ops *ops = fs_node_ops(dir);
+	_cleanup_close_ int fd = -1;
+
+	if (ops->child->find(call, name, made->st_ino, &fd) == 0)
+		(void)ops->unlink(call, name);
+}
+
 int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 		    const char *name, mode_t mode)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	struct stat st;
+	struct stat made, st;
 	int r = ops->make(call, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
+	if (r == 0)
+		r = core_object_stat(fd, &made);
 	if (r < 0)
 		return r;
 	r = ops->stat(call, fd, &st);
 	if (r == 0)
 		r = fs_reply_entry(call, ops, name, &st);
 	if (r < 0)
-		(void)fs_node_ops(dir)->unlink(call, name);
+		undo(call, dir, name, &made);
 	return r;
 }
 
@@ -69,6 +86,7 @@ int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	int r = fs_node_may_keep(call->fs->ns->shm_dir);
+	struct stat made;
 	bool created;
 
 	if (r < 0)
@@ -79,9 +97,12 @@ int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 	if (r == -EEXIST && !(flags & O_EXCL))
 		r = ops->make(call, name, flags, mode, &fd);
 	if (r == 0)
-		r = reply_created(call, ops, name, &fd, flags);
+		r = core_object_stat(fd, &made);
+	if (r < 0)
+		return r;
+	r = reply_created(call, ops, name, &fd, flags);
 	if (r < 0 && created)
-		(void)fs_node_ops(dir)->unlink(call, name);
+		undo(call, dir, name, &made);
 	return r;
 }
 
