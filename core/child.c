@@ -22,6 +22,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +40,7 @@ int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 struct child {
 	const struct core_cred *cred;
 	bool is_self; /* cred is who we are */
+	int fd;
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
@@ -83,9 +86,11 @@ CORE_IN_CHILD static int become(const struct child *child)
 CORE_IN_CHILD static int run(void *closure)
 {
 	struct child *child = closure;
+	unsigned int fd = (unsigned int)child->fd;
 	int r = 0;
 
-	if (close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE) < 0)
+	if (close_range(fd + 1, UINT_MAX, CLOSE_RANGE_UNSHARE) < 0 ||
+	    (child->fd > 0 && close_range(0, fd - 1, 0) < 0))
 		r = -errno;
 	if (r == 0)
 		r = become(child);
@@ -95,30 +100,94 @@ CORE_IN_CHILD static int run(void *closure)
 	return 0;
 }
 
-int core_child_run(const struct core_cred *cred, int (*fn)(void *arg),
-		   void *arg)
+int core_child_start(int (*fn)(void *arg), void *arg, int flags)
 {
-	struct child child = {
-		.cred = cred,
-		.is_self = core_cred_is_self(cred),
-		.fn = fn,
-		.arg = arg,
-		.result = -EINTR,
-	};
 	_Alignas(16) char stack[STACK_SIZE];
 	sigset_t all, old;
-	int status = 0;
+	int status = 0, r = -EINTR;
 	pid_t pid;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	/* No signal at its end: only who asks for it by __WCLONE is told. */
-	pid = clone(run, stack + sizeof(stack), CLONE_VM | CLONE_FILES, &child);
+	pid = clone(fn, stack + sizeof(stack), flags | CLONE_FILES, arg);
 	if (pid < 0)
-		child.result = -errno;
+		r = -errno;
 	while (pid > 0 && waitpid(pid, &status, __WCLONE | WUNTRACED) == pid &&
 	       WIFSTOPPED(status))
 		(void)kill(pid, SIGKILL);
+	if (pid > 0 && WIFEXITED(status))
+		r = WEXITSTATUS(status);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return child.result;
+	return r;
+}
+
+int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
+		   void *arg)
+{
+	struct child child = {
+		.cred = cred,
+		.is_self = core_cred_is_self(cred),
+		.fd = fd,
+		.fn = fn,
+		.arg = arg,
+		.result = -EINTR,
+	};
+	int r = core_child_start(run, &child, CLONE_VM);
+
+	/* Who was killed may have done all before. */
+	return r < 0 && r != -EINTR ? r : child.result;
+}
+
+/* A message of one byte, with room for a descriptor. */
+struct message {
+	struct msghdr header;
+	struct iovec data;
+	char byte;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+};
+
+CORE_IN_CHILD static void init(struct message *message)
+{
+	message->byte = 0;
+	message->data = (struct iovec){ &message->byte, 1 };
+	message->header = (struct msghdr){
+		.msg_iov = &message->data,
+		.msg_iovlen = 1,
+		.msg_control = message->control,
+		.msg_controllen = sizeof(message->control),
+	};
+}
+
+CORE_IN_CHILD int core_child_give(int socket, int fd)
+{
+	struct message message;
+	struct cmsghdr *control;
+
+	init(&message);
+	control = CMSG_FIRSTHDR(&message.header);
+	control->cmsg_level = SOL_SOCKET;
+	control->cmsg_type = SCM_RIGHTS;
+	control->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(control), &fd, sizeof(fd));
+	/* The C library's function could be cancelled, as the thread that waits. */
+	return syscall(SYS_sendmsg, socket, &message.header, 0) < 0 ? -errno
+								    : 0;
+}
+
+int core_child_take(int socket, int *ret_fd)
+{
+	struct message message;
+	const struct cmsghdr *control;
+
+	init(&message);
+	if (recvmsg(socket, &message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <
+	    0)
+		return errno == EAGAIN ? -ENOENT : -errno;
+	/* Where there is no number left for it, it isn't there. */
+	control = CMSG_FIRSTHDR(&message.header);
+	if (!control || control->cmsg_len < CMSG_LEN(sizeof(int)))
+		return -EMFILE;
+	memcpy(ret_fd, CMSG_DATA(control), sizeof(*ret_fd));
+	return 0;
 }

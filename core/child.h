@@ -18,8 +18,10 @@
 
 /*
  * Runs fn(arg) as cred in a child process and waits for its end. The child has
- * this process's memory, and no descriptors; those that fn opens end with it.
+ * this process's memory, and of its descriptors only fd; those that fn opens end
+ * with it, unless they are given away.
  *
+ * fd: or -1 for none.
  * fn: CORE_IN_CHILD; it may make system calls, by the C library's thin wrappers,
  *     and write to arg; nothing that takes a lock or memory. Returns 0 or a
  *     negative errno.
@@ -33,7 +35,27 @@
  *
  * Source: clone(2), credentials(7), close_range(2).
  */
-int core_child_run(const struct core_cred *cred, int (*fn)(void *arg),
+int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		   void *arg);
+
+/*
+ * Runs fn(arg) in a child process that is as this thread is and shares its
+ * descriptors, and waits for its end. flags: CLONE_VM, or 0 for a copy of the memory.
+ *
+ * Returns the exit status, which is what fn returns, or -EINTR (it was killed or
+ * stopped), -EAGAIN, -ENOMEM.
+ */
+int core_child_start(int (*fn)(void *arg), void *arg, int flags);
+
+/*
+ * Sends a descriptor through a socket, and receives one that was sent; with a pair of
+ * sockets a child gives away what it has opened. The first is for a child to call,
+ * too. The second doesn't wait. ret_fd: the caller's, close-on-exec.
+ *
+ * Return 0, or an error of sendmsg(2), -ENOENT (nothing was sent), -EMFILE.
+ * Source: unix(7), SCM_RIGHTS.
+ */
+int core_child_give(int socket, int fd);
+int core_child_take(int socket, int *ret_fd);
 
 #endif

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 /* Where no directory lists the queues: notes what is known of this name. */
 static int note_seen(const struct core_ns *ns, const char *name, int result)
@@ -72,57 +73,55 @@ static int open_named(const struct core_cred *cred, const char *object,
 	return r;
 }
 
-/* A queue to be created, and in the end its inode number. */
+/* A queue to be created. */
 struct creation {
 	const char *object;
+	int flags;
 	mode_t mode;
 	const struct mq_attr *attr;
 	struct rlimit limit;
-	ino_t ino;
+	int socket; /* the child's end */
 };
 
 CORE_IN_CHILD static int create_in_child(void *arg)
 {
-	struct creation *creation = arg;
-	struct statx stx;
+	const struct creation *creation = arg;
 	int fd;
 
 	if (setrlimit(RLIMIT_MSGQUEUE, &creation->limit) < 0)
 		return -errno;
-	fd = mq_open(creation->object, O_RDONLY | O_CREAT | O_EXCL,
-		     creation->mode, creation->attr);
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
-		return -errno;
-	creation->ino = stx.stx_ino;
-	return 0;
+	fd = mq_open(creation->object, creation->flags, creation->mode,
+		     creation->attr);
+	return fd < 0 ? -errno : core_child_give(creation->socket, fd);
 }
 
 /*
  * The kernel charges a queue to the real user of the process that creates it, so
- * that is a child of ours. Who creates a queue may open it in any way, whatever
- * its mode; so it is this process that opens it then, and the inode number tells
- * that it is the same one. Where somebody has removed it in between this fails
- * with -ENOENT or -ESTALE.
+ * that is a child of ours. Its descriptor is the one that counts: by name others
+ * might have removed the queue by then, and its mode might not let its owner in.
  */
 static int create(const struct core_cred *cred, int flags,
 		  struct creation *creation, int *ret_fd)
 {
-	struct core_cred self = core_cred_self();
-	int r;
+	_cleanup_close_ int ours = -1, theirs = -1;
+	int ends[2], r;
 
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	ours = ends[0];
+	theirs = creation->socket = ends[1];
+	creation->flags =
+		(flags & O_ACCMODE) | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC;
 	r = core_caller_queue_limit(cred->pid, &creation->limit);
 	if (r == 0)
-		r = core_child_run(cred, create_in_child, creation);
-	if (r < 0)
-		return r;
-	r = open_named(&self, creation->object, flags & O_ACCMODE, 0, NULL,
-		       creation->ino, ret_fd);
-	if (r < 0 && r != -ENOENT && r != -ESTALE)
-		(void)CORE_CRED_AS(cred, mq_unlink(creation->object));
-	return r;
+		r = core_child_run(cred, theirs, create_in_child, creation);
+	return r < 0 ? r : core_child_take(ours, ret_fd);
 }
 
-/* How often others may remove or make the queue between two steps. */
+/*
+ * How often others may remove the queue before it is opened and make it before it is
+ * created.
+ */
 #define TRIES 64
 
 /* As mq_open() does with O_CREAT, with a child only where there is no queue. */
@@ -130,19 +129,20 @@ static int open_or_create(const struct core_cred *cred, int flags, ino_t ino,
 			  struct creation *creation, int *ret_fd)
 {
 	bool excl = flags & O_EXCL;
-	int r;
+	int r = -ENOENT;
 
 	for (int i = 0; i < TRIES; i++) {
-		r = excl ? -ENOENT
-			 : open_named(cred, creation->object, flags & O_ACCMODE,
-				      0, NULL, ino, ret_fd);
+		if (!excl)
+			r = open_named(cred, creation->object,
+				       flags & O_ACCMODE, 0, NULL, ino, ret_fd);
 		if (r != -ENOENT)
 			return r;
 		r = create(cred, flags, creation, ret_fd);
-		if (r != -ENOENT && r != -ESTALE && (r != -EEXIST || excl))
+		if (r != -EEXIST || excl)
 			return r;
+		r = -ENOENT;
 	}
-	return -ENOENT;
+	return r;
 }
 
 int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,

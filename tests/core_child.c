@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 /* What the child sees of itself, and what others do meanwhile. */
@@ -59,7 +60,7 @@ static void test_it_is_the_user(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged());
-	assert_int_equal(core_child_run(&test_member, look, seen), 0);
+	assert_int_equal(core_child_run(&test_member, -1, look, seen), 0);
 	assert_int_equal(seen->uids[0], USER);
 	assert_int_equal(seen->uids[1], USER);
 	assert_int_equal(seen->uids[2], 0);
@@ -76,7 +77,7 @@ static void test_result(void **state)
 {
 	(void)state;
 	seen->result = -UNKNOWN;
-	assert_int_equal(core_child_run(&test_root, look, seen), -UNKNOWN);
+	assert_int_equal(core_child_run(&test_root, -1, look, seen), -UNKNOWN);
 	assert_int_equal(seen->uids[0], 0);
 }
 
@@ -85,12 +86,58 @@ static void test_it_has_no_descriptors_and_leaves_none(void **state)
 	int before = dup(STDERR_FILENO), after;
 
 	(void)state;
-	assert_int_equal(core_child_run(&test_root, look, seen), 0);
+	assert_int_equal(core_child_run(&test_root, -1, look, seen), 0);
 	assert_int_equal(seen->first_fd, 0);
 	after = dup(STDERR_FILENO);
 	assert_int_equal(after, before + 1);
 	close(before);
 	close(after);
+}
+
+/* In the child: opens this and gives it away. */
+struct gift {
+	int socket, result;
+	const char *path;
+};
+
+CORE_IN_CHILD static int give(void *arg)
+{
+	const struct gift *gift = arg;
+	int fd = open(gift->path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : core_child_give(gift->socket, fd);
+}
+
+static void test_it_has_one_descriptor_and_gives_another_away(void **state)
+{
+	int ends[2], fd = UNKNOWN;
+	struct gift gift = { .path = "/dev/null" };
+	struct rlimit old;
+	struct stat st;
+	int r;
+
+	(void)state;
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				      ends),
+			   errno);
+	gift.socket = ends[1];
+	assert_int_equal(core_child_take(ends[0], &fd), -ENOENT);
+	assert_int_equal(core_child_run(&test_root, ends[1], give, &gift), 0);
+	test_no_more_fds(&old);
+	r = core_child_take(ends[0], &fd);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(fd, UNKNOWN);
+	assert_int_equal(core_child_run(&test_root, ends[1], give, &gift), 0);
+	assert_int_equal(core_child_take(ends[0], &fd), 0);
+	assert_return_code(fstat(fd, &st), errno);
+	assert_true(S_ISCHR(st.st_mode));
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	/* Without one it has none. */
+	assert_int_equal(core_child_run(&test_root, -1, give, &gift), -EBADF);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void test_who_cannot_be(void **state)
@@ -102,7 +149,7 @@ static void test_who_cannot_be(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(nobodies); i++) {
-		assert_int_equal(core_child_run(&nobodies[i], look, seen),
+		assert_int_equal(core_child_run(&nobodies[i], -1, look, seen),
 				 -EPERM);
 		assert_int_equal(seen->pid, 0);
 	}
@@ -110,7 +157,7 @@ static void test_who_cannot_be(void **state)
 
 static int become_root(void *arg)
 {
-	return core_child_run(&test_root, look, arg);
+	return core_child_run(&test_root, -1, look, arg);
 }
 
 static void test_without_privileges(void **state)
@@ -163,7 +210,8 @@ static void test_a_user_who_kills_it(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	interfere(kill_it);
-	assert_int_equal(core_child_run(&test_user, wait_for_it, seen), -EINTR);
+	assert_int_equal(core_child_run(&test_user, -1, wait_for_it, seen),
+			 -EINTR);
 	interfered();
 	assert_int_equal(seen->outcome, 0);
 }
@@ -178,7 +226,8 @@ static void test_a_user_who_stops_it(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	interfere(stop_it);
-	assert_int_equal(core_child_run(&test_user, wait_for_it, seen), -EINTR);
+	assert_int_equal(core_child_run(&test_user, -1, wait_for_it, seen),
+			 -EINTR);
 	interfered();
 	assert_int_equal(seen->outcome, 0);
 }
@@ -222,7 +271,8 @@ static void test_all_else_is_in_vain(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	interfere(try_it);
-	assert_int_equal(core_child_run(&test_user, wait_for_tries, seen), 0);
+	assert_int_equal(core_child_run(&test_user, -1, wait_for_tries, seen),
+			 0);
 	interfered();
 	assert_int_equal(seen->outcome, 0);
 }
@@ -236,6 +286,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_it_has_no_descriptors_and_leaves_none, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_it_has_one_descriptor_and_gives_another_away,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_cannot_be, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_without_privileges, set_up,

@@ -425,6 +425,13 @@ teardown() {
 	rm "$MQ/q"
 }
 
+@test "O_CREAT while another unlinks never fails" {
+	# Only the name goes, so that the one who opens it makes a new queue each time.
+	timeout 250 "$PROGRAMS/churn" $((${ROUNDS:-100000} / 20)) 1 "$MQ/q" 0 "$NATIVE/q"
+	timeout 250 "$PROGRAMS/churn" $((${ROUNDS:-100000} / 20)) 3 "$MQ/q" 20
+	rm -f "$MQ/q"
+}
+
 @test "splice and private mmap are refused, and take no message" {
 	echo message >"$MQ/q"
 	python3 - "$MQ/q" <<-'END'
