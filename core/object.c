@@ -160,6 +160,18 @@ int core_object_access(const struct core_cred *cred, int fd, int mask)
 			    faccessat(AT_FDCWD, path.s, mask, AT_EACCESS));
 }
 
+int core_object_link(const struct core_cred *cred, int fd, int dir,
+		     const char *name)
+{
+	struct fd_path path = fd_path(fd);
+	int r = core_name_check(name);
+
+	if (r < 0)
+		return r;
+	return CORE_CRED_AS(cred, linkat(AT_FDCWD, path.s, dir, name,
+					 AT_SYMLINK_FOLLOW));
+}
+
 ssize_t core_object_getxattr(const struct core_cred *cred, int fd,
 			     const char *name, void *value, size_t size)
 {

@@ -87,6 +87,15 @@ int core_object_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_object_access(const struct core_cred *cred, int fd, int mask);
 
 /*
+ * linkat(2) by cred: gives the object one name more, in a directory of objects.
+ *
+ * Returns 0, -EEXIST, -EACCES, -EPERM (also fs.protected_hardlinks), -ENOENT (it has
+ * no name any more, unless it was opened with O_TMPFILE), or as core_name_check().
+ */
+int core_object_link(const struct core_cred *cred, int fd, int dir,
+		     const char *name);
+
+/*
  * getxattr(2), setxattr(2), listxattr(2) and removexattr(2) by cred, each with
  * the errors of its model; the first and third return a length in bytes.
  */

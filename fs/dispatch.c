@@ -304,6 +304,19 @@ static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
 	end_empty(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
 }
 
+static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
+		    const char *name)
+{
+	struct call call;
+	struct fs_node *node = begin_name(&call, req, id, name);
+	struct fs_node *dir = fs_node_from_id(call.base.fs->nodes, dir_id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->link && ops->child == fs_node_ops(node)
+			   ? fs_object_link(&call.base, node, dir, name)
+			   : -EPERM);
+}
+
 /* Objects are files in fixed directories, so these are nobody's to do. */
 
 static void on_mkdir(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -323,13 +336,6 @@ static void on_symlink(fuse_req_t req, const char *target, fuse_ino_t id,
 		       const char *name)
 {
 	(void)target, (void)id, (void)name;
-	(void)fuse_reply_err(req, EPERM);
-}
-
-static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir,
-		    const char *name)
-{
-	(void)id, (void)dir, (void)name;
 	(void)fuse_reply_err(req, EPERM);
 }
 

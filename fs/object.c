@@ -209,6 +209,21 @@ int fs_object_statx(const struct fs_call *call, struct fs_node *node,
 	return 0;
 }
 
+int fs_object_link(const struct fs_call *call, struct fs_node *node,
+		   struct fs_node *dir, const char *name)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0)
+		r = fs_node_ops(dir)->link(call, fd, name);
+	if (r == 0)
+		r = ops->stat(call, fd, &st);
+	return r < 0 ? r : fs_reply_entry(call, ops, name, &st);
+}
+
 static struct timespec new_time(int to_set, int set, int now,
 				struct timespec value)
 {

@@ -17,6 +17,9 @@ int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 		    const char *name, mode_t mode);
 int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 		     const char *name, mode_t mode, int flags);
+/* A name more, for an object of the same directory. */
+int fs_object_link(const struct fs_call *call, struct fs_node *node,
+		   struct fs_node *dir, const char *name);
 int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 		      mode_t mode, int flags);
 

@@ -88,6 +88,8 @@ struct fs_ops {
 	int (*dir_fd)(const struct fs_call *call);
 	/* Removes a name. Empty: EPERM */
 	int (*unlink)(const struct fs_call *call, const char *name);
+	/* Gives the object behind fd one name more. Empty: EPERM */
+	int (*link)(const struct fs_call *call, int fd, const char *name);
 	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
 	int (*rename)(const struct fs_call *call, const char *name,
 		      const char *new_name, unsigned int flags);

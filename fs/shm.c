@@ -371,6 +371,11 @@ static int dir_unlink(const struct fs_call *call, const char *name)
 	return core_shm_unlink(call->fs->ns, &call->cred, name);
 }
 
+static int dir_link(const struct fs_call *call, int fd, const char *name)
+{
+	return core_object_link(&call->cred, fd, call->fs->ns->shm_dir, name);
+}
+
 static int dir_rename(const struct fs_call *call, const char *name,
 		      const char *new_name, unsigned int flags)
 {
@@ -421,6 +426,7 @@ const struct fs_ops fs_shm_dir_ops = {
 	.access = fs_dir_access,
 	.statfs = shm_statfs,
 	.unlink = dir_unlink,
+	.link = dir_link,
 	.rename = dir_rename,
 	.open = fs_dir_open,
 	.readdir = fs_dir_read,

@@ -218,6 +218,27 @@ static void test_the_name_may_be_gone_or_anothers(void **state)
 	close(fd);
 }
 
+static void test_link(void **state)
+{
+	int fd = must_find("object");
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(core_object_link(&test_root, fd, dir, "object"),
+			 -EEXIST);
+	assert_int_equal(core_object_link(&test_root, fd, dir, "a/b"), -EINVAL);
+	assert_int_equal(core_object_link(&test_root, fd, dir, ".."), -EINVAL);
+	assert_int_equal(core_object_link(&test_root, fd, dir, "other"), 0);
+	assert_int_equal(core_object_stat(fd, &st), 0);
+	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(test_stat(SHM "other").st_ino, st.st_ino);
+	assert_return_code(unlink(PATH), errno);
+	assert_return_code(unlink(SHM "other"), errno);
+	assert_int_equal(core_object_link(&test_root, fd, dir, "other"),
+			 -ENOENT);
+	close(fd);
+}
+
 static void test_closed_descriptor(void **state)
 {
 	struct stat st = { .st_size = UNKNOWN };
@@ -430,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup(test_reopen_errors, set_up),
 		cmocka_unit_test_setup(test_the_name_may_be_gone_or_anothers,
 				       set_up),
+		cmocka_unit_test_setup(test_link, set_up),
 		cmocka_unit_test(test_closed_descriptor),
 		cmocka_unit_test_setup(test_check, set_up),
 		cmocka_unit_test(test_changes_are_as_native_ones),

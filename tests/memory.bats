@@ -267,6 +267,30 @@ over_dev_shm() {
 	END
 }
 
+@test "named semaphores, the C library's and Python's, are made on the mount" {
+	over_dev_shm python3 - <<-'END'
+		import ctypes, multiprocessing, os
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.sem_open.restype = ctypes.c_void_p
+		sem = ctypes.c_void_p(libc.sem_open(b"/name", os.O_CREAT | os.O_EXCL, 0o600, 3))
+		assert sem.value, os.strerror(ctypes.get_errno())
+		assert libc.sem_open(b"/name", os.O_CREAT | os.O_EXCL, 0o600, 3) is None
+		assert os.listdir("/dev/shm") == []
+		assert os.stat("/dev/shm/sem.name").st_nlink == 1
+		if os.fork() == 0:
+		    other = ctypes.c_void_p(libc.sem_open(b"/name", 0))
+		    os._exit(0 if all(libc.sem_wait(other) == 0 for _ in range(3)) else 1)
+		assert os.wait()[1] == 0
+		value = ctypes.c_int()
+		assert libc.sem_getvalue(sem, ctypes.byref(value)) == 0 and value.value == 0
+		assert libc.sem_unlink(b"/name") == 0
+		lock = multiprocessing.Lock()
+		with lock:
+		    assert not lock.acquire(block=False)
+		assert lock.acquire(block=False)
+	END
+}
+
 @test "stress-ng --shm runs on the mount unmodified" {
 	over_dev_shm stress-ng --shm 4 --shm-ops 400 --timeout 60 --verify --quiet
 }

@@ -211,7 +211,8 @@ teardown() {
 		    (ENOENT, os.unlink),
 		    (ENOENT, os.rename, shm + "/object2"),
 		    (ENOENT, exchange),
-		    (EPERM, lambda path: os.link(shm + "/object", path)),
+		    (EEXIST, lambda path: os.link(shm + "/object", path)),
+		    (ENOENT, lambda path: os.link(path, shm + "/object2")),
 		]
 		os.close(os.open(shm + "/object", CREAT))
 		for kind, make in kinds.items():
@@ -233,7 +234,8 @@ teardown() {
 
 @test "an object with two names is one, and keeps the other" {
 	native shm-create a text
-	ln /dev/shm/a /dev/shm/b
+	ln "$SHM/a" "$SHM/b"
+	[ "$(stat -c %h "$SHM/a" "$SHM/b" /dev/shm/a /dev/shm/b)" = $'2\n2\n2\n2' ]
 	[ "$(stat -c '%h %i' "$SHM/a")" = "$(stat -c '%h %i' "$SHM/b")" ]
 	exec 5<"$SHM/a" 6<"$SHM/b"
 	chmod 640 "$SHM/b"
@@ -246,6 +248,25 @@ teardown() {
 	not stat "$SHM/b"
 	exec 5<&- 6<&-
 	rm "$SHM/c"
+}
+
+@test "what uses one name doesn't notice that the other goes" {
+	: >"$SHM/a"
+	: >"$WORK/goes_on"
+	(while [ -e "$WORK/goes_on" ]; do
+		ln "$SHM/a" "$SHM/b"
+		[ -e "$SHM/b" ]
+		rm "$SHM/b"
+	done) 3>&- &
+	python3 - "$SHM/a" <<-'END'
+		import os, sys
+		for _ in range(3000):
+		    os.chmod(sys.argv[1], 0o600)
+		    os.close(os.open(sys.argv[1], os.O_RDWR))
+	END
+	rm "$WORK/goes_on"
+	wait $!
+	rm "$SHM/a"
 }
 
 @test "ls -a shows the directory and its parent" {
@@ -423,7 +444,7 @@ race() {
 
 @test "what objects aren't is EPERM" {
 	echo x >"$SHM/a"
-	for command in "mkdir $SHM/d" "mv $SHM/a $MQ/a" "ln $SHM/a $SHM/b" "ln -s a $SHM/b" \
+	for command in "mkdir $SHM/d" "mv $SHM/a $MQ/a" "ln $SHM/a $MQ/a" "ln -s a $SHM/b" \
 		"mkfifo $SHM/b" "mknod $SHM/b c 1 3" "rmdir $MNT/mq" \
 		"mkdir $MNT/new" "touch $MNT/new" "chmod 700 $SHM"; do
 		# shellcheck disable=SC2086 # words
@@ -545,11 +566,25 @@ race() {
 		assert os.wait()[1] == 0
 		assert os.pread(fd, 14, 100) == b"from the child"
 		libc = ctypes.CDLL(None, use_errno=True)
-		AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
-		assert libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD,
-		                   os.fsencode(sys.argv[1] + "/name"),
-		                   AT_SYMLINK_FOLLOW) == -1
-		assert ctypes.get_errno() == errno.EPERM
+		AT_FDCWD, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = -100, 0x400, 0x1000
+
+		def link(fd, path):
+		    if libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD,
+		                   os.fsencode(path), AT_SYMLINK_FOLLOW) < 0:
+		        return ctypes.get_errno()
+
+		assert link(fd, sys.argv[1] + "/name") is None
+		assert os.fstat(fd).st_nlink == 1
+		with open("/dev/shm/name", "rb") as f:
+		    assert f.read()[100:114] == b"from the child"
+		assert libc.linkat(fd, b"", AT_FDCWD, os.fsencode(sys.argv[1] + "/other"),
+		                   AT_EMPTY_PATH) == 0
+		os.unlink(sys.argv[1] + "/name")
+		os.unlink(sys.argv[1] + "/other")
+		for path in sys.argv[1], "/dev/shm":
+		    fd = os.open(path, os.O_TMPFILE | os.O_EXCL | os.O_RDWR)
+		    assert link(fd, path + "/name") == errno.ENOENT
+		assert os.listdir("/dev/shm") == []
 	END
 }
 

@@ -205,6 +205,27 @@ python_as() {
 	as "$1" timeout 60 python3 "$WORK/script.$1" "${@:2}"
 }
 
+@test "who may link what is as natively" {
+	old=$(</proc/sys/fs/protected_hardlinks)
+	for protected in 1 0; do
+		echo $protected >/proc/sys/fs/protected_hardlinks
+		for mode in 600 644 666 4755; do
+			for user in $A $B 0; do
+				as $A touch /dev/shm/object
+				as $A chmod $mode /dev/shm/object
+				run as $user ln /dev/shm/object /dev/shm/link
+				native=$status
+				rm -f /dev/shm/link
+				run as $user ln "$SHM/object" "$SHM/link"
+				echo "protected $protected, mode $mode, user $user: $output"
+				[ "$status" -eq "$native" ]
+				rm -f /dev/shm/{object,link}
+			done
+		done
+	done
+	echo "$old" >/proc/sys/fs/protected_hardlinks
+}
+
 @test "max_user_handles: EMFILE beyond it, for one user alone" {
 	mount_for_all max_user_handles=3
 	python_as $A "$SHM" "$MQ" <<-'END'
