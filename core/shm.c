@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/shm.h"
 
+#include "core/charge.h"
 #include "core/cleanup.h"
 #include "core/name.h"
 #include "core/object.h"
@@ -125,9 +126,26 @@ int core_shm_truncate(const struct core_cred *cred, int fd, off_t size)
 	return CORE_CRED_AS(cred, ftruncate(fd, size));
 }
 
+struct allocation {
+	int fd, mode;
+	off_t offset, length;
+};
+
+CORE_IN_CHILD static int allocate(void *arg)
+{
+	const struct allocation *a = arg;
+
+	return fallocate(a->fd, a->mode, a->offset, a->length) < 0 ? -errno : 0;
+}
+
 int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
 		      off_t offset, off_t length)
 {
+	struct allocation allocation = { fd, mode, offset, length };
+
+	/* Else it takes no memory, but gives some back. */
+	if (!(mode & FALLOC_FL_PUNCH_HOLE))
+		return core_charge_run(cred, allocate, &allocation);
 	return CORE_CRED_AS(cred, fallocate(fd, mode, offset, length));
 }
 

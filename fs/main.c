@@ -44,6 +44,7 @@
  *	core/object	what objects share	)
  *	core/cred	act as a user
  *	core/child	be one, in a process of its own
+ *	core/charge	whose memory a call takes
  *	core/ns		where the objects live
  *	core/name, list, seen, cleanup	names, lists of them, helpers
  *

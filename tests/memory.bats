@@ -9,6 +9,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${GROUP-}" ] || rmdir "$GROUP"
 	ipcfs_end
 }
 
@@ -293,4 +294,72 @@ over_dev_shm() {
 
 @test "stress-ng --shm runs on the mount unmodified" {
 	over_dev_shm stress-ng --shm 4 --shm-ops 400 --timeout 60 --verify --quiet
+}
+
+# memory_group LIMIT: makes a memory cgroup. GROUP is its directory, or empty where
+# there are none that may be made; charged() says how much it has taken.
+memory_group() {
+	GROUP=
+	if [ -w /sys/fs/cgroup/memory/cgroup.procs ]; then
+		GROUP=/sys/fs/cgroup/memory/ipcfs-test.$BASHPID
+		mkdir "$GROUP" && echo "$1" >"$GROUP/memory.limit_in_bytes"
+		charged() { cat "$GROUP/memory.usage_in_bytes"; }
+	elif grep -qw memory /sys/fs/cgroup/cgroup.subtree_control; then
+		GROUP=/sys/fs/cgroup/ipcfs-test.$BASHPID
+		mkdir "$GROUP" && echo "$1" >"$GROUP/memory.max"
+		charged() { cat "$GROUP/memory.current"; }
+	fi 2>/dev/null
+}
+
+# in_group COMMAND ARG...: an ordinary user's process in that group.
+in_group() {
+	# shellcheck disable=SC2016 # it is the other shell's
+	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP" \
+		setpriv --reuid 4001 --regid 4001 --clear-groups "$@"
+}
+
+@test "the memory of an object is charged to the process that makes it grow" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	let_all_in
+	memory_group 100M
+	[ -n "$GROUP" ] || skip "no memory cgroups here"
+	in_group fallocate -l 40M "$SHM/a"
+	[ "$(stat -c '%s %b %U' /dev/shm/a)" = "41943040 81920 UNKNOWN" ]
+	echo "fallocate: $(charged)"
+	[ "$(charged)" -gt 40000000 ]
+	# The rest of the limit doesn't do: its processes are killed, or refused.
+	not in_group fallocate -l 600M "$SHM/b"
+	[ "$(stat -c %b /dev/shm/b)" -eq 0 ]
+	rm "$SHM/b"
+	if [[ ${IPCFS_OPTIONS-} != *nopassthrough* ]]; then
+		# By copy_file_range, which asks for the whole at once.
+		in_group cp --reflink=never "$SHM/a" "$SHM/b"
+		echo "cp: $(charged)"
+		[ "$(charged)" -gt 80000000 ]
+		rm "$SHM/b"
+	fi
+	# What gives memory back needs none.
+	in_group fallocate -p -o 0 -l 40M "$SHM/a"
+	[ "$(stat -c %b /dev/shm/a)" -eq 0 ]
+	rm "$SHM/a"
+}
+
+@test "a process whose memory can't be charged to it may not make objects grow" {
+	ipcfs_end
+	ipcfs_mount -o allow_other
+	let_all_in
+	memory_group 100M
+	[ -n "$GROUP" ] || skip "no memory cgroups here"
+	exec 5>"$GROUP/cgroup.procs"
+	# Now the daemon doesn't see the groups.
+	mount -t tmpfs tmpfs /sys/fs/cgroup
+	# shellcheck disable=SC2016 # it is the other shell's
+	run bash -c 'echo $$ >&5 && exec fallocate -l 4K "$0"' "$SHM/a"
+	umount /sys/fs/cgroup
+	exec 5>&-
+	echo "$output"
+	[[ $output == *"Operation not permitted" ]]
+	[ "$(stat -c %b /dev/shm/a)" -eq 0 ]
+	rm "$SHM/a"
 }

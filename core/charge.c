@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel asks for the group of who owns the memory of the process that runs. So a
+ * thread won't do, nor a child that shares this memory; that would also be killed
+ * with the child where the group has none left. The child enters the group itself,
+ * by a file that was opened here: the kernel looks at the rights of who opened it.
+ *
+ * clone3(2) could start the child in the group. But it knows groups of version 2
+ * only, and is forbidden where systemd restricts namespaces.
+ */
+#include "core/charge.h"
+
+#include "core/cleanup.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+/*
+ * The file by which one enters the memory cgroup of a process; the caller's. Empty:
+ * there are no such groups. In /proc/PID/cgroup that of version 2 is the last line,
+ * and counts where none of version 1 has the memory.
+ */
+static int find_group(pid_t pid, char **ret)
+{
+	_cleanup_free_ char *path = NULL, *line = NULL;
+	const char *group = NULL, *dir = "";
+	size_t size = 0;
+	FILE *file;
+	int n;
+
+	if (asprintf(&path, "/proc/%d/cgroup", pid) < 0)
+		return -ENOMEM;
+	file = fopen(path, "re");
+	if (!file && errno != ENOENT)
+		return -errno;
+	while (file && !group && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		group = strstr(line, ":memory:/");
+		if (group) {
+			group += strlen(":memory:");
+			dir = "/memory";
+		} else if (strncmp(line, "0::/", 4) == 0) {
+			group = line + strlen("0::");
+		}
+	}
+	if (file)
+		(void)fclose(file);
+	n = group ? asprintf(ret, "/sys/fs/cgroup%s%s/cgroup.procs", dir, group)
+		  : asprintf(ret, "%s", "");
+	return n < 0 ? -ENOMEM : 0;
+}
+
+/*
+ * Opens the group of a process, if it isn't this one's; else *ret_fd stays. One that
+ * is above all that is seen here has ".." in its path, which would lead elsewhere.
+ */
+static int open_group(pid_t pid, int *ret_fd)
+{
+	_cleanup_free_ char *theirs = NULL, *ours = NULL;
+	int r = find_group(pid, &theirs);
+
+	if (r == 0)
+		r = find_group(getpid(), &ours);
+	if (r < 0 || strcmp(theirs, ours) == 0)
+		return r;
+	if (strstr(theirs, "/.."))
+		return -EPERM;
+	r = open(theirs, O_WRONLY | O_CLOEXEC);
+	if (r < 0)
+		return -EPERM;
+	*ret_fd = r;
+	return 0;
+}
+
+struct job {
+	int group; /* to be entered */
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+/* Every errno has room in an exit status. */
+CORE_IN_CHILD static int run(void *closure)
+{
+	const struct job *job = closure;
+
+	if (syscall(SYS_write, job->group, "0", 1) < 0)
+		return EPERM;
+	return -job->fn(job->arg);
+}
+
+int core_charge_run(const struct core_cred *cred, int (*fn)(void *arg),
+		    void *arg)
+{
+	struct job job = { .group = -1, .fn = fn, .arg = arg };
+	_cleanup_close_ int group = -1;
+	int r = 0;
+
+	if (cred->pid > 0 && geteuid() == 0)
+		r = open_group(cred->pid, &group);
+	if (r == 0)
+		r = core_cred_enter(cred);
+	if (r < 0)
+		return r;
+	job.group = group;
+	r = group < 0 ? fn(arg) : core_child_start(run, &job, 0);
+	core_cred_leave(cred);
+	if (group < 0)
+		return r;
+	return r == -EINTR ? -ENOMEM : r > 0 ? -r : r;
+}

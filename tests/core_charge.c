@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/charge.h"
+
+#include "core_test.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+
+/* What fn has seen, of memory that is shared with a child. */
+struct seen {
+	pid_t pid;
+	uid_t fsuid;
+	int result;
+};
+
+static struct seen *seen;
+static char group[256];
+
+static int set_up(void **state)
+{
+	(void)state;
+	seen = test_shared(sizeof(*seen));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	munmap(seen, sizeof(*seen));
+	return 0;
+}
+
+/* A group for another process, or none can be made here. */
+static bool make_group(void)
+{
+	static const char *const dirs[] = { "/sys/fs/cgroup/memory",
+					    "/sys/fs/cgroup" };
+
+	for (size_t i = 0; i < COUNT(dirs); i++) {
+		(void)snprintf(group, sizeof(group), "%s/cgroup.procs",
+			       dirs[i]);
+		if (access(group, W_OK) < 0)
+			continue;
+		(void)snprintf(group, sizeof(group), "%s/ipcfs-charge.%d",
+			       dirs[i], getpid());
+		return mkdir(group, 0755) == 0;
+	}
+	return false;
+}
+
+/* A process that waits in there. */
+static pid_t start(void)
+{
+	char path[sizeof(group) + 20];
+	pid_t pid = fork();
+	int fd, entered;
+
+	if (pid > 0)
+		return pid;
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	fd = open(path, O_WRONLY);
+	entered = write(fd, "0", 1) == 1;
+	seen->pid = entered ? getpid() : -1;
+	for (;;)
+		(void)pause();
+}
+
+static void end(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
+}
+
+CORE_IN_CHILD static int look(void *arg)
+{
+	struct seen *ret = arg;
+
+	ret->pid = getpid();
+	ret->fsuid = (uid_t)setfsuid((uid_t)-1);
+	return ret->result;
+}
+
+static void test_no_child_where_none_is_needed(void **state)
+{
+	struct core_cred cred = test_user;
+
+	(void)state;
+	NEEDS(test_privileged());
+	seen->result = -UNKNOWN;
+	assert_int_equal(core_charge_run(&cred, look, seen), -UNKNOWN);
+	assert_int_equal(seen->pid, getpid());
+	assert_int_equal(seen->fsuid, USER);
+	cred.pid = getpid();
+	assert_int_equal(core_charge_run(&cred, look, seen), -UNKNOWN);
+	assert_int_equal(seen->pid, getpid());
+	assert_int_equal(setfsuid((uid_t)-1), 0);
+}
+
+static void test_a_process_that_is_not_there(void **state)
+{
+	struct core_cred cred = test_user;
+
+	(void)state;
+	cred.pid = fork();
+	if (cred.pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(cred.pid, NULL, 0), cred.pid);
+	NEEDS(test_privileged());
+	assert_int_equal(core_charge_run(&cred, look, seen), -EPERM);
+	assert_int_equal(seen->pid, 0);
+}
+
+CORE_IN_CHILD static int kill_itself(void *arg)
+{
+	(void)arg;
+	return (int)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+}
+
+static void test_a_child_in_the_group(void **state)
+{
+	struct core_cred cred = test_user;
+	pid_t pid;
+
+	(void)state;
+	NEEDS(test_privileged() && make_group());
+	pid = cred.pid = start();
+	while (*(volatile pid_t *)&seen->pid == 0)
+		sched_yield();
+	assert_int_equal(seen->pid, pid);
+	assert_int_equal(core_charge_run(&cred, look, seen), 0);
+	assert_int_not_equal(seen->pid, getpid());
+	assert_int_equal(seen->fsuid, USER);
+	seen->result = -ENOSPC;
+	assert_int_equal(core_charge_run(&cred, look, seen), -ENOSPC);
+	/* As the kernel does where the group has no more memory. */
+	assert_int_equal(core_charge_run(&cred, kill_itself, NULL), -ENOMEM);
+	assert_int_equal(setfsuid((uid_t)-1), 0);
+	end(pid);
+	while (rmdir(group) < 0 && errno == EBUSY)
+		sched_yield();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_no_child_where_none_is_needed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_process_that_is_not_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_child_in_the_group,
+						set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("charge", tests, NULL, NULL);
+}
