@@ -178,8 +178,8 @@ struct fs_ops {
 	int (*fallocate)(const struct fs_call *call, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length);
 	/*
-	 * fuse_reply_write, to a handle of the same kind. Empty: EINVAL, at which
-	 * tools go back to read and write
+	 * fuse_reply_write, to a handle of the same kind. EOPNOTSUPP: the kernel is
+	 * to do it itself. Empty: EINVAL, at which tools go back to read and write
 	 */
 	int (*copy)(const struct fs_call *call, struct fs_handle *from,
 		    off_t offset_from, struct fs_handle *to, off_t offset_to,

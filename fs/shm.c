@@ -176,13 +176,17 @@ static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
 	return 0;
 }
 
+/* Where the kernel can, it does that for the process itself, whose memory it is then. */
 static int obj_copy(const struct fs_call *call, struct fs_handle *from,
 		    off_t offset_from, struct fs_handle *to, off_t offset_to,
 		    size_t size)
 {
-	ssize_t n = core_shm_copy(&call->cred, from->fd, offset_from, to->fd,
-				  offset_to, size);
+	ssize_t n;
 
+	if (from->backing_id && to->backing_id)
+		return -EOPNOTSUPP;
+	n = core_shm_copy(&call->cred, from->fd, offset_from, to->fd, offset_to,
+			  size);
 	if (n < 0)
 		return (int)n;
 	(void)fuse_reply_write(call->req, (size_t)n);
