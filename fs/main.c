@@ -162,7 +162,9 @@ static int start(struct fuse_session *session, struct fs *fs,
  * What each user may have unless told otherwise: a quarter of the descriptors for
  * open files, each of which takes one or a few, and as many waiting; but no more
  * than 4096 and 2048. Lines that wait to be sent, and those that an open file has
- * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB.
+ * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB. And so many nodes that
+ * only who wants to use the daemon up comes to, 28 MB: as long as it isn't in use,
+ * fs/node has the kernel forget what is above half of that.
  */
 static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 {
@@ -178,6 +180,8 @@ static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 		r = fs_quota_new((size_t)(opts->max_user_waiting
 						  ?: MIN(most, 2048)),
 				 &fs->waiting);
+	if (r == 0)
+		r = fs_quota_new(65536, &fs->n_nodes);
 	return r;
 }
 
@@ -285,6 +289,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	fs_nodes_free(fs.nodes);
 	/* What these hold of a quota is given back. */
 	core_locks_free(fs.locks);
+	fs_quota_free(fs.n_nodes);
 	fs_quota_free(fs.waiting);
 	fs_quota_free(fs.handles);
 	core_ns_free(fs.ns);

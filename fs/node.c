@@ -17,8 +17,10 @@
 #include "fs/quota.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <search.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct fs_node {
@@ -26,7 +28,8 @@ struct fs_node {
 	ino_t ino;
 	struct fs_view view;
 	uint64_t n_lookup;
-	LIST_ENTRY(fs_node) entry; /* in all */
+	struct fs_share *share;	    /* of who made it */
+	TAILQ_ENTRY(fs_node) entry; /* in all */
 
 	pthread_mutex_t lock;
 	char *name;
@@ -37,7 +40,10 @@ struct fs_nodes {
 	pthread_mutex_t lock;
 	struct fs_node root;
 	void *shared; /* tree of struct fs_node * */
-	LIST_HEAD(node_list, fs_node) all;
+	/* First those that the kernel was asked the longest ago to forget. */
+	TAILQ_HEAD(node_list, fs_node) all;
+	size_t n, n_new;      /* all, and since the kernel was asked */
+	atomic_bool cant_ask; /* before Linux 6.18 */
 };
 
 static int compare(const void *a, const void *b)
@@ -61,6 +67,7 @@ int fs_nodes_new(struct fs_nodes **ret)
 	pthread_mutex_init(&nodes->root.lock, NULL);
 	nodes->root.ops = &fs_root_ops;
 	nodes->root.ino = FUSE_ROOT_ID;
+	TAILQ_INIT(&nodes->all);
 	*ret = nodes;
 	return 0;
 }
@@ -76,6 +83,7 @@ static void release_handles(struct fs_node *node)
 static void node_free(struct fs_node *node)
 {
 	pthread_mutex_destroy(&node->lock);
+	fs_quota_give(node->share);
 	free(node->name);
 	free(node);
 }
@@ -87,7 +95,7 @@ struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes)
 	if (!nodes)
 		return NULL;
 	release_handles(&nodes->root);
-	while ((node = LIST_FIRST(&nodes->all))) {
+	while ((node = TAILQ_FIRST(&nodes->all))) {
 		release_handles(node);
 		fs_node_forget(nodes, node, node->n_lookup);
 	}
@@ -111,11 +119,23 @@ fuse_ino_t fs_node_id(const struct fs_node *node)
 	return (fuse_ino_t)(uintptr_t)node;
 }
 
-/* Finds a shared node, or makes a node; the table's lock is held. */
-static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
-	       const struct fs_view *view, struct fs_node **ret)
+/*
+ * Those of shared memory objects are not: there is one for each object, which costs
+ * more than its node. Views are as many as somebody thinks of, and a queue has as
+ * many nodes as it was looked up for.
+ */
+static bool is_charged(const struct fs_call *call, const struct fs_ops *ops)
 {
-	struct fs_node key = { .ops = ops, .ino = ino, .view = *view };
+	return ops->unshared ||
+	       (ops->permanent && call->view != &call->fs->view);
+}
+
+/* Finds a shared node, or makes a node; the table's lock is held. */
+static int get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+	       struct fs_node **ret)
+{
+	struct fs_node key = { .ops = ops, .ino = ino, .view = *call->view };
+	struct fs_nodes *nodes = call->fs->nodes;
 	struct fs_node **slot = NULL, *node;
 
 	if (!ops->unshared)
@@ -127,32 +147,77 @@ static int get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 	node = calloc(1, sizeof(*node));
 	if (!node)
 		return -ENOMEM;
-	node->ops = ops;
-	node->ino = ino;
-	node->view = *view;
+	*node = key;
+	if (is_charged(call, ops) &&
+	    fs_quota_take(call->fs->n_nodes, call->uid, &node->share) < 0) {
+		free(node);
+		return -ENOMEM;
+	}
 	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
+		fs_quota_give(node->share);
 		free(node);
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&node->lock, NULL);
-	LIST_INSERT_HEAD(&nodes->all, node, entry);
+	TAILQ_INSERT_TAIL(&nodes->all, node, entry);
+	nodes->n++;
+	nodes->n_new++;
 	*ret = node;
 	return 0;
 }
 
-int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
-		const char *name, const struct fs_view *view,
-		struct fs_node **ret)
+/*
+ * So many nodes, some 14 MB, are left to the kernel to forget when it likes to. If
+ * there are more, it is asked to forget some of them, which it does unless they are
+ * in use. It asks for a name each time that this is used, so it loses nothing.
+ */
+enum { MANY = 32768, PRUNED = 512 };
+
+/* FUSE_NOTIFY_PRUNE in linux/fuse.h since 6.18, and its message. */
+#define NOTIFY_PRUNE 9
+
+struct prune {
+	struct fuse_out_header header;
+	uint32_t n, padding;
+	uint64_t spare;
+	uint64_t ids[PRUNED];
+};
+
+/* Chooses those that have not been for the longest; the table's lock is held. */
+static bool choose(struct fs_nodes *nodes, struct prune *ret)
+{
+	if (nodes->n < MANY || nodes->n_new < PRUNED / 2 || nodes->cant_ask)
+		return false;
+	nodes->n_new = 0;
+	*ret = (struct prune){
+		.header = { .len = sizeof(*ret), .error = NOTIFY_PRUNE },
+		.n = PRUNED,
+	};
+	for (size_t i = 0; i < PRUNED; i++) {
+		struct fs_node *node = TAILQ_FIRST(&nodes->all);
+
+		TAILQ_REMOVE(&nodes->all, node, entry);
+		TAILQ_INSERT_TAIL(&nodes->all, node, entry);
+		ret->ids[i] = fs_node_id(node);
+	}
+	return true;
+}
+
+int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+		const char *name, struct fs_node **ret)
 {
 	_cleanup_free_ char *copy = strdup(name);
+	struct fs_nodes *nodes = call->fs->nodes;
 	struct fs_node *node;
+	struct prune prune;
+	bool asks;
 	char *old;
 	int r;
 
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&nodes->lock);
-	r = get(nodes, ops, ino, view, &node);
+	r = get(call, ops, ino, &node);
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
@@ -162,7 +227,11 @@ int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
 		pthread_mutex_unlock(&node->lock);
 		*ret = node;
 	}
+	asks = choose(nodes, &prune);
 	pthread_mutex_unlock(&nodes->lock);
+	if (asks && write(fuse_session_fd(call->fs->session), &prune,
+			  sizeof(prune)) < 0)
+		nodes->cant_ask = true;
 	return r;
 }
 
@@ -178,7 +247,8 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
 	if (last) {
 		if (!node->ops->unshared)
 			tdelete(node, &nodes->shared, compare);
-		LIST_REMOVE(node, entry);
+		TAILQ_REMOVE(&nodes->all, node, entry);
+		nodes->n--;
 	}
 	pthread_mutex_unlock(&nodes->lock);
 	if (last)

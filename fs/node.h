@@ -57,13 +57,12 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  * Finds or makes the node of an object and adds one to its lookup count, as a
  * reply with an entry does.
  *
- * ino: the object's inode number. name: where it is now. view: the one through
- * which it is seen; copied.
- * Returns 0 or -ENOMEM.
+ * ino: the object's inode number. name: where it is now. It is seen through the
+ * view of the call.
+ * Returns 0 or -ENOMEM, also where the user has too many nodes.
  */
-int fs_node_get(struct fs_nodes *nodes, const struct fs_ops *ops, ino_t ino,
-		const char *name, const struct fs_view *view,
-		struct fs_node **ret);
+int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+		const char *name, struct fs_node **ret);
 
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);

@@ -48,8 +48,8 @@ struct fs {
 	struct core_locks *locks;
 	struct fs_nodes *nodes;
 	struct fs_retries *retries;
-	/* What each user may have: open files, and requests that wait. */
-	struct fs_quota *handles, *waiting;
+	/* What each user may have: open files, requests that wait, and nodes. */
+	struct fs_quota *handles, *waiting, *n_nodes;
 	struct fs_view view;	 /* of mq: -o options */
 	bool read_only;		 /* -o ro */
 	bool debug;		 /* -d */

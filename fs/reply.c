@@ -88,8 +88,7 @@ int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
-	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, call->view,
-			    &node);
+	int r = fs_node_get(call, ops, st->st_ino, name, &node);
 
 	if (r < 0)
 		return r;
@@ -126,8 +125,7 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 	struct fuse_entry_param entry;
 	struct fuse_file_info fi;
 	struct fs_node *node;
-	int r = fs_node_get(call->fs->nodes, ops, st->st_ino, name, call->view,
-			    &node);
+	int r = fs_node_get(call, ops, st->st_ino, name, &node);
 
 	if (r < 0) {
 		ops->release(NULL, handle);

@@ -226,6 +226,74 @@ with_kept() {
 	rm "$SHM/a"
 }
 
+@test "names that were looked up take the daemon little memory, however many" {
+	mount_for_all
+	resident() { awk '/^VmRSS/ { print $2 }' "/proc/$DAEMON/status"; }
+	stat -c %i "$SHM" >/dev/null
+	before=$(resident)
+	as_python <<-'END'
+		import os
+		for i in range(1, 65537):
+		    os.stat(f"{os.environ['MQ']}:maxmsg={i}")
+	END
+	seq -f '/dev/shm/%.0f' 40000 | xargs touch
+	[ "$(find "$SHM" -size 0 | wc -l)" -eq 40000 ]
+	after=$(resident)
+	find /dev/shm -type f -delete
+	echo "resident: $before kB, then $after kB"
+	# Only Linux 6.18 and later can be asked to forget them, and ASan keeps all.
+	[ "$(uname -r | cut -d. -f1-2 | tr . ' ' | xargs printf %d%03d)" -lt 6018 ] ||
+		grep -q asan "/proc/$DAEMON/maps" || [ $((after - before)) -lt 20480 ]
+}
+
+@test "a user can't have too many nodes in use, and all others can" {
+	mount_for_all
+	: >"$MQ:maxmsg=1,msgsize=1/q"
+	chmod 644 "$MQ/q"
+	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
+		timeout 120 python3 - $USER <<-'END'
+		import errno, os, resource, struct, sys
+		from client import MQ, SHM, fails, fork, join
+		user = int(sys.argv[1])
+		_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+		most = min(most, 70000)
+		resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+		ready, ends = os.pipe(), os.pipe()
+
+		def use(user):
+		    os.setresuid(user, user, user)
+		    os.listdir(SHM)
+		    os.stat(f"{MQ}/q")
+
+		def hold():
+		    os.close(ends[1])
+		    os.setresuid(user, user, user)
+		    n, refused = 0, False
+		    while n < most - 10 and not refused:
+		        try:
+		            os.open(f"{MQ}/q", os.O_PATH)
+		            n += 1
+		        except OSError as e:
+		            assert e.errno == errno.ENOMEM, e
+		            refused = True
+		    os.write(ready[1], struct.pack("i?", n, refused))
+		    os.read(ends[0], 1)
+
+		pids, total, refused = [], 0, False
+		while not refused:
+		    pids.append(fork(hold))
+		    n, refused = struct.unpack("i?", os.read(ready[0], 5))
+		    total += n
+		assert 65000 < total <= 65536, total
+		join(fork(use, user + 1), fork(use, 0))
+		join(fork(fails, [errno.ENOMEM], use, user))
+		os.close(ends[1])
+		join(*pids)
+		join(fork(use, user))
+	END
+	rm "$MQ/q"
+}
+
 @test "a lease on an object keeps no worker of the daemon waiting" {
 	mount_for_all
 	as_python <<-'END'
