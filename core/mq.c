@@ -14,6 +14,7 @@
 #include "core/object.h"
 #include "core/seen.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -360,37 +361,23 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 	return r;
 }
 
-int core_mq_list(const struct core_ns *ns, const struct core_cred *cred,
-		 struct core_list *ret)
+bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
+		  size_t *place, char *ret_name, ino_t *ret_ino)
 {
-	struct core_list list, kept = { 0 };
-	int r;
-
-	if (ns->mq_dir >= 0)
-		return core_list_read(ns->mq_dir, NULL, ret);
-	r = core_seen_list(ns->mq_seen, &list);
-	if (r < 0)
-		return r;
-	kept.entries = list.entries;
-	for (size_t i = 0; i < list.n; i++) {
+	while (core_seen_next(ns->mq_seen, place, ret_name)) {
 		_cleanup_close_ int fd = -1;
-		struct stat st = { 0 };
+		struct stat st;
+		int r = core_mq_find(ns, cred, ret_name, 0, &fd);
 
-		r = core_mq_find(ns, cred, list.entries[i]->d_name, 0, &fd);
 		if (r == -ENOENT) {
-			forget_seen(ns, cred, list.entries[i]->d_name);
-			free(list.entries[i]);
+			forget_seen(ns, cred, ret_name);
 			continue;
 		}
-		/* Where it can't be opened any number but 0, which hides it. */
-		if (r == 0 && fstat(fd, &st) == 0)
-			list.entries[i]->d_ino = st.st_ino;
-		else
-			list.entries[i]->d_ino = 1;
-		kept.entries[kept.n++] = list.entries[i];
+		/* readdir(3) hides an entry whose number is 0. */
+		*ret_ino = r == 0 && fstat(fd, &st) == 0 ? st.st_ino : 1;
+		return true;
 	}
-	*ret = kept;
-	return 0;
+	return false;
 }
 
 int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
@@ -403,24 +390,45 @@ int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
 	return 0;
 }
 
+/* How many queues a directory of queues lists. */
+static int count_entries(int mq_dir, size_t *ret)
+{
+	int fd = openat(mq_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!dir) {
+		int r = -errno;
+
+		core_closep(&fd);
+		return r;
+	}
+	while ((entry = readdir(dir)))
+		*ret += entry->d_type == DT_REG;
+	(void)closedir(dir);
+	return 0;
+}
+
 int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
 		   struct statvfs *ret)
 {
 	struct statvfs sv = { .f_namemax = NAME_MAX };
-	struct core_list list;
+	size_t n = 0, place = 0;
+	char name[NAME_MAX + 1];
 	long max = 0;
+	ino_t ino;
 	int r = read_limit("queues_max", &max);
 
+	if (r == 0 && ns->mq_dir >= 0)
+		r = count_entries(ns->mq_dir, &n);
 	if (r < 0)
 		return r;
-	r = core_mq_list(ns, cred, &list);
-	if (r < 0)
-		return r;
+	while (ns->mq_dir < 0 && core_mq_next(ns, cred, &place, name, &ino))
+		n++;
 	sv.f_files = (fsfilcnt_t)max;
-	sv.f_ffree = sv.f_files > list.n ? sv.f_files - list.n : 0;
+	sv.f_ffree = sv.f_files > n ? sv.f_files - n : 0;
 	sv.f_favail = sv.f_ffree;
 	sv.f_bsize = sv.f_frsize = (unsigned long)sysconf(_SC_PAGESIZE);
-	core_list_free(&list);
 	*ret = sv;
 	return 0;
 }

@@ -7,10 +7,10 @@
 #define CORE_MQ_H
 
 #include "core/cred.h"
-#include "core/list.h"
 #include "core/ns.h"
 
 #include <mqueue.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -124,19 +124,23 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		   const char *name);
 
 /*
- * Lists the queues; as core_list_read(). Where the system can't list them, those
- * that were opened with this ns and still exist for cred.
+ * Where the system can't list the queues (CORE_NS_MQ_NONE), those that were opened
+ * last with this ns and still exist: finds the first one at or behind a place.
+ *
+ * place: begins at 0; becomes the place behind the queue. ret_name: NAME_MAX + 1
+ * bytes. ret_ino: its inode number, or 1 where cred may not open the queue.
+ * Returns whether there is one.
  */
-int core_mq_list(const struct core_ns *ns, const struct core_cred *cred,
-		 struct core_list *ret);
+bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
+		  size_t *place, char *ret_name, ino_t *ret_ino);
 
 /* fstat(2) of the queues' directory, or what it would be if there were one. */
 int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret);
 
 /*
  * What queues use of the namespace: f_files is queues_max, f_ffree how many
- * more there may be. Returns 0, what opening /proc/sys/fs/mqueue failed with, -EIO, or as
- * core_mq_list().
+ * more there may be. Returns 0, what opening /proc/sys/fs/mqueue or the directory
+ * failed with, or -EIO.
  */
 int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
 		   struct statvfs *ret);

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The C library's search tree, ordered by the names' bytes, under one lock. */
+/* A table under one lock. To open a queue takes longer than to search the table. */
 #include "core/seen.h"
 
-#include "core/cleanup.h"
-
+#include <errno.h>
 #include <pthread.h>
-#include <search.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct core_seen {
 	pthread_mutex_t lock;
-	void *tree; /* of char * */
-	size_t n;
+	size_t oldest; /* the name to replace in a full table */
+	char *names[CORE_SEEN_MAX];
 };
-
-static int compare(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
 
 int core_seen_new(struct core_seen **ret)
 {
@@ -34,71 +28,68 @@ struct core_seen *core_seen_free(struct core_seen *seen)
 {
 	if (!seen)
 		return NULL;
-	tdestroy(seen->tree, free);
+	for (size_t i = 0; i < CORE_SEEN_MAX; i++)
+		free(seen->names[i]);
 	pthread_mutex_destroy(&seen->lock);
 	free(seen);
 	return NULL;
 }
 
+/* The place of a name, or if name is NULL a free one; NULL: none. Needs the lock. */
+static char **find(struct core_seen *seen, const char *name)
+{
+	for (size_t i = 0; i < CORE_SEEN_MAX; i++) {
+		char *other = seen->names[i];
+
+		if (name ? other && strcmp(other, name) == 0 : !other)
+			return &seen->names[i];
+	}
+	return NULL;
+}
+
 int core_seen_add(struct core_seen *seen, const char *name)
 {
-	_cleanup_free_ char *copy = strdup(name);
-	char **slot;
+	char **place;
+	int r = 0;
 
-	if (!copy)
-		return -ENOMEM;
 	pthread_mutex_lock(&seen->lock);
-	slot = tsearch(copy, &seen->tree, compare);
-	if (slot && *slot == copy) {
-		copy = NULL;
-		seen->n++;
+	if (!find(seen, name)) {
+		place = find(seen, NULL)
+				?: &seen->names[seen->oldest++ % CORE_SEEN_MAX];
+		free(*place);
+		*place = strdup(name);
+		if (!*place)
+			r = -ENOMEM;
 	}
 	pthread_mutex_unlock(&seen->lock);
-	return slot ? 0 : -ENOMEM;
+	return r;
 }
 
 void core_seen_remove(struct core_seen *seen, const char *name)
 {
-	_cleanup_free_ char *removed = NULL;
-	char **slot;
+	char **place;
 
 	pthread_mutex_lock(&seen->lock);
-	slot = tfind(name, &seen->tree, compare);
-	if (slot) {
-		removed = *slot;
-		tdelete(name, &seen->tree, compare);
-		seen->n--;
+	place = find(seen, name);
+	if (place) {
+		free(*place);
+		*place = NULL;
 	}
 	pthread_mutex_unlock(&seen->lock);
 }
 
-static void append(const void *slot, VISIT visit, void *closure)
+bool core_seen_next(struct core_seen *seen, size_t *place, char *ret)
 {
-	struct core_list *list = closure;
-	struct dirent *entry;
-
-	if (!list->entries || (visit != postorder && visit != leaf))
-		return;
-	entry = calloc(1, sizeof(*entry));
-	if (!entry) {
-		core_list_free(list);
-		return;
-	}
-	strcpy(entry->d_name, *(char *const *)slot);
-	list->entries[list->n++] = entry;
-}
-
-int core_seen_list(struct core_seen *seen, struct core_list *ret)
-{
-	struct core_list list = { 0 };
+	bool found = false;
 
 	pthread_mutex_lock(&seen->lock);
-	/* One more than needed, so that NULL always means failure. */
-	list.entries = calloc(seen->n + 1, sizeof(struct dirent *));
-	twalk_r(seen->tree, append, &list);
+	while (!found && *place < CORE_SEEN_MAX) {
+		const char *name = seen->names[(*place)++];
+
+		found = name != NULL;
+		if (found)
+			strcpy(ret, name);
+	}
 	pthread_mutex_unlock(&seen->lock);
-	if (!list.entries)
-		return -ENOMEM;
-	*ret = list;
-	return 0;
+	return found;
 }

@@ -192,15 +192,9 @@ int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 	return CORE_CRED_AS(cred, unlinkat(ns->shm_dir, name, 0));
 }
 
-static int is_object(const struct dirent *entry)
+bool core_shm_is_object(const char *name)
 {
-	return entry->d_type == DT_REG &&
-	       strncmp(entry->d_name, "sem.", 4) != 0;
-}
-
-int core_shm_list(const struct core_ns *ns, struct core_list *ret)
-{
-	return core_list_read(ns->shm_dir, is_object, ret);
+	return strncmp(name, "sem.", 4) != 0;
 }
 
 int core_shm_statfs(const struct core_ns *ns, struct statvfs *ret)

@@ -7,7 +7,6 @@
 #define CORE_SHM_H
 
 #include "core/cred.h"
-#include "core/list.h"
 #include "core/ns.h"
 
 #include <stdbool.h>
@@ -92,10 +91,10 @@ int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		    const char *name);
 
 /*
- * Lists the objects: regular files that aren't semaphores ("sem.*", see
- * sem_overview(7)). As core_list_read().
+ * Whether a regular file of this name in the objects' directory is an object, and not
+ * a semaphore ("sem.*"). Source: sem_overview(7).
  */
-int core_shm_list(const struct core_ns *ns, struct core_list *ret);
+bool core_shm_is_object(const char *name);
 
 /* The capacity of the objects' file system: fstatvfs(3). 0 or -errno. */
 int core_shm_statfs(const struct core_ns *ns, struct statvfs *ret);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dir: the slots that are the same for every directory. A listing is read as a
- * whole when it is begun, and again after rewinddir(3), so that it is not torn
- * by objects that come and go meanwhile. See fs/ops.h for what the slots mean.
+ * dir: the slots that are the same for every directory. A listing is handed on as
+ * the kernel gives it, a page at a time, so it takes no more memory for more names.
+ * Like a native one it may be torn by objects that come and go meanwhile; an object
+ * that stays is listed once. See fs/ops.h for what the slots mean.
  */
 #ifndef FS_DIR_H
 #define FS_DIR_H

@@ -46,7 +46,7 @@
  *	core/child	be one, in a process of its own
  *	core/charge	whose memory a call takes
  *	core/ns		where the objects live
- *	core/name, list, seen, cleanup	names, lists of them, helpers
+ *	core/name, seen, cleanup	names, those met last, helpers
  *
  * Threads: fs/loop's workers serve requests; core/wait's completes those that had
  * to wait; fs/retry's closes what it has kept; fs/mountpoint's watches the mount

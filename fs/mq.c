@@ -158,9 +158,16 @@ static int mq_statfs(const struct fs_call *call, struct statvfs *ret)
 	return core_mq_statfs(call->fs->ns, &call->cred, ret);
 }
 
-static int dir_list(const struct fs_call *call, struct core_list *ret)
+static int dir_next(const struct fs_call *call, struct dirent64 *ret)
 {
-	return core_mq_list(call->fs->ns, &call->cred, ret);
+	size_t place = (size_t)(ret->d_off - 2);
+
+	if (!core_mq_next(call->fs->ns, &call->cred, &place, ret->d_name,
+			  &ret->d_ino))
+		return 0;
+	ret->d_type = DT_REG;
+	ret->d_off = (off_t)place + 2;
+	return 1;
 }
 
 static int dir_fd(const struct fs_call *call)
@@ -205,7 +212,7 @@ static const struct fs_ops obj_ops = {
 
 const struct fs_ops fs_mq_dir_ops = {
 	.permanent = true,
-	.list = dir_list,
+	.next = dir_next,
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
 	.getattr = fs_dir_getattr,

@@ -141,9 +141,9 @@ static int info_statfs(const struct fs_call *call, struct statvfs *ret)
 	return fs_mq_dir_ops.statfs(call, ret);
 }
 
-static int dir_list(const struct fs_call *call, struct core_list *ret)
+static int dir_next(const struct fs_call *call, struct dirent64 *ret)
 {
-	return core_mq_list(call->fs->ns, &call->cred, ret);
+	return fs_mq_dir_ops.next(call, ret);
 }
 
 static int dir_stat(const struct fs_call *call, struct stat *ret)
@@ -174,7 +174,7 @@ static const struct fs_ops info_ops = {
 
 const struct fs_ops fs_mq_info_dir_ops = {
 	.permanent = true,
-	.list = dir_list,
+	.next = dir_next,
 	.child = &info_ops,
 	.lookup = fs_object_lookup,
 	.getattr = fs_dir_getattr,

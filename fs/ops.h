@@ -18,9 +18,9 @@
 #define FUSE_USE_VERSION 317
 
 #include "core/cred.h"
-#include "core/list.h"
 #include "fs/view.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
@@ -80,8 +80,13 @@ struct fs_ops {
 	/* Of the file system of the node's kind: statvfs(3). Required. */
 	int (*statfs)(const struct fs_call *call, struct statvfs *ret);
 
-	/* For directories. Lists it; ret to be given to core_list_free(). */
-	int (*list)(const struct fs_call *call, struct core_list *ret);
+	/* For directories. Whether a regular file is listed. Empty: yes */
+	bool (*lists)(const char *name);
+	/*
+	 * Where dir_fd is -1: the entry at the offset ret->d_off, which is 2 or more.
+	 * Moves that to where the next entry begins. Returns 1, 0 (no more), -errno.
+	 */
+	int (*next)(const struct fs_call *call, struct dirent64 *ret);
 	/* stat(2) of the directory; its inode number is the node's. */
 	int (*stat_dir)(const struct fs_call *call, struct stat *ret);
 	/* The directory that it stands for, or -1. Empty: -1 */

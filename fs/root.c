@@ -4,7 +4,6 @@
 #include "fs/dir.h"
 #include "fs/reply.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A directory's inode number is its place here after that of the root. */
@@ -25,28 +24,18 @@ static ino_t entry_ino(size_t i)
 	return FUSE_ROOT_ID + 1 + i;
 }
 
-static int root_list(const struct fs_call *call, struct core_list *ret)
+static int root_next(const struct fs_call *call, struct dirent64 *ret)
 {
-	struct core_list list = { 0 };
+	size_t i = (size_t)(ret->d_off - 2);
 
 	(void)call;
-	list.entries = calloc(N_ENTRIES, sizeof(struct dirent *));
-	if (!list.entries)
-		return -ENOMEM;
-	for (; list.n < N_ENTRIES; list.n++) {
-		struct dirent *entry = calloc(1, sizeof(*entry));
-
-		if (!entry) {
-			core_list_free(&list);
-			return -ENOMEM;
-		}
-		strcpy(entry->d_name, entries[list.n].name);
-		entry->d_ino = entry_ino(list.n);
-		entry->d_type = DT_DIR;
-		list.entries[list.n] = entry;
-	}
-	*ret = list;
-	return 0;
+	if (i >= N_ENTRIES)
+		return 0;
+	strcpy(ret->d_name, entries[i].name);
+	ret->d_ino = entry_ino(i);
+	ret->d_type = DT_DIR;
+	ret->d_off++;
+	return 1;
 }
 
 static int reply_dir(const struct fs_call *call, const struct fs_ops *ops,
@@ -116,7 +105,7 @@ static int root_statfs(const struct fs_call *call, struct statvfs *ret)
 }
 
 const struct fs_ops fs_root_ops = {
-	.list = root_list,
+	.next = root_next,
 	.lookup = root_lookup,
 	.getattr = fs_dir_getattr,
 	.statx = fs_dir_statx,

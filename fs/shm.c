@@ -355,11 +355,6 @@ static int shm_statfs(const struct fs_call *call, struct statvfs *ret)
 	return core_shm_statfs(call->fs->ns, ret);
 }
 
-static int dir_list(const struct fs_call *call, struct core_list *ret)
-{
-	return core_shm_list(call->fs->ns, ret);
-}
-
 static int dir_fd(const struct fs_call *call)
 {
 	return call->fs->ns->shm_dir;
@@ -420,7 +415,7 @@ static const struct fs_ops obj_ops = {
 
 const struct fs_ops fs_shm_dir_ops = {
 	.permanent = true,
-	.list = dir_list,
+	.lists = core_shm_is_object,
 	.child = &obj_ops,
 	.lookup = fs_object_lookup,
 	.getattr = fs_dir_getattr,

@@ -115,8 +115,4 @@ WRAP(int, pthread_create,
      (pthread_t * ret, const pthread_attr_t *attr, void *(*f)(void *),
       void *arg),
      (ret, attr, f, arg), EAGAIN)
-WRAP(int, scandirat,
-     (int dir, const char *path, struct dirent ***ret,
-      int (*filter)(const struct dirent *),
-      int (*compare)(const struct dirent **, const struct dirent **)),
-     (dir, path, ret, filter, compare), -1)
+WRAP(DIR *, fdopendir, (int fd), (fd), NULL)

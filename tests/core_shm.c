@@ -309,36 +309,17 @@ static void test_unlink_errors(void **state)
 	assert_int_equal(core_shm_unlink(ns, &test_user, "object"), 0);
 }
 
-static void test_list(void **state)
+static void test_is_object(void **state)
 {
-	static const char *const names[] = { ".hidden", "a\nb\xff", "sem",
-					     "semaphore", "x" };
-	static const char *const hidden[] = { "sem.", "sem.x" };
-	struct core_list before, list;
+	static const char *const objects[] = { ".sem.", "a\nb\xff", "sem",
+					       "semaphore", "x" };
+	static const char *const semaphores[] = { "sem.", "sem.x" };
 
 	(void)state;
-	assert_int_equal(core_shm_list(ns, &before), 0);
-	for (size_t i = 0; i < COUNT(names); i++)
-		close(must_open(names[i], O_RDWR | O_CREAT));
-	for (size_t i = 0; i < COUNT(hidden); i++)
-		close(must_open(hidden[i], O_RDWR | O_CREAT));
-	assert_return_code(mkdir(SHM "a directory", 0755), errno);
-	assert_return_code(mkfifo(SHM "a fifo", 0666), errno);
-	assert_return_code(symlink("x", SHM "a link"), errno);
-
-	assert_int_equal(core_shm_list(ns, &list), 0);
-	assert_int_equal(list.n, before.n + COUNT(names));
-	for (size_t i = 0; i < COUNT(names); i++)
-		assert_non_null(test_entry(&list, names[i]));
-	assert_int_equal(test_entry(&list, "x")->d_ino,
-			 test_stat(SHM "x").st_ino);
-	core_list_free(&list);
-
-	assert_int_equal(core_shm_unlink(ns, &test_root, "x"), 0);
-	assert_int_equal(core_shm_list(ns, &list), 0);
-	assert_null(test_entry(&list, "x"));
-	core_list_free(&list);
-	core_list_free(&before);
+	for (size_t i = 0; i < COUNT(objects); i++)
+		assert_true(core_shm_is_object(objects[i]));
+	for (size_t i = 0; i < COUNT(semaphores); i++)
+		assert_false(core_shm_is_object(semaphores[i]));
 }
 
 static void test_statfs(void **state)
@@ -361,12 +342,11 @@ static void test_statfs(void **state)
 
 static void test_anonymous(void **state)
 {
-	struct core_list before, list;
+	size_t before = test_count_entries(SHM);
 	struct stat st;
 	int r, fd = -1;
 
 	(void)state;
-	assert_int_equal(core_shm_list(ns, &before), 0);
 	assert_int_equal(
 		core_shm_open_anonymous(ns, &test_root, O_RDWR, 0666, &fd), 0);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
@@ -379,10 +359,7 @@ static void test_anonymous(void **state)
 	assert_int_equal(write(fd, "content", 7), 7);
 	test_assert_content(fd, "content");
 	close(fd);
-	assert_int_equal(core_shm_list(ns, &list), 0);
-	assert_int_equal(list.n, before.n);
-	core_list_free(&list);
-	core_list_free(&before);
+	assert_int_equal(test_count_entries(SHM), before);
 
 	assert_int_equal(core_shm_open_anonymous(ns, &test_root,
 						 O_WRONLY | O_APPEND | O_CREAT,
@@ -575,7 +552,7 @@ int main(void)
 				       set_up),
 		cmocka_unit_test_setup(test_unlink, set_up),
 		cmocka_unit_test_setup(test_unlink_errors, set_up),
-		cmocka_unit_test_setup(test_list, set_up),
+		cmocka_unit_test_setup(test_is_object, set_up),
 		cmocka_unit_test_setup(test_statfs, set_up),
 		cmocka_unit_test_setup(test_anonymous, set_up),
 		cmocka_unit_test_setup(test_anonymous_as_another, set_up),
