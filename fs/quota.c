@@ -67,19 +67,7 @@ static struct fs_share *add(struct fs_quota *quota, uid_t uid)
 	return NULL;
 }
 
-static void change(struct fs_share *share, size_t n)
-{
-	struct fs_quota *quota = share->quota;
-
-	share->n = n;
-	if (n > 0)
-		return;
-	tdelete(share, &quota->tree, compare);
-	free(share);
-}
-
-int fs_quota_take_n(struct fs_quota *quota, uid_t uid, size_t n,
-		    struct fs_share **ret)
+int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
 {
 	struct fs_share key = { .uid = uid }, *share, **slot;
 	int r = 0;
@@ -93,23 +81,17 @@ int fs_quota_take_n(struct fs_quota *quota, uid_t uid, size_t n,
 	share = slot ? *slot : add(quota, uid);
 	if (!share) {
 		r = -ENOMEM;
-	} else if (n > quota->max - share->n) {
-		change(share, share->n);
+	} else if (share->n == quota->max) {
 		r = -EAGAIN;
 	} else {
-		change(share, share->n + n);
+		share->n++;
 		*ret = share;
 	}
 	pthread_mutex_unlock(&quota->lock);
 	return r;
 }
 
-int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
-{
-	return fs_quota_take_n(quota, uid, 1, ret);
-}
-
-void fs_quota_give_n(struct fs_share *share, size_t n)
+void fs_quota_give(struct fs_share *share)
 {
 	struct fs_quota *quota;
 
@@ -117,11 +99,10 @@ void fs_quota_give_n(struct fs_share *share, size_t n)
 		return;
 	quota = share->quota;
 	pthread_mutex_lock(&quota->lock);
-	change(share, share->n - n);
+	share->n--;
+	if (share->n == 0) {
+		tdelete(share, &quota->tree, compare);
+		free(share);
+	}
 	pthread_mutex_unlock(&quota->lock);
-}
-
-void fs_quota_give(struct fs_share *share)
-{
-	fs_quota_give_n(share, 1);
 }

@@ -21,16 +21,13 @@ int fs_quota_new(size_t max, struct fs_quota **ret);
 struct fs_quota *fs_quota_free(struct fs_quota *quota);
 
 /*
- * Takes one for a user, or n of them. ret: to be given to fs_quota_give(); NULL for
- * those without a limit. Returns 0, -EAGAIN (the user would have more than may
+ * Takes one for a user. ret: to be given to fs_quota_give(); NULL for those without a
+ * limit. Returns 0, -EAGAIN (the user would have more than may
  * be), -ENOMEM.
  */
 int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret);
-int fs_quota_take_n(struct fs_quota *quota, uid_t uid, size_t n,
-		    struct fs_share **ret);
 
-/* Gives one back, or n; NULL is allowed. */
+/* Gives one back; NULL is allowed. */
 void fs_quota_give(struct fs_share *share);
-void fs_quota_give_n(struct fs_share *share, size_t n);
 
 #endif
