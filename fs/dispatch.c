@@ -198,13 +198,15 @@ static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
 	return node;
 }
 
+/* The kernel names the open file when it asks for the sake of SEEK_END alone. */
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct call call;
 	struct fs_node *node = begin_stat(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
 
-	(void)fi;
-	end(&call, fs_node_ops(node)->getattr(&call.base, node));
+	end(&call,
+	    fi && ops->endless ? -ESPIPE : ops->getattr(&call.base, node));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)

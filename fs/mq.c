@@ -194,6 +194,7 @@ static const struct fs_ops obj_ops = {
 	.stat = obj_stat,
 	.stat_as_caller = true,
 	.truncate = obj_truncate,
+	.endless = true,
 	.unshared = true,
 	.getattr = fs_object_getattr,
 	.statx = fs_object_statx,

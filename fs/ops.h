@@ -129,6 +129,8 @@ struct fs_ops {
 	 */
 	int (*truncate)(const struct fs_call *call, struct fs_handle *handle,
 			int fd, off_t size);
+	/* Whether lseek(2) to its end is ESPIPE. */
+	bool endless;
 	/* Whether each lookup gives a node of its own; see fs/node.h. */
 	bool unshared;
 	/* Whether its name stands for it as long as the mount is there. */

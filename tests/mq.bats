@@ -139,6 +139,34 @@ teardown() {
 	rm "$MQ/q"
 }
 
+@test "there is no way to the end: who reads backwards reads as from a pipe" {
+	native create q
+	for command in "tail -n1" "tail -c3" tac "head -n-1" "tail -n+2" "sed -n \$p" \
+		"head -n2" "cat -" "wc -l" "less"; do
+		printf 'm1\n' | tee "$MQ/q" >"$WORK/plain"
+		for i in 2 3; do
+			echo "m$i" | tee -a "$WORK/plain" >"$MQ/q"
+		done
+		# shellcheck disable=SC2086 # words
+		[ "$(cat "$WORK/plain" | $command)" = "$(timeout 20 $command <"$MQ/q")" ]
+		truncate -s 0 "$MQ/q"
+	done
+	echo text >"$MQ/q"
+	for flags in O_RDONLY O_WRONLY O_RDWR; do
+		python3 - "$MQ/q" $flags <<-'END'
+			import errno, os, sys
+			fd = os.open(sys.argv[1], getattr(os, sys.argv[2]))
+			try:
+			    sys.exit(os.lseek(fd, 0, os.SEEK_END))
+			except OSError as e:
+			    assert e.errno == errno.ESPIPE, e
+			assert os.fstat(fd).st_size == 5
+		END
+	done
+	[ "$(cat "$MQ/q")" = text ]
+	rm "$MQ/q"
+}
+
 @test "an end of file comes once; after it cat waits again" {
 	echo one >"$MQ/q"
 	exec 5<"$MQ/q"

@@ -208,21 +208,12 @@ ssize_t twin_write(struct handle *handle, const char *text, size_t size,
 
 off_t twin_lseek(struct handle *handle, off_t offset, int whence)
 {
-	char path[64];
-	struct info info;
-
 	if (handle->fd < 0)
 		return fail(EBADF);
-	if (is_stream(handle) && whence <= SEEK_HOLE)
+	if ((is_stream(handle) && whence <= SEEK_HOLE) || whence == SEEK_END)
 		return fail(ESPIPE);
-	if (whence == SEEK_CUR) {
+	if (whence == SEEK_CUR)
 		offset += handle->pos;
-	} else if (whence == SEEK_END) {
-		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d",
-			       handle->fd);
-		info = twin_look(path);
-		offset += twin_size(handle->view, &info);
-	}
 	if (whence > SEEK_END || offset < 0)
 		return fail(EINVAL);
 	handle->pos = offset;
