@@ -46,6 +46,7 @@ struct fs_mq_handle {
 	size_t start;	/* the position of its first byte; it may wrap */
 	size_t taken;	/* how many of its bytes were read */
 	bool received;	/* a message since the open or the last end */
+	bool nonblock;	/* O_NONBLOCK, as the last read or the open had it */
 	size_t n_reads; /* that took a message, since a seek back */
 	struct fs_mq_partials partials; /* of fs/mq_write */
 	size_t n_partial;		/* bytes in them */
@@ -81,8 +82,10 @@ bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
 /* Gives up a reference; the last one closes the queue. */
 void fs_mq_unref(struct fs_mq_handle *handle);
 
-/* Of fs/mq_read: whether bytes are left to read. Called with the lock. */
+/* Of fs/mq_read, called with the lock: whether bytes are left to read. */
 bool fs_mq_has_rest(const struct fs_mq_handle *handle);
+/* And whether an empty queue is the end of file. */
+bool fs_mq_ends_if_empty(const struct fs_mq_handle *handle);
 /* Of fs/mq_read: at the end of a handle. */
 void fs_mq_window_free(struct fs_mq_window *window);
 /* Of fs/mq_write: sends the lines that no newline ended; when the file closes. */

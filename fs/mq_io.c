@@ -84,6 +84,11 @@ static void on_change(struct core_watcher *watcher)
 	fuse_pollhandle_destroy(poll);
 }
 
+/*
+ * It is readable exactly when a read wouldn't wait, so also at the end of file. The
+ * kernel doesn't say whether it is O_NONBLOCK now, to which an empty queue is no
+ * end, but reads do.
+ */
 int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle_,
 	       struct fuse_pollhandle *poll_)
 {
@@ -103,7 +108,7 @@ int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle_,
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&handle->lock);
-	if (fs_mq_has_rest(handle))
+	if (fs_mq_has_rest(handle) || fs_mq_ends_if_empty(handle))
 		fd.revents |= POLLIN | POLLRDNORM;
 	pthread_mutex_unlock(&handle->lock);
 	(void)fuse_reply_poll(call->req, (unsigned int)fd.revents);
@@ -165,6 +170,7 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	handle->base.fd = core_steal_fd(fd);
 	/* Only who just reads can use a position, to seek back in the window. */
 	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
+	handle->nonblock = flags & O_NONBLOCK;
 	if (handle->stream)
 		handle->base.flags |= FS_HANDLE_STREAM;
 	/* At close(2) only lines that were begun are sent. */

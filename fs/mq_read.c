@@ -198,12 +198,11 @@ static void read_done(struct core_waiter *waiter, int result)
 	read_free(read);
 }
 
-/* Whether an empty queue is the end of file. Called with the handle's lock. */
-static bool ends_if_empty(const struct fs_mq_handle *handle, int flags)
+bool fs_mq_ends_if_empty(const struct fs_mq_handle *handle)
 {
 	if (handle->view.drain || handle->view.follow)
 		return handle->view.drain;
-	return handle->received && !(flags & O_NONBLOCK);
+	return handle->received && !handle->nonblock;
 }
 
 int fs_mq_read(const struct fs_call *call, struct fs_handle *handle_,
@@ -232,7 +231,8 @@ int fs_mq_read(const struct fs_call *call, struct fs_handle *handle_,
 
 	pthread_mutex_lock(&handle->lock);
 	found = window_take(handle, read);
-	read->eof_if_empty = ends_if_empty(handle, fi->flags);
+	handle->nonblock = fi->flags & O_NONBLOCK;
+	read->eof_if_empty = fs_mq_ends_if_empty(handle);
 	pthread_mutex_unlock(&handle->lock);
 	/* A read ends with its message: a later piece finds the end. */
 	if (found || fs_mq_is_continued(handle, offset, fi)) {

@@ -76,6 +76,51 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 	END
 }
 
+@test "readable is what a read needn't wait for, also where it is the end" {
+	polling <<-'END'
+		def ready(fd):
+		    p = select.poll()
+		    p.register(fd, select.POLLIN)
+		    return p.poll(0) == [(fd, select.POLLIN)]
+
+		def is_ready_and_reads(fd, *want):
+		    for text in want:
+		        assert ready(fd)
+		        assert os.read(fd, 64) == text
+		    return True
+
+		def open_view(view, flags=0):
+		    return os.open(path.replace("/mq/", f"/mq{view}/"), flags)
+
+		drain = open_view(":drain")
+		is_ready_and_reads(drain, b"", b"")
+		native.mq_send(mqd, b"one")
+		is_ready_and_reads(drain, b"one", b"")
+
+		default = open_view("")
+		assert not ready(default)
+		native.mq_send(mqd, b"one")
+		native.mq_send(mqd, b"two")
+		is_ready_and_reads(default, b"one", b"two", b"")
+		assert not ready(default)
+		native.mq_send(mqd, b"three")
+		is_ready_and_reads(default, b"three")
+		# Without blocking the end is EAGAIN, and that is to wait.
+		os.set_blocking(default, False)
+		try:
+		    sys.exit(os.read(default, 64))
+		except BlockingIOError:
+		    assert not ready(default)
+
+		for waiting in open_view(":follow"), open_view(":lines", os.O_NONBLOCK):
+		    assert not ready(waiting)
+		    native.mq_send(mqd, b"one\n")
+		    assert ready(waiting)
+		    os.read(waiting, 64)
+		    assert not ready(waiting)
+	END
+}
+
 @test "select, poll and epoll wake for natives and for the mount" {
 	polling <<-'END'
 		writer = os.open(path, os.O_WRONLY)

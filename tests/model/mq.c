@@ -154,6 +154,7 @@ static void fill_new(enum side side, unsigned int to, int fd, int flags,
 	handle->view = view;
 	handle->access = flags & O_ACCMODE;
 	handle->nonblock = flags & O_NONBLOCK;
+	handle->nonblock_then = handle->nonblock;
 	fill(side, to, handle);
 }
 
@@ -401,7 +402,7 @@ OP(poll)
 	struct pollfd fd = { .fd = handle->fd, .events = POLLIN | POLLOUT };
 
 	note_result(ret, poll(&fd, 1, 0) < 0 ? -1 : 0);
-	if (natively(side) && twin_has_rest(handle))
+	if (natively(side) && twin_is_readable(handle))
 		fd.revents |= POLLIN;
 	note(ret, "%#x ", (unsigned int)fd.revents);
 }

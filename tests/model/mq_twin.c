@@ -68,6 +68,14 @@ bool twin_has_rest(const struct handle *handle)
 	return handle->taken < handle->len;
 }
 
+bool twin_is_readable(const struct handle *handle)
+{
+	enum mode mode = handle->view->mode;
+
+	return twin_has_rest(handle) || mode == DRAIN ||
+	       (mode == DEFAULT && handle->received && !handle->nonblock_then);
+}
+
 /* Bytes of the text taken last, from a position in it or where it was left. */
 static ssize_t take(struct handle *handle, char *buf, size_t size, off_t pos)
 {
@@ -146,6 +154,7 @@ ssize_t twin_read(struct handle *handle, char *buf, size_t size, off_t pos)
 		return fail(EBADF);
 	if (size == 0)
 		return 0;
+	handle->nonblock_then = handle->nonblock;
 	n = take(handle, buf, size, pos);
 	if (n > 0)
 		return n;

@@ -31,8 +31,9 @@ struct handle {
 	unsigned int refs;
 	int fd; /* O_NONBLOCK, if it is the twin's */
 	const struct view *view;
-	int access;    /* O_RDONLY, O_WRONLY or O_RDWR */
-	bool nonblock; /* as its user has it */
+	int access;	    /* O_RDONLY, O_WRONLY or O_RDWR */
+	bool nonblock;	    /* as its user has it */
+	bool nonblock_then; /* at the last read, or when it was opened */
 	bool received; /* a message since the open or the last end of file */
 	off_t pos;     /* where it is read, if that is all that is done */
 	off_t start;   /* where the text that was taken last began */
@@ -73,5 +74,8 @@ ssize_t twin_getxattr(const char *path, const char *name, char *buf,
 
 /* Whether the rest of a message is left to be read. */
 bool twin_has_rest(const struct handle *handle);
+
+/* Whether a read would not wait. */
+bool twin_is_readable(const struct handle *handle);
 
 #endif
