@@ -193,6 +193,7 @@ static const struct fs_ops obj_ops = {
 	.hold = fs_mq_hold,
 	.stat = obj_stat,
 	.stat_as_caller = true,
+	.stat_open = fs_mq_stat_open,
 	.truncate = obj_truncate,
 	.endless = true,
 	.unshared = true,

@@ -44,6 +44,24 @@ bool fs_mq_has_rest(const struct fs_mq_handle *handle)
 }
 
 /*
+ * An open file with a position is as long as what was taken through it and what waits
+ * now: so it grows, as the one that tail -f reads, which takes a file that has become
+ * shorter for another one and seeks back to its begin.
+ */
+void fs_mq_stat_open(struct fs_handle *handle_, struct stat *st)
+{
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	size_t taken = 0;
+
+	pthread_mutex_lock(&handle->lock);
+	if (!handle->stream && handle->window)
+		taken = handle->start + handle->window->len;
+	pthread_mutex_unlock(&handle->lock);
+	if (taken <= (size_t)(INT64_MAX - st->st_size))
+		st->st_size += (off_t)taken;
+}
+
+/*
  * Cuts what a read gets out of the window. An offset elsewhere, which lseek(2)
  * can lead to, goes on behind what was read. Called with the handle's lock.
  * Returns whether there is anything.

@@ -34,6 +34,7 @@ struct fs_node {
 	pthread_mutex_t lock;
 	char *name;
 	LIST_HEAD(handle_list, fs_handle) handles;
+	unsigned int n_opened; /* ever, up to 2 */
 };
 
 struct fs_nodes {
@@ -282,6 +283,21 @@ void fs_node_add(struct fs_node *node, struct fs_handle *handle)
 	handle->node = node;
 	pthread_mutex_lock(&node->lock);
 	LIST_INSERT_HEAD(&node->handles, handle, entry);
+	node->n_opened += node->n_opened < 2;
+	pthread_mutex_unlock(&node->lock);
+}
+
+/* A close is told after it, so what was opened twice is never again open once. */
+void fs_node_stat_open(struct fs_node *node, struct stat *st)
+{
+	struct fs_handle *handle;
+
+	if (!node->ops->stat_open)
+		return;
+	pthread_mutex_lock(&node->lock);
+	handle = LIST_FIRST(&node->handles);
+	if (handle && node->n_opened == 1)
+		node->ops->stat_open(handle, st);
 	pthread_mutex_unlock(&node->lock);
 }
 

@@ -75,6 +75,12 @@ const struct fs_view *fs_node_view(const struct fs_node *node);
 void fs_node_name(struct fs_node *node, char *ret);
 
 /*
+ * Changes what stat() gave to what it is for the one who has the node open. Nothing if
+ * nobody has, or if it was opened again, by /proc/PID/fd: a stat doesn't name the file.
+ */
+void fs_node_stat_open(struct fs_node *node, struct stat *st);
+
+/*
  * Adds an open handle to the node, and removes it if it was added; its share is
  * given back then. Its fd must stay open in between.
  */

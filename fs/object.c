@@ -167,14 +167,14 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 	return fs_reply_open(call, node, handle);
 }
 
-static int reply_attr(const struct fs_call *call, const struct fs_ops *ops,
-		      int fd)
+static int reply_attr(const struct fs_call *call, struct fs_node *node, int fd)
 {
 	struct stat st;
-	int r = ops->stat(call, fd, &st);
+	int r = fs_node_ops(node)->stat(call, fd, &st);
 
 	if (r < 0)
 		return r;
+	fs_node_stat_open(node, &st);
 	(void)fuse_reply_attr(call->req, &st, 0);
 	return 0;
 }
@@ -186,7 +186,7 @@ int fs_object_getattr(const struct fs_call *call, struct fs_node *node)
 
 	if (r < 0)
 		return r;
-	return reply_attr(call, fs_node_ops(node), fd);
+	return reply_attr(call, node, fd);
 }
 
 int fs_object_statx(const struct fs_call *call, struct fs_node *node,
@@ -202,6 +202,7 @@ int fs_object_statx(const struct fs_call *call, struct fs_node *node,
 		r = core_object_statx(fd, ret);
 	if (r < 0)
 		return r;
+	fs_node_stat_open(node, &st);
 	/* What the kind tells otherwise than the kernel. */
 	ret->stx_size = (uint64_t)st.st_size;
 	ret->stx_blocks = (uint64_t)st.st_blocks;
@@ -274,7 +275,7 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 		r = set_times(call, fd, attr, to_set);
 	if (r < 0)
 		return r;
-	return reply_attr(call, ops, fd);
+	return reply_attr(call, node, fd);
 }
 
 int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)

@@ -123,6 +123,8 @@ struct fs_ops {
 	int (*stat)(const struct fs_call *call, int fd, struct stat *ret);
 	/* Whether what that tells depends on the caller's rights. */
 	bool stat_as_caller;
+	/* Changes that to what it is for an open handle. Empty: the same */
+	void (*stat_open)(struct fs_handle *handle, struct stat *st);
 	/*
 	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
 	 * truncate(2) of the object behind fd, with the rights of the caller.

@@ -12,6 +12,10 @@ teardown() {
 	ipcfs_end
 }
 
+is_drained() {
+	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
+}
+
 @test "views are found by name, list the queues, and are not listed" {
 	native create q 1 10
 	for view in priority=1 drain prefix,priority=32767 maxmsg=1,msgsize=2,follow; do
@@ -21,6 +25,54 @@ teardown() {
 	[ "$(ls "$MNT")" = $'mq\nshm' ]
 	rm "$MQ:drain/q"
 	[ ! -e "$MQ/q" ]
+}
+
+@test "tail -f shows each message once, whatever the view" {
+	local name n tail
+
+	native create q 10 100
+	for name in mq mq:lines mq:prefix mq:drain mq:lines,prefix; do
+		printf 'first\n' >"$MQ/q"
+		stdbuf -o0 tail -s 0.05 -f "$MNT/$name/q" >"$WORK/out" 2>"$WORK/said" 3>&- &
+		tail=$!
+		n=0
+		# One by one, in pairs, of all lengths, with priorities that st_size can't know.
+		for text in 1 2 longer 3 4 'a long one' 5 $'two\nlines' '' 6; do
+			eventually grep -q . "$WORK/out"
+			native send q "$text"$'\n' $((n * 77))
+			n=$((n + 1))
+			[ $((n % 3)) -eq 0 ] || eventually is_drained
+		done
+		eventually is_drained
+		native send q $'the end\n'
+		eventually grep -q 'the end' "$WORK/out"
+		kill $tail
+		wait $tail || true
+		[ ! -s "$WORK/said" ]
+		[ "$(grep -c 'first' "$WORK/out")" -eq 1 ]
+		[ "$(grep -cE '^([0-9]+ )?[1-6]$' "$WORK/out")" -eq 6 ]
+		[ "$(sed -E 's/^[0-9]+ //; /^$/d' "$WORK/out" | grep -vE '^[1-6]$' | sort)" = \
+			$'a long one\nfirst\nlines\nlonger\nthe end\ntwo' ]
+	done
+	rm "$MQ/q"
+}
+
+@test "an open file that has a position grows by what comes" {
+	native create q
+	native send q 12345
+	exec 5<"$MQ/q" 6<>"$MQ/q"
+	size() {
+		stat -Lc %s "/proc/self/fd/$1"
+	}
+	[ "$(size 5) $(size 6)" = "5 5" ]
+	[ "$(dd bs=2 count=1 status=none <&5)" = 12 ]
+	[ "$(size 5) $(size 6) $(stat -c %s "$MQ/q")" = "5 0 0" ]
+	native send q 678
+	[ "$(size 5) $(size 6) $(stat -c %s "$MQ/q")" = "8 3 3" ]
+	[ "$(cat <&5)" = 345678 ]
+	[ "$(size 5) $(size 6) $(stat -c %s "$MQ/q")" = "8 0 0" ]
+	exec 5<&- 6>&-
+	rm "$MQ/q"
 }
 
 @test "what is no view does not exist" {

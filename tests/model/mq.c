@@ -188,13 +188,16 @@ OP(open)
 
 OP(reopen)
 {
-	const struct handle *handle = handle_of(side, x);
+	struct handle *handle = handle_of(side, x);
+	const struct view *view = handle->view;
 	int flags = open_flags(x);
 	int twins_flags = (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC;
+	int fd = open(link_to(handle), natively(side) ? twins_flags : flags);
 
-	fill_new(side, x->to,
-		 open(link_to(handle), natively(side) ? twins_flags : flags),
-		 flags, handle->view, ret);
+	handle->several = handle->several || fd >= 0;
+	fill_new(side, x->to, fd, flags, view, ret);
+	if (fd >= 0)
+		slots[side][x->to]->several = true;
 }
 
 OP(dup)
@@ -422,7 +425,7 @@ static bool may_open(const char *path, int access)
  */
 static void note_queue(struct outcome *ret, enum side side,
 		       const struct view *view, struct stat *st,
-		       const char *path)
+		       const struct handle *handle, const char *path)
 {
 	struct info info;
 
@@ -437,6 +440,9 @@ static void note_queue(struct outcome *ret, enum side side,
 		if ((view->prefix || view->lines) &&
 		    (!knows || info.attr.mq_msgsize + EXTRA > 128))
 			st->st_blksize *= 2;
+		/* What was read of it is in front. */
+		if (handle && handle->access == O_RDONLY && !handle->several)
+			st->st_size += handle->start + (off_t)handle->len;
 	}
 	note_stat(ret, st);
 }
@@ -465,7 +471,7 @@ OP(stat)
 		return;
 	if (!natively(side))
 		check_native_view(&y, &st, ret);
-	note_queue(ret, side, &plain, &st, path_of(side, &y));
+	note_queue(ret, side, &plain, &st, NULL, path_of(side, &y));
 }
 
 OP(fstat)
@@ -474,7 +480,8 @@ OP(fstat)
 	struct stat st;
 
 	if (note_result(ret, fstat(handle->fd, &st)) == 0)
-		note_queue(ret, side, handle->view, &st, link_to(handle));
+		note_queue(ret, side, handle->view, &st, handle,
+			   link_to(handle));
 }
 
 OP(access)

@@ -34,6 +34,7 @@ struct handle {
 	int access;	    /* O_RDONLY, O_WRONLY or O_RDWR */
 	bool nonblock;	    /* as its user has it */
 	bool nonblock_then; /* at the last read, or when it was opened */
+	bool several;	    /* the file was opened again, by its descriptor */
 	bool received; /* a message since the open or the last end of file */
 	off_t pos;     /* where it is read, if that is all that is done */
 	off_t start;   /* where the text that was taken last began */
