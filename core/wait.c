@@ -131,8 +131,20 @@ void core_wait_unref(struct core_wait_queue *queue)
 	free(queue);
 }
 
+void core_wait_postpone(struct core_wait_queue *queue)
+{
+	struct core_wait *wait = queue->wait;
+
+	if (queue->postponed)
+		return;
+	queue->postponed = true;
+	queue->refs++;
+	TAILQ_INSERT_TAIL(&wait->postponed, queue, postponed_entry);
+	core_wait_wake(wait);
+}
+
 /* Those that are postponed meanwhile come next time. */
-static void handle_postponed(struct core_wait *wait)
+static void handle_postponed(struct core_wait *wait, uint64_t until)
 {
 	struct core_wait_postponed now = TAILQ_HEAD_INITIALIZER(now);
 	struct core_wait_queue *queue;
@@ -141,29 +153,31 @@ static void handle_postponed(struct core_wait *wait)
 	while ((queue = TAILQ_FIRST(&now))) {
 		TAILQ_REMOVE(&now, queue, postponed_entry);
 		queue->postponed = false;
-		core_wait_line_run(queue, CORE_WAIT_IN);
-		core_wait_line_run(queue, CORE_WAIT_OUT);
+		core_wait_watch_tell(queue, until);
+		core_wait_line_run(queue, CORE_WAIT_IN, until);
+		core_wait_line_run(queue, CORE_WAIT_OUT, until);
 		core_wait_unref(queue);
 	}
 }
 
-static void handle(struct core_wait *wait, const struct epoll_event *event)
+static void handle(struct core_wait *wait, const struct epoll_event *event,
+		   uint64_t until)
 {
 	struct core_wait_queue *queue;
 	eventfd_t count;
 
 	if (event->data.u64 == EVENT_KEY) {
 		(void)eventfd_read(wait->event, &count);
-		core_wait_line_finish(wait, &wait->cancelled, 0);
-		handle_postponed(wait);
+		core_wait_line_finish_cancelled(wait, until);
+		handle_postponed(wait, until);
 		return;
 	}
 	if (event->data.u64 == TIMER_KEY) {
-		core_wait_timed_handle(wait);
+		core_wait_timed_handle(wait, until);
 		return;
 	}
 	if (event->data.u64 == DEADLINE_KEY) {
-		core_wait_deadline_handle(wait);
+		core_wait_deadline_handle(wait, until);
 		return;
 	}
 	queue = find(wait, event->data.u64);
@@ -171,14 +185,15 @@ static void handle(struct core_wait *wait, const struct epoll_event *event)
 		return;
 	if (event->events & CORE_WAIT_WATCH_EVENTS) {
 		core_wait_watch_handle(queue);
+		core_wait_watch_tell(queue, until);
 		return;
 	}
 	queue->armed = 0;
 	queue->refs++;
 	if (event->events & ~(uint32_t)EPOLLOUT)
-		core_wait_line_run(queue, CORE_WAIT_IN);
+		core_wait_line_run(queue, CORE_WAIT_IN, until);
 	if (event->events & ~(uint32_t)EPOLLIN)
-		core_wait_line_run(queue, CORE_WAIT_OUT);
+		core_wait_line_run(queue, CORE_WAIT_OUT, until);
 	core_wait_arm(queue);
 	core_wait_unref(queue);
 }
@@ -187,6 +202,7 @@ static void *serve(void *closure)
 {
 	struct core_wait *wait = closure;
 	struct epoll_event events[16];
+	uint64_t until;
 	int n;
 
 	pthread_setname_np(pthread_self(), "wait");
@@ -196,8 +212,10 @@ static void *serve(void *closure)
 		n = epoll_wait(wait->epoll, events,
 			       sizeof(events) / sizeof(*events), -1);
 		pthread_mutex_lock(&wait->lock);
+		/* One turn for all of these, and an attempt at least for each. */
+		until = core_wait_now() + CORE_WAIT_TURN_NS;
 		for (int i = 0; i < n; i++)
-			handle(wait, &events[i]);
+			handle(wait, &events[i], until);
 	}
 	pthread_mutex_unlock(&wait->lock);
 	return NULL;
@@ -275,7 +293,7 @@ static void end_all(struct core_wait *wait)
 			core_wait_line_clear(&queue->lines[dir], &all);
 	}
 	core_wait_line_finish(wait, &all, -ENOTCONN);
-	core_wait_line_finish(wait, &wait->cancelled, 0);
+	core_wait_line_finish_cancelled(wait, UINT64_MAX);
 }
 
 void core_wait_end_all(struct core_wait *wait)
@@ -305,7 +323,7 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	pthread_mutex_unlock(&wait->lock);
 	core_wait_wake(wait);
 	pthread_join(wait->thread, NULL);
-	handle_postponed(wait);
+	handle_postponed(wait, UINT64_MAX);
 	(void)close(wait->deadline_timer);
 	(void)close(wait->timer);
 	(void)close(wait->event);

@@ -14,6 +14,8 @@
  * - Exactly one completion: done() is called once for each waiter submitted,
  *   on whatever thread, perhaps before core_wait_submit() returns.
  * - One at a time: in one line no two attempts run at once.
+ * - A thread works on a line for a millisecond, or one attempt if that takes
+ *   longer. Then those of other lines come first.
  * - No lock of this module is held during attempt() or done(). Both may take
  *   the caller's locks; neither may submit to the same queue, and only done()
  *   may close it.
@@ -34,11 +36,15 @@ enum core_wait_dir {
 	CORE_WAIT_OUT, /* for room: EPOLLOUT */
 };
 
+#define CORE_WAIT_AGAIN 1
+
 /* Part of a caller's structure; the caller's memory, lent until done(). */
 struct core_waiter {
 	/*
 	 * Tries the operation without blocking. Returns -EAGAIN when it must
-	 * wait; anything else is final and goes to done().
+	 * wait, or CORE_WAIT_AGAIN when it has done a part of much work: it is
+	 * called again before any other of its line, but others of other lines
+	 * may come first. Anything else is final and goes to done().
 	 */
 	int (*attempt)(struct core_waiter *waiter);
 	/*

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define PERIOD_NS 1000000000 /* of the look for a name */
-#define TURN_NS	  1000000    /* as long may others have to wait for the lock */
 
 static void place(struct core_waiter **slot, struct core_waiter *waiter)
 {
@@ -91,17 +90,17 @@ static bool has_name(const struct core_wait_queue *queue)
 	return fstat(queue->fd, &st) < 0 || st.st_nlink > 0;
 }
 
-void core_wait_deadline_handle(struct core_wait *wait)
+void core_wait_deadline_handle(struct core_wait *wait, uint64_t until)
 {
-	const uint64_t began = core_wait_now();
+	const uint64_t now = core_wait_now();
 	struct core_waiter *waiter;
 	uint64_t count;
 
 	(void)read(wait->deadline_timer, &count, sizeof(count));
-	while ((waiter = wait->deadlines) && waiter->due <= began &&
-	       core_wait_now() - began < TURN_NS) {
+	while ((waiter = wait->deadlines) && waiter->due <= now &&
+	       core_wait_now() < until) {
 		core_wait_deadline_remove(waiter);
-		if (waiter->deadline && waiter->deadline <= began)
+		if (waiter->deadline && waiter->deadline <= now)
 			core_wait_line_cancel(wait, waiter, -ETIMEDOUT);
 		else if (has_name(waiter->queue))
 			add(wait, waiter);

@@ -22,6 +22,9 @@
 
 struct core_watcher;
 
+/* A turn of a thread, after which others are served: nanoseconds. */
+#define CORE_WAIT_TURN_NS 1000000
+
 struct core_wait_line {
 	struct core_waiter_list fresh, batch, blocked; /* see wait_line.c */
 	bool busy, again;
@@ -44,6 +47,7 @@ struct core_wait_queue {
 
 	int watch_fd; /* reports each change, once there are watchers; or -1 */
 	LIST_HEAD(core_watcher_list, core_watcher) watchers;
+	struct core_watcher_list changed; /* those that are to be told */
 };
 
 struct core_wait {
@@ -83,6 +87,9 @@ void core_wait_relock(struct core_wait *wait);
 /* Lets the thread look at what has changed. */
 void core_wait_wake(const struct core_wait *wait);
 
+/* Lets the thread go on with a queue after it has served others. */
+void core_wait_postpone(struct core_wait_queue *queue);
+
 /* Makes a queue without a descriptor, not in any list. Or NULL: no memory. */
 struct core_wait_queue *core_wait_queue_new(struct core_wait *wait,
 					    uint64_t key);
@@ -92,14 +99,20 @@ void core_wait_unref(struct core_wait_queue *queue);
 void core_wait_arm(struct core_wait_queue *queue);
 
 void core_wait_line_init(struct core_wait_line *line);
-/* Tries the waiters of a line, or sees to it that whoever does so goes on. */
-void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir);
+/*
+ * Tries the waiters of a line, or sees to it that whoever does so goes on. until:
+ * when the turn of the thread ends; what is left then is postponed.
+ */
+void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
+			uint64_t until);
 /* Moves the waiters of a line to the end of a list. */
 void core_wait_line_clear(struct core_wait_line *line,
 			  struct core_waiter_list *to);
-/* Calls done() of all in a list; result: 0 for what each was cancelled with. */
+/* Calls done() of all in a list. */
 void core_wait_line_finish(struct core_wait *wait,
 			   struct core_waiter_list *list, int result);
+/* Calls done() of those that were cancelled, for one turn. */
+void core_wait_line_finish_cancelled(struct core_wait *wait, uint64_t until);
 
 /* core_wait_cancel() that ends the waiter with this result. */
 void core_wait_line_cancel(struct core_wait *wait, struct core_waiter *waiter,
@@ -113,16 +126,18 @@ void core_wait_deadline_add(struct core_waiter *waiter);
 /* Of a waiter that ends. */
 void core_wait_deadline_remove(struct core_waiter *waiter);
 /* The timer for deadlines has expired. */
-void core_wait_deadline_handle(struct core_wait *wait);
+void core_wait_deadline_handle(struct core_wait *wait, uint64_t until);
 
 /* core_wait_arm() of a timed queue. */
 void core_wait_timed_arm(struct core_wait_queue *queue);
 /* The timer has expired. */
-void core_wait_timed_handle(struct core_wait *wait);
+void core_wait_timed_handle(struct core_wait *wait, uint64_t until);
 
 /* Of a queue that goes away. */
 void core_wait_watch_close(struct core_wait_queue *queue);
 /* The queue's watch_fd has reported a change. */
 void core_wait_watch_handle(struct core_wait_queue *queue);
+/* Tells watchers of a change, for one turn. */
+void core_wait_watch_tell(struct core_wait_queue *queue, uint64_t until);
 
 #endif

@@ -10,7 +10,8 @@
  * head until one must wait. What is behind it then must wait too, without a try
  * of its own: the work per message doesn't grow with the number of waiters. This
  * conclusion holds only for those that were there before the failed try, which
- * is what the batch is for: who comes later starts a new round.
+ * is what the batch is for: who comes later starts a new round. A round that the
+ * end of a turn has cut leaves its batch to the next one.
  *
  * No wake-up is lost: the descriptor is armed (EPOLLONESHOT) after the round, and
  * arming one that is ready reports it at once.
@@ -82,55 +83,75 @@ void core_wait_line_finish(struct core_wait *wait,
 	struct core_waiter *waiter;
 
 	while ((waiter = take(list)))
-		finish(wait, waiter, result ?: waiter->end);
+		finish(wait, waiter, result);
 }
 
-/* Tries waiters from the head of the line until one has to wait. */
-static void round_try(struct core_wait *wait, struct core_wait_line *line)
+void core_wait_line_finish_cancelled(struct core_wait *wait, uint64_t until)
 {
 	struct core_waiter *waiter;
-	unsigned int n_ends;
+
+	while ((waiter = take(&wait->cancelled))) {
+		finish(wait, waiter, waiter->end);
+		if (core_wait_now() < until)
+			continue;
+		core_wait_wake(wait);
+		return;
+	}
+}
+
+/* Makes an attempt. Returns whether the waiter goes back to the head of the line. */
+static bool try(struct core_wait *wait, struct core_waiter *waiter, int *ret)
+{
+	unsigned int n_ends = wait->n_ends;
+	int r;
+
+	waiter->state = RUNNING;
+	core_wait_unlock(wait);
+	r = waiter->attempt(waiter);
+	core_wait_relock(wait);
+	if (r == -EAGAIN || r == CORE_WAIT_AGAIN) {
+		if (waiter->state == CANCELLED)
+			r = waiter->end;
+		else if (wait->stopped || n_ends != wait->n_ends)
+			r = -ENOTCONN;
+		else if (r == CORE_WAIT_AGAIN || !waiter->nowait) {
+			*ret = r;
+			return true;
+		}
+	}
+	finish(wait, waiter, r);
+	*ret = 0;
+	return false;
+}
+
+/*
+ * Tries waiters from the head of the line until one has to wait. Returns false if
+ * the turn ends before.
+ */
+static bool round_try(struct core_wait *wait, struct core_wait_line *line,
+		      uint64_t until)
+{
+	struct core_waiter *waiter;
 	int r;
 
 	while ((waiter = take(&line->blocked)) ||
 	       (waiter = take(&line->batch))) {
-		waiter->state = RUNNING;
-		n_ends = wait->n_ends;
-		core_wait_unlock(wait);
-		r = waiter->attempt(waiter);
-		core_wait_relock(wait);
-		if (r == -EAGAIN && waiter->state == CANCELLED) {
-			r = waiter->end;
-		} else if (r == -EAGAIN &&
-			   (wait->stopped || n_ends != wait->n_ends)) {
-			r = -ENOTCONN;
-		} else if (r == -EAGAIN && !waiter->nowait) {
+		if (try(wait, waiter, &r)) {
 			waiter->state = LISTED;
 			waiter->list = &line->blocked;
 			TAILQ_INSERT_HEAD(&line->blocked, waiter, entry);
 			core_wait_deadline_add(waiter);
-			return;
 		}
-		finish(wait, waiter, r);
+		if (r == -EAGAIN)
+			return true;
+		if (core_wait_now() >= until)
+			return false;
 	}
+	return true;
 }
 
-/* A line to which others always come would keep its thread from all else. */
-#define MAX_ROUNDS 64
-
-static void postpone(struct core_wait_queue *queue)
-{
-	struct core_wait *wait = queue->wait;
-
-	if (queue->postponed)
-		return;
-	queue->postponed = true;
-	queue->refs++;
-	TAILQ_INSERT_TAIL(&wait->postponed, queue, postponed_entry);
-	core_wait_wake(wait);
-}
-
-void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir)
+void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
+			uint64_t until)
 {
 	struct core_wait_line *line = &queue->lines[dir];
 	struct core_wait *wait = queue->wait;
@@ -141,14 +162,13 @@ void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir)
 		return;
 	line->busy = true;
 	queue->refs++;
-	for (int n = 0; line->again; n++) {
-		if (n == MAX_ROUNDS) {
-			postpone(queue);
-			break;
-		}
+	while (line->again) {
 		line->again = false;
 		move(&line->batch, &line->fresh);
-		round_try(wait, line);
+		if (!round_try(wait, line, until)) {
+			core_wait_postpone(queue);
+			break;
+		}
 		while ((waiter = take(&line->batch))) {
 			if (waiter->nowait) {
 				finish(wait, waiter, -EAGAIN);
@@ -174,7 +194,8 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		finish(wait, waiter, waiter->end);
 	} else {
 		put(&queue->lines[dir].fresh, waiter);
-		core_wait_line_run(queue, dir);
+		core_wait_line_run(queue, dir,
+				   core_wait_now() + CORE_WAIT_TURN_NS);
 	}
 	pthread_mutex_unlock(&wait->lock);
 }

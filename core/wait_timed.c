@@ -7,13 +7,12 @@
 #include <unistd.h>
 
 /*
- * How often timed queues are tried: less often when there are many. And so many, for
- * so long at once, that other queues needn't wait for long: a try may take the
- * kernel a millisecond where an object has very many locks.
+ * How often timed queues are tried: less often when there are many. And so many at
+ * once, or as many as a turn has time for: a try may take the kernel a millisecond
+ * where an object has very many locks.
  */
 #define PERIOD_NS 10000000
 #define MANY	  64
-#define TURN_NS	  1000000
 
 static void set_timer(const struct core_wait *wait, uint64_t ns)
 {
@@ -44,10 +43,9 @@ void core_wait_timed_arm(struct core_wait_queue *queue)
 }
 
 /* Tries each timed queue once. They may come, go and close meanwhile. */
-void core_wait_timed_handle(struct core_wait *wait)
+void core_wait_timed_handle(struct core_wait *wait, uint64_t until)
 {
 	struct core_wait_queue *queue;
-	const uint64_t began = core_wait_now();
 	uint64_t count;
 	int n = 0;
 
@@ -55,12 +53,12 @@ void core_wait_timed_handle(struct core_wait *wait)
 	if (wait->n_due == 0)
 		wait->n_due = wait->n_timed;
 	while (wait->n_due > 0 && wait->n_timed > 0 && n++ < MANY &&
-	       core_wait_now() - began < TURN_NS) {
+	       core_wait_now() < until) {
 		wait->n_due--;
 		queue = TAILQ_FIRST(&wait->timed);
 		TAILQ_REMOVE(&wait->timed, queue, timed_entry);
 		TAILQ_INSERT_TAIL(&wait->timed, queue, timed_entry);
-		core_wait_line_run(queue, CORE_WAIT_IN);
+		core_wait_line_run(queue, CORE_WAIT_IN, until);
 	}
 	if (wait->n_timed == 0)
 		wait->n_due = 0;

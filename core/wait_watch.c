@@ -7,19 +7,29 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-/* Tells the watchers of now. They may watch again, or go, meanwhile. */
+static void move(struct core_watcher_list *to, struct core_watcher_list *from)
+{
+	struct core_watcher *watcher;
+
+	while ((watcher = LIST_FIRST(from))) {
+		LIST_REMOVE(watcher, entry);
+		LIST_INSERT_HEAD(to, watcher, entry);
+	}
+}
+
 void core_wait_watch_handle(struct core_wait_queue *queue)
 {
-	struct core_watcher_list todo = LIST_HEAD_INITIALIZER(todo);
+	move(&queue->changed, &queue->watchers);
+}
+
+/* They may watch again, or go, meanwhile. */
+void core_wait_watch_tell(struct core_wait_queue *queue, uint64_t until)
+{
 	struct core_wait *wait = queue->wait;
 	struct core_watcher *watcher;
 
-	while ((watcher = LIST_FIRST(&queue->watchers))) {
-		LIST_REMOVE(watcher, entry);
-		LIST_INSERT_HEAD(&todo, watcher, entry);
-	}
 	queue->refs++;
-	while ((watcher = LIST_FIRST(&todo))) {
+	while ((watcher = LIST_FIRST(&queue->changed))) {
 		LIST_REMOVE(watcher, entry);
 		watcher->listed = false;
 		watcher->running = true;
@@ -28,6 +38,10 @@ void core_wait_watch_handle(struct core_wait_queue *queue)
 		core_wait_relock(wait);
 		watcher->running = false;
 		pthread_cond_broadcast(&wait->quiet);
+		if (core_wait_now() >= until) {
+			core_wait_postpone(queue);
+			break;
+		}
 	}
 	core_wait_unref(queue);
 }

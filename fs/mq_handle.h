@@ -25,6 +25,8 @@
  * have: nobody waits for long, and for who waits no more memory is held.
  */
 #define FS_MQ_BATCH 65536
+/* And at most so many, for it takes half a millisecond to send or receive them. */
+#define FS_MQ_MANY 1024
 
 struct fs_mq_partial;
 struct fs_mq_window;

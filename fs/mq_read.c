@@ -110,9 +110,10 @@ static void window_put_back(struct fs_mq_handle *handle,
  */
 static size_t n_lines(const struct fs_mq_handle *handle)
 {
-	return handle->n_reads < ONE_BY_ONE
-		       ? 1
-		       : (size_t)2 << MIN(handle->n_reads - ONE_BY_ONE, 16);
+	if (handle->n_reads < ONE_BY_ONE)
+		return 1;
+	return MIN((size_t)2 << MIN(handle->n_reads - ONE_BY_ONE, 16),
+		   FS_MQ_MANY);
 }
 
 /*

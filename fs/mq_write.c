@@ -118,7 +118,7 @@ static int write_attempt(struct core_waiter *waiter)
 	struct fs_frame frame;
 	int r;
 
-	do {
+	for (int n = 0; n < FS_MQ_MANY; n++) {
 		r = next_frame(write, &frame);
 		if (r <= 0)
 			return r;
@@ -128,8 +128,10 @@ static int write_attempt(struct core_waiter *waiter)
 		if (r < 0)
 			return r;
 		write->sent += frame.end;
-	} while (write->sent < write->size);
-	return 0;
+		if (write->sent == write->size)
+			return 0;
+	}
+	return CORE_WAIT_AGAIN;
 }
 
 /* Of lines that a write may hold, and that a handle may keep. */

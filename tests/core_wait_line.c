@@ -321,6 +321,95 @@ static void test_a_busy_line_leaves_time_for_others(void **state)
 	assert_received_natively(1);
 }
 
+/* One that is never done, and never waits. */
+static int hog_in_parts(struct core_waiter *waiter)
+{
+	(void)waiter;
+	hog_attempts++;
+	return enough ? 0 : CORE_WAIT_AGAIN;
+}
+
+static void hog_ended(struct core_waiter *waiter, int result)
+{
+	(void)waiter, (void)result;
+	sem_post(&ended);
+}
+
+static void test_a_long_work_leaves_time_for_others(void **state)
+{
+	struct core_wait_queue *timed;
+
+	(void)state;
+	sem_init(&ended, 0, 0);
+	enough = false;
+	hogs[0] = (struct core_waiter){ .attempt = hog_in_parts,
+					.done = hog_ended };
+	core_wait_submit(queue, CORE_WAIT_IN, &hogs[0]);
+	assert_int_equal(core_wait_open_timed(wait_, &timed), 0);
+	reader(0)->fixed = -EAGAIN;
+	core_wait_submit(timed, CORE_WAIT_IN, &reader(0)->waiter);
+	cancel_op(reader(0));
+	await(1);
+	assert_result(reader(0), -EINTR);
+	/* Those of its own line come after it, and it can be cancelled as well. */
+	submit(reader(1));
+	send_natively(7);
+	submit(writer(0));
+	await(2);
+	assert_result(writer(0), 0);
+	core_wait_cancel(wait_, &hogs[0]);
+	sem_wait(&ended);
+	await(3);
+	assert_result(reader(1), 0);
+	core_wait_close(timed);
+	assert_received_natively(0);
+}
+
+static int parts[MAX_OPS]; /* how many of each are left */
+static char log_[100];
+
+/* Notes whose attempt it is. */
+static int attempt_part(struct core_waiter *waiter)
+{
+	struct op *op = (struct op *)waiter;
+
+	log_[strlen(log_)] = (char)('0' + op->number);
+	if (op->fixed)
+		return op->fixed;
+	return parts[op->number]-- > 1 ? CORE_WAIT_AGAIN : 0;
+}
+
+static void submit_parts(unsigned int i, int n)
+{
+	writer(i)->waiter.attempt = attempt_part;
+	parts[i] = n;
+	submit(writer(i));
+}
+
+static void test_parts_keep_the_order(void **state)
+{
+	(void)state;
+	memset(log_, 0, sizeof(log_));
+	fill(); /* no event comes */
+	submit_parts(0, 3);
+	writer(1)->waiter.nowait = true;
+	submit_parts(1, 2);
+	/* The first part is done, and then it must wait. */
+	writer(2)->fixed = -EAGAIN;
+	submit_parts(2, 1);
+	writer(3)->waiter.nowait = true;
+	submit_parts(3, 1);
+	assert_int_equal(now_completed(), 3);
+	assert_string_equal(log_, "0001122");
+	assert_result(writer(0), 0);
+	assert_result(writer(1), 0);
+	assert_result(writer(3), -EAGAIN);
+	writer(2)->fixed = 0;
+	submit_parts(4, 2);
+	await(5);
+	assert_string_equal(log_, "0001122244");
+}
+
 static void test_both_directions(void **state)
 {
 	pthread_t thread;
@@ -353,6 +442,8 @@ int main(void)
 		TEST(cancels_race_with_messages),
 		TEST(work_does_not_grow_with_the_waiters),
 		TEST(a_busy_line_leaves_time_for_others),
+		TEST(a_long_work_leaves_time_for_others),
+		TEST(parts_keep_the_order),
 		TEST(both_directions),
 	};
 

@@ -112,6 +112,28 @@ ticks() {
 	await_crowds
 }
 
+# wakeup: prints how long another one waits for a message that is there.
+wakeup() {
+	SHM='' WORK='' PYTHONPATH=$TESTS python3 -B "$TESTS/wakeup.py" other "$MQ/other"
+}
+
+@test "how soon another one wakes, beside two thousand and a queue that is never still" {
+	local hot
+
+	: >"$view/other"
+	: >"$MNT/mq:maxmsg=10,msgsize=8/hot"
+	echo "# a reader wakes alone: $(wakeup)" >&3
+	start_crowds
+	yes 3>&- | dd of="$MQ:lines/hot" bs=1M conv=notrunc status=none 3>&- &
+	hot=$!
+	cat "$MQ:lines,follow/hot" >/dev/null 3>&- &
+	echo "# beside them: $(wakeup)" >&3
+	kill $hot $!
+	wait $hot $! || true
+	kill -INT -- "${CROWDS[@]/#/-}"
+	await_crowds
+}
+
 @test "a lazy unmount ends two thousand" {
 	start_crowds
 	umount -l "$MNT"
