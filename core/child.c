@@ -70,8 +70,14 @@ CORE_IN_CHILD static int become(const struct child *child)
 {
 	const struct core_cred *cred = child->cred;
 
-	if (cred->error < 0 || child->is_self)
+	if (cred->error < 0)
 		return cred->error;
+	/* The thread's real user may be another: see core/mq. */
+	if (child->is_self)
+		return syscall(SYS_setresuid, cred->uid, (uid_t)-1, (uid_t)-1) <
+				       0
+			       ? -EPERM
+			       : 0;
 	/* To the kernel -1 is to change nothing. */
 	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
 		return -EPERM;

@@ -101,6 +101,20 @@ int core_mq_msgsize(int fd, size_t *ret);
 int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority);
 
 /*
+ * core_mq_send() for cred, who is told as the sender to a process that waits to be
+ * notified of a message in the empty queue: mq_notify(3). It is told another process
+ * than cred's. Where the registration comes just now, or can't be seen, it is told
+ * the user 4294967294, whom nobody is; never this process's.
+ *
+ * readable: another descriptor of the queue, or the same, to read from; or -1.
+ *
+ * Returns as core_mq_send(), or -EINTR: the user has ended this by a signal, and
+ * the message may have been sent. A process without privileges is itself.
+ */
+int core_mq_send_for(const struct core_cred *cred, int fd, int readable,
+		     const void *buf, size_t len, unsigned int priority);
+
+/*
  * Takes the oldest of the messages with the highest priority: mq_receive(3).
  *
  * buf: size bytes, at least the queue's msgsize. ret_len: its length in bytes.

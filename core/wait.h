@@ -101,6 +101,12 @@ void core_wait_stop(struct core_wait *wait);
 struct core_wait *core_wait_free(struct core_wait *wait);
 
 /*
+ * Whether the calling thread is the one that serves all who wait, so that an attempt
+ * should take no time that a user decides.
+ */
+bool core_wait_is_thread(const struct core_wait *wait);
+
+/*
  * Finds the queue behind a descriptor, or begins to watch it.
  *
  * fd: any mq descriptor of the queue; a duplicate is kept, so fd stays the

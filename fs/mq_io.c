@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/mq.h"
+#include "core/object.h"
 #include "fs/mq_handle.h"
 #include "fs/quota.h"
 
@@ -122,6 +123,8 @@ void fs_mq_unref(struct fs_mq_handle *handle)
 	if (handle->queue)
 		core_wait_close(handle->queue);
 	fs_mq_window_free(handle->window);
+	if (handle->readable != handle->base.fd)
+		core_closep(&handle->readable);
 	pthread_mutex_destroy(&handle->lock);
 	(void)close(handle->base.fd);
 	fs_quota_give(handle->share);
@@ -148,6 +151,24 @@ static bool may_read(const struct fs *fs, int flags)
 	return !fs->read_only || (flags & O_ACCMODE) == O_WRONLY;
 }
 
+/*
+ * A write must see who is to be notified of it. That is no access. A daemon without
+ * privileges has no need to: what it sends comes from its user.
+ */
+static int open_readable(int fd, int flags)
+{
+	struct core_cred self = core_cred_self();
+	int readable = -1;
+
+	if (geteuid() != 0)
+		return -1;
+	if ((flags & O_ACCMODE) == O_RDWR)
+		return fd;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		(void)core_object_reopen(&self, fd, O_RDONLY, &readable);
+	return readable;
+}
+
 int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	       struct fs_handle **ret)
 {
@@ -166,8 +187,10 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	handle->watcher.ready = on_change;
 	handle->fs = call->fs;
 	handle->uid = call->uid;
+	handle->gid = fuse_req_ctx(call->req)->gid;
 	handle->view = *call->view;
 	handle->base.fd = core_steal_fd(fd);
+	handle->readable = open_readable(handle->base.fd, flags);
 	/* Only who just reads can use a position, to seek back in the window. */
 	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
 	handle->nonblock = flags & O_NONBLOCK;

@@ -33,6 +33,7 @@ struct fs_mq_partial {
 
 struct write {
 	struct fs_mq_transfer base;
+	struct core_cred cred; /* who sends */
 	uint64_t owner;
 	struct fs_mq_partials partials; /* that the text begins with */
 	size_t kept; /* so many bytes of the text are theirs */
@@ -86,6 +87,8 @@ static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
 	write = calloc(1, sizeof(*write) + kept + size);
 	if (write) {
 		write->base.handle = handle;
+		write->cred.uid = handle->uid;
+		write->cred.gid = handle->gid;
 		write->owner = owner;
 		TAILQ_INIT(&write->partials);
 		partials_take(write, kept);
@@ -112,9 +115,27 @@ static int next_frame(const struct write *write, struct fs_frame *ret)
 			     write->size - write->sent, write->last, ret);
 }
 
+/*
+ * The first message of an attempt: the queue may be empty, and somebody wait to be
+ * notified. That may take a process of the user's, so not on the thread that serves
+ * all. There a write has waited for room, and then natively nobody is notified.
+ */
+static int send_first(const struct write *write, const void *text, size_t len,
+		      unsigned int priority)
+{
+	const struct fs_mq_handle *handle = write->base.handle;
+	int readable = handle->readable;
+
+	if (core_wait_is_thread(handle->fs->wait))
+		readable = -1;
+	return core_mq_send_for(&write->cred, handle->base.fd, readable, text,
+				len, priority);
+}
+
 static int write_attempt(struct core_waiter *waiter)
 {
 	struct write *write = (struct write *)waiter;
+	const char *text;
 	struct fs_frame frame;
 	int r;
 
@@ -122,9 +143,10 @@ static int write_attempt(struct core_waiter *waiter)
 		r = next_frame(write, &frame);
 		if (r <= 0)
 			return r;
-		r = core_mq_send(write->base.handle->base.fd,
-				 write->text + write->sent + frame.start,
-				 frame.len, frame.priority);
+		text = write->text + write->sent + frame.start;
+		r = n == 0 ? send_first(write, text, frame.len, frame.priority)
+			   : core_mq_send(write->base.handle->base.fd, text,
+					  frame.len, frame.priority);
 		if (r < 0)
 			return r;
 		write->sent += frame.end;
@@ -236,6 +258,8 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 	write->base.waiter.done = write_done;
 	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
 	write->base.req = call->req;
+	write->cred.uid = call->uid;
+	write->cred.gid = fuse_req_ctx(call->req)->gid;
 	/* What has nothing to send, or can't be sent, needn't wait for its turn. */
 	r = next_frame(write, &frame);
 	if (r > 0)

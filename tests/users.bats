@@ -90,6 +90,69 @@ fill() {
 	as $A rm "$MQ/q" "$MQ/none"
 }
 
+@test "mq_notify tells who has written, in each view, and each message comes once" {
+	: >"$MQ:maxmsg=2,msgsize=64/q"
+	chmod 666 "$MQ/q"
+	DAEMON=$DAEMON WORK=$WORK timeout 60 python3 -B - "$TESTS" "$MQ" $A $B <<-'END'
+		import ctypes, os, signal, sys
+		sys.path.insert(0, sys.argv[1])
+		import client, native
+		mq, users = sys.argv[2], [0, *map(int, sys.argv[3:])]
+		signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+		mqd = native.mq_open("q", os.O_RDWR | os.O_NONBLOCK)
+
+		def register(mqd=mqd):
+		    event = (ctypes.c_int * 16)(0, 0, signal.SIGUSR1, 0)
+		    assert native.libc.mq_notify(mqd, event) == 0
+
+		def as_user(uid, f):
+		    pid = os.fork()
+		    if pid == 0:
+		        os.setresgid(uid, uid, uid)
+		        os.setresuid(uid, uid, uid)
+		        f()
+		        os._exit(0)
+		    return pid
+
+		def write(view, flags, *texts):
+		    fd = os.open(f"{mq}{view}/q", flags)
+		    for text in texts:
+		        assert os.write(fd, text) == len(text)
+		    os.close(fd)
+
+		def sent_by():
+		    return signal.sigwaitinfo([signal.SIGUSR1]).si_uid
+
+		for uid in users:
+		    for view in "", ":priority=3", ":lines", ":follow":
+		        for flags in os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK:
+		            register()
+		            assert os.waitpid(as_user(uid, lambda: write(view, flags, b"one\n")), 0)[1] == 0
+		            assert sent_by() == uid
+		            assert native.mq_receive(mqd).rstrip(b"\n") == b"one"
+		    # A line that is sent when its file is closed, and what is written next.
+		    register()
+		    assert os.waitpid(as_user(uid, lambda: write(":lines,prefix", os.O_WRONLY, b"5 o", b"ne")), 0)[1] == 0
+		    assert sent_by() == uid
+		    assert os.waitpid(as_user(uid, lambda: write("", os.O_WRONLY, b"two")), 0)[1] == 0
+		    assert [native.mq_receive(mqd) for _ in range(2)] == [b"one", b"two"]
+		    assert native.mq_attr(mqd).curmsgs == 0
+
+		# What had to wait for room; natively nobody is notified of that.
+		one = native.mq_open("one", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666, 1, 64)
+		native.mq_send(one, b"full")
+		register(one)
+		writer = as_user(users[1], lambda: os.write(os.open(f"{mq}/one", os.O_WRONLY), b"waited"))
+		client.until(client.waits, writer)
+		client.until(client.is_idle, int(os.environ["DAEMON"]))
+		assert native.mq_receive(one) == b"full"
+		assert sent_by() == 2**32 - 2
+		assert os.waitpid(writer, 0)[1] == 0
+		assert native.mq_receive(one) == b"waited"
+	END
+	rm "$MQ/q" "$MQ/one"
+}
+
 @test "a user can signal no thread of the daemon while it creates queues" {
 	as $A timeout 60 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
 		import os, sys
