@@ -63,7 +63,7 @@ static int open_group(pid_t pid, int *ret_fd)
 
 	if (r == 0)
 		r = find_group(getpid(), &ours);
-	if (r < 0 || strcmp(theirs, ours) == 0)
+	if (!theirs || !ours || strcmp(theirs, ours) == 0)
 		return r;
 	if (strstr(theirs, "/.."))
 		return -EPERM;

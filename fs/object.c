@@ -15,7 +15,7 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	struct stat st;
+	struct stat st = { 0 };
 	int r = ops->find(call, name, 0, &fd);
 
 	if (r == 0)
@@ -46,7 +46,7 @@ int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	struct stat made, st;
+	struct stat made = { 0 }, st;
 	int r = ops->make(call, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
@@ -86,7 +86,7 @@ int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	int r = fs_node_may_keep(call->fs->ns->shm_dir);
-	struct stat made;
+	struct stat made = { 0 };
 	bool created;
 
 	if (r < 0)

@@ -162,13 +162,11 @@ static struct retry_list *list_of(struct fs_retries *retries, pid_t thread)
 /* That of the calling thread, or NULL; the lock is held. */
 static struct retry *find(struct fs_retries *retries, pid_t thread)
 {
-	struct retry *retry;
+	struct retry *retry = LIST_FIRST(list_of(retries, thread));
 
-	LIST_FOREACH (retry, list_of(retries, thread), entry) {
-		if (retry->thread == thread)
-			return retry;
-	}
-	return NULL;
+	while (retry && retry->thread != thread)
+		retry = LIST_NEXT(retry, entry);
+	return retry;
 }
 
 void fs_retry_begin(const struct fs_call *call)

@@ -96,7 +96,7 @@ static void test_it_has_no_descriptors_and_leaves_none(void **state)
 
 /* In the child: opens this and gives it away. */
 struct gift {
-	int socket, result;
+	int socket;
 	const char *path;
 };
 

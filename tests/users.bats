@@ -276,10 +276,10 @@ python_as() {
 			for user in $A $B 0; do
 				as $A touch /dev/shm/object
 				as $A chmod $mode /dev/shm/object
-				run as $user ln /dev/shm/object /dev/shm/link
+				run as "$user" ln /dev/shm/object /dev/shm/link
 				native=$status
 				rm -f /dev/shm/link
-				run as $user ln "$SHM/object" "$SHM/link"
+				run as "$user" ln "$SHM/object" "$SHM/link"
 				echo "protected $protected, mode $mode, user $user: $output"
 				[ "$status" -eq "$native" ]
 				rm -f /dev/shm/{object,link}
