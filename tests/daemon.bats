@@ -308,7 +308,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 @test "a lazy unmount is noticed also where there are few mounts" {
 	native create empty 1 10
 	export IPCFS
-	export -f waits is_idle
+	export -f eventually waits threads is_idle
 	unshare --mount --propagation private bash -es 3>&- <<-'END'
 		# The table of mounts is read in pieces of a kilobyte.
 		for path in $(cut -d' ' -f5 /proc/self/mountinfo | tac); do
@@ -322,9 +322,8 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 		"$IPCFS" "$MNT"
 		DAEMON=$(pgrep -x ipcfs)
 		timeout 20 cat "$MQ/empty" &
-		until waits "$(pgrep -P $!)"; do
-			sleep 0.01
-		done
+		has_reader() { waits "$(pgrep -P $!)"; }
+		eventually has_reader
 		umount -l "$MNT"
 		status=0
 		wait $! || status=$?
