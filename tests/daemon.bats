@@ -531,6 +531,7 @@ anon_inode:[timerfd]" ]
 	as_user pkill -x daemon
 	eventually not is_mounted
 	eventually umount /dev/fuse
+	[ ! -d /dev/mqueue ] || umount /dev/mqueue
 	logged 'passthrough needs root'
 	logged 'mq/ lists only queues opened there'
 	ended_well
