@@ -174,7 +174,7 @@ fill() {
 }
 
 @test "a user who kills or stops what creates for him fails alone" {
-	as $A timeout 60 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
+	as $A timeout 250 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
 		import ctypes, errno, os, signal, sys
 		daemon, path = sys.argv[1:]
 
