@@ -287,7 +287,7 @@ teardown() {
 # race CHANGE PART: uses a name through the mount while CHANGE goes on natively, a
 # PART-th of ROUNDS (100,000) times. Each object holds its inode number. A call must
 # succeed or be ENOENT, and what is read be that of the object which fstat names.
-# What it meets is chance; but for each hundredth use CHANGE stands still, so that
+# What it meets is chance; but for one use in a hundred CHANGE stands still, so that
 # what is there is known, and what must come of it.
 race() {
 	echo 0 >"$WORK/secret"
