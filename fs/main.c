@@ -11,6 +11,7 @@
  *	fs/version	what works on this machine
  *	fs/diagnose	what is in the way, and the command that mends it
  *	fs/mountpoint	the directory mounted on, and the end of the mount
+ *	fs/mount	makes the mount
  *	fs/notify	tells the service manager how far it is
  *	fs/init		what the kernel and the daemon tell each other first
  *	fs/loop		the threads that take requests, and who gets how many
@@ -58,6 +59,7 @@
 #include "fs/dispatch.h"
 #include "fs/init.h"
 #include "fs/loop.h"
+#include "fs/mount.h"
 #include "fs/mountpoint.h"
 #include "fs/node.h"
 #include "fs/notify.h"
@@ -88,22 +90,33 @@ static int fail(const char *what, int r)
 }
 
 /*
- * For when a thread is held up, perhaps for ever, by a lock that somebody has in the
- * kernel. It may use whatever there is, so nothing is freed but the mount. Its reply
- * goes to a directory, and fails: once closed, that number could be a file's.
+ * The connection ends with the last descriptor of it, and then the mount is dead.
+ * libfuse would unmount by path, so it isn't asked to. A late reply or what it does
+ * last goes to a directory, and fails: once closed, that number could be a file's.
  */
-_Noreturn static void give_up(const struct fs *fs, const char *mountpoint)
+static int end_mount(const struct fs *fs,
+		     const struct fs_mountpoint *mountpoint)
+{
+	(void)dup3(fs->ns->shm_dir, fuse_session_fd(fs->session), O_CLOEXEC);
+	return fs_mountpoint_unmount(mountpoint);
+}
+
+/*
+ * For when a thread is held up, perhaps for ever, by a lock that somebody has in the
+ * kernel. It may use whatever there is, so nothing is freed but the mount.
+ */
+_Noreturn static void give_up(const struct fs *fs,
+			      const struct fs_mountpoint *mountpoint)
 {
 	fuse_log(FUSE_LOG_ERR,
 		 "ipcfs: a request doesn't end; the mount goes\n");
-	(void)dup3(fs->ns->shm_dir, fuse_session_fd(fs->session), O_CLOEXEC);
-	fs_mountpoint_release(mountpoint);
+	(void)end_mount(fs, mountpoint);
 	_exit(EXIT_FAILURE);
 }
 
 /* Serves requests until the mount or the daemon is told to end. */
 static int serve(struct fuse_session *session, struct fs *fs,
-		 const char *mountpoint)
+		 const struct fs_mountpoint *mountpoint)
 {
 	struct fs_watch *watch = NULL;
 	int r = core_wait_new(&fs->wait);
@@ -130,10 +143,6 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	core_wait_stop(fs->wait);
 	if (!ended)
 		give_up(fs, mountpoint);
-	fuse_session_unmount(session);
-	fs->nodes = fs_nodes_free(fs->nodes);
-	fs->retries = fs_retries_free(fs->retries);
-	fs->wait = core_wait_free(fs->wait);
 	return r;
 }
 
@@ -185,42 +194,60 @@ static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 	return r;
 }
 
-static int mount_and_serve(struct fuse_args *args, const struct fs_opts *opts,
-			   struct fs *fs)
+static int mount_and_serve(struct fuse_session *session,
+			   const struct fs_opts *opts,
+			   const struct fuse_args *options, struct fs *fs)
 {
-	_cleanup_free_ char *mountpoint = NULL;
-	struct fuse_session *session;
+	struct fs_mountpoint mountpoint;
 	int r = EXIT_FAILURE;
 
-	session = fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
-	if (!session) {
-		(void)fputs("ipcfs: try 'ipcfs -h'\n", stderr);
+	if (fs_mountpoint_open(opts->mountpoint, opts->namespace, &mountpoint) <
+	    0)
 		return EXIT_USAGE;
-	}
-	fs->session = session;
-	/* Before the mount, so that a signal can't leave it behind. */
-	if (fuse_set_signal_handlers(session) < 0)
-		goto out;
-	if (opts->fake) {
-		r = EXIT_SUCCESS;
-	} else if (fs_mountpoint_prepare(opts->mountpoint, opts->namespace,
-					 &mountpoint) < 0) {
-		r = EXIT_USAGE;
-	} else if (fs_diagnose_mount(mountpoint, opts->allow_other) == 0 &&
-		   fuse_session_mount(session, mountpoint) == 0) {
+	if (fs_diagnose_mount(mountpoint.path, opts->allow_other) == 0 &&
+	    fs_mountpoint_mount(&mountpoint, session, options) == 0) {
 		if (start(session, fs, opts) == 0 &&
 		    fuse_daemonize(opts->foreground) == 0) {
 			if (!opts->foreground)
 				fuse_log_enable_syslog("ipcfs", LOG_PID,
 						       LOG_DAEMON);
-			r = serve(session, fs, mountpoint);
+			r = serve(session, fs, &mountpoint);
 		}
-		fuse_session_unmount(session);
-		fs_mountpoint_release(mountpoint);
+		if (end_mount(fs, &mountpoint) < 0)
+			r = EXIT_FAILURE;
+		fs->nodes = fs_nodes_free(fs->nodes);
+		fs->retries = fs_retries_free(fs->retries);
+		fs->wait = core_wait_free(fs->wait);
 	}
-	fuse_remove_signal_handlers(session);
-out:
+	fs_mountpoint_close(&mountpoint);
+	return r;
+}
+
+static int run_session(struct fuse_args *args, const struct fs_opts *opts,
+		       struct fs *fs)
+{
+	struct fuse_args options = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *session;
+	int r = fs_mount_collect(args, &options);
+
+	if (r < 0)
+		return fail("starting", r);
+	session = fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
+	if (!session) {
+		(void)fputs("ipcfs: try 'ipcfs -h'\n", stderr);
+		fuse_opt_free_args(&options);
+		return EXIT_USAGE;
+	}
+	fs->session = session;
+	r = EXIT_FAILURE;
+	/* Before the mount, so that a signal can't leave it behind. */
+	if (fuse_set_signal_handlers(session) == 0) {
+		r = opts->fake ? EXIT_SUCCESS
+			       : mount_and_serve(session, opts, &options, fs);
+		fuse_remove_signal_handlers(session);
+	}
 	fuse_session_destroy(session);
+	fuse_opt_free_args(&options);
 	return r;
 }
 
@@ -285,7 +312,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	if (r < 0)
 		r = fail("starting", r);
 	else
-		r = mount_and_serve(args, opts, &fs);
+		r = run_session(args, opts, &fs);
 	fs_nodes_free(fs.nodes);
 	/* What these hold of a quota is given back. */
 	core_locks_free(fs.locks);

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mountpoint: the directory that is mounted on, before and while it is.
+ * mountpoint: the directory that is mounted on, and the mount on it.
  */
 #ifndef FS_MOUNTPOINT_H
 #define FS_MOUNTPOINT_H
 
+#include <stdint.h>
+
 struct core_wait;
 struct fs_watch;
+struct fuse_args;
+struct fuse_session;
+
+struct fs_mountpoint {
+	char *path; /* absolute, when it was checked */
+	int dir; /* the directory that was checked; -1 once it is mounted on */
+	/* The mount. */
+	unsigned int major, minor; /* its device number */
+	uint64_t listed_id;	   /* its number in /proc/self/mountinfo */
+	uint64_t id;		   /* its unique number, from Linux 6.8 on */
+};
 
 /*
  * Makes sure that a directory can be mounted on. An ipcfs whose daemon died and
@@ -15,17 +28,34 @@ struct fs_watch;
  * mends it. It warns of another file system that will be hidden.
  *
  * namespace: of the mount namespace that it is in, which the process moves to; or
- * NULL. ret: the absolute path, from malloc(3).
+ * NULL. ret: to be given to fs_mountpoint_close().
  * Returns 0 or a negative errno.
  */
-int fs_mountpoint_prepare(const char *path, const char *namespace, char **ret);
+int fs_mountpoint_open(const char *path, const char *namespace,
+		       struct fs_mountpoint *ret);
 
 /*
- * Takes an ipcfs away that stands dead on a mount point. The kernel leaves one
- * behind when the connection was cut: by umount -f of a busy mount, or through
- * /sys/fs/fuse/connections. path: absolute.
+ * Mounts a session on the directory that was checked, whatever its path is now; or
+ * on its path through fusermount3, if the process may not mount. On failure a
+ * message on stderr says why.
+ *
+ * options: of fs_mount_collect(). Returns 0 or a negative errno.
  */
-void fs_mountpoint_release(const char *path);
+int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
+			struct fuse_session *session,
+			const struct fuse_args *options);
+
+/*
+ * Unmounts the mount that fs_mountpoint_mount() made and no other, wherever it is
+ * now. The connection must have ended. The mount may be gone: somebody unmounted it.
+ *
+ * Returns 0; -EBUSY (another mount hides it, or its path keeps changing), or
+ * another negative errno: then a message says so.
+ */
+int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint);
+
+/* Frees what it holds. The mount stays. */
+void fs_mountpoint_close(struct fs_mountpoint *mountpoint);
 
 /*
  * Watches for the end of the mount. A lazy unmount (umount -l) takes it out of
@@ -33,10 +63,11 @@ void fs_mountpoint_release(const char *path);
  * wait for ever where nobody looks any more, so the waiting ends with an error:
  * core_wait_end_all(). Open files go on working.
  *
- * path: the mount point, mounted. ret: to be given to fs_watch_free().
+ * mountpoint: mounted; used until fs_watch_free(). ret: to be given to
+ * fs_watch_free().
  * Returns 0 or a negative errno.
  */
-int fs_watch_new(const char *path, struct core_wait *wait,
+int fs_watch_new(const struct fs_mountpoint *mountpoint, struct core_wait *wait,
 		 struct fs_watch **ret);
 
 /* Ends the watching. NULL is allowed. Returns NULL. */

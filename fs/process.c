@@ -105,8 +105,6 @@ int fs_process_drop(void)
 	for (size_t i = 0; i < n; i++)
 		have[i] = capng_have_capability(CAPNG_PERMITTED, needed[i]);
 	capng_clear(CAPNG_SELECT_ALL);
-	/* libfuse leaves the unmount to umount(8) where that keeps records. */
-	(void)capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, CAP_SYS_ADMIN);
 	for (size_t i = 0; i < n; i++) {
 		if (have[i])
 			(void)capng_update(CAPNG_ADD,

@@ -5,12 +5,12 @@
 #include "core/ns.h"
 #include "fs/dispatch.h"
 #include "fs/init.h"
+#include "fs/mount.h"
 
 #include <fcntl.h>
 #include <mqueue.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 
 static const char *listing(enum core_ns_mq mq)
 {
@@ -31,24 +31,6 @@ bool fs_version_has_queues(void)
 	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
 }
 
-/* Mounts what is served through device, attached nowhere. */
-static int mount_detached(const char *device)
-{
-	int fs = fsopen("fuse", FSOPEN_CLOEXEC);
-	int fd = -1;
-
-	if (fs < 0)
-		return -1;
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "fd", device, 0) == 0 &&
-	    fsconfig(fs, FSCONFIG_SET_STRING, "rootmode", "40000", 0) == 0 &&
-	    fsconfig(fs, FSCONFIG_SET_STRING, "user_id", "0", 0) == 0 &&
-	    fsconfig(fs, FSCONFIG_SET_STRING, "group_id", "0", 0) == 0 &&
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	(void)close(fs);
-	return fd;
-}
-
 /* Tries it, as only the kernel knows; on a mount that nobody sees. */
 static bool has_passthrough(void)
 {
@@ -64,7 +46,7 @@ static bool has_passthrough(void)
 	if (fd < 0)
 		return false;
 	(void)snprintf(device, sizeof(device), "/dev/fd/%d", fd);
-	mount = mount_detached(device + strlen("/dev/fd/"));
+	(void)fs_mount_new(fd, &(struct fuse_args){ 0 }, &mount);
 	session =
 		fuse_session_new(&args, &fs_dispatch, sizeof(fs_dispatch), &fs);
 	fs.session = session;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mount: a FUSE mount as a descriptor, before a path leads to it.
+ */
+#ifndef FS_MOUNT_H
+#define FS_MOUNT_H
+
+#define FUSE_USE_VERSION 317
+
+#include <fuse_lowlevel.h>
+
+/*
+ * Collects the options that fs_mount_new() needs from a command line. The command
+ * line keeps all options: libfuse reads some of them itself, and passes all of them
+ * to fusermount3.
+ *
+ * ret: one option per word; the caller calls fuse_opt_free_args().
+ *
+ * Returns 0, or -ENOMEM.
+ */
+int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret);
+
+/*
+ * Makes a mount. The mount ends with its descriptor unless move_mount(2) attaches
+ * it to a directory before.
+ *
+ * device: an open /dev/fuse, where the mount's requests arrive.
+ * options: of fs_mount_collect(). If the kernel refuses one, a message on stderr
+ * names it.
+ *
+ * Returns 0, -EPERM (the process may not mount), or another negative errno of
+ * fsopen(2), fsconfig(2) or fsmount(2).
+ */
+int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd);
+
+#endif

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# The daemon mounts on the directory that it has checked, and unmounts its own mount
+# and no other, whatever the paths lead to by then.
+
+load mount.bash
+
+setup() {
+	ipcfs_prepare
+	OTHER=$WORK/other
+	mkdir "$OTHER"
+	mount -t tmpfs tmpfs "$OTHER"
+}
+
+finish() {
+	umount "$OTHER"
+	ipcfs_ended "$@"
+}
+
+mounts() {
+	awk '$9 == "fuse.ipcfs" || $8 == "fuse.ipcfs" { print $5 }' /proc/self/mountinfo
+}
+
+# stop [STATUS]: no mount of the daemon's may stay.
+stop() {
+	local status=0
+
+	kill "$DAEMON"
+	wait "$DAEMON" || status=$?
+	[ "$status" -eq "${1-0}" ]
+}
+
+@test "a user who puts a link in place of the mount point: nothing else is unmounted" {
+	let_all_in
+	mkdir "$WORK/home" "$WORK/home/ipc"
+	chown -R 4001:4001 "$WORK/home"
+	mkfifo -m 666 "$WORK/go"
+	# In this mount namespace the directory will be no mount point.
+	# shellcheck disable=SC2016 # it is the other shell's
+	setpriv --reuid 4001 --regid 4001 --clear-groups unshare -U -r -m sh -ec '
+		: >"$1/home/ready"
+		read -r _ <"$1/go"
+		mv "$1/home/ipc" "$1/home/aside"
+		ln -s "$1/other" "$1/home/ipc"' - "$WORK" 3>&- &
+	user=$!
+	eventually test -e "$WORK/home/ready"
+	MNT=$WORK/home/ipc ipcfs_start
+	echo >"$WORK/go"
+	wait $user
+	[ "$(mounts)" = "$WORK/home/aside" ]
+	stop
+	[ -z "$(mounts)" ]
+	finish 0
+}
+
+@test "a directory above is renamed, and another takes its place" {
+	mkdir -p "$WORK/a/ipc" "$WORK/b/ipc"
+	mount -t tmpfs tmpfs "$WORK/b/ipc"
+	MNT=$WORK/a/ipc ipcfs_start
+	mv "$WORK/a" "$WORK/with \\040
+space"
+	ln -s b "$WORK/a"
+	stop
+	[ -z "$(mounts)" ]
+	umount "$WORK/b/ipc"
+	finish 0
+}
+
+@test "the mount is moved, and bound elsewhere" {
+	mkdir "$WORK/moved" "$WORK/bound"
+	ipcfs_start
+	mount --bind "$MNT" "$WORK/bound"
+	mount --move "$MNT" "$WORK/moved"
+	mount -t tmpfs tmpfs "$MNT"
+	stop
+	# What others made of it is theirs.
+	[ "$(mounts)" = "$WORK/bound" ]
+	umount "$WORK/bound" "$MNT"
+	finish 0
+}
+
+@test "a mount on top of it is not the daemon's: what stays is said" {
+	ipcfs_start
+	mount --bind "$OTHER" "$MNT"
+	stop 1
+	[ "$(mounts)" = "$MNT" ]
+	logged "$MNT: the mount stays: another mount hides it, which goes first; mend it with: umount -l '$MNT'"
+	umount "$MNT"
+	ipcfs_start
+	[ "$(mounts)" = "$MNT" ]
+	stop
+	finish 0
+}
+
+@test "unmounted by somebody, and mounted anew: the new mount stays" {
+	ipcfs_start
+	exec 5>"$SHM/a"
+	umount -l "$MNT"
+	old=$DAEMON
+	ipcfs_start
+	kill "$old"
+	wait "$old"
+	[ "$(mounts)" = "$MNT" ]
+	exec 5>&-
+	rm "$SHM/a"
+	stop
+	finish 0
+}
+
+@test "the mount is not kept busy, nor what is below it" {
+	mkdir "$OTHER/ipc"
+	MNT=$OTHER/ipc ipcfs_start
+	kill -STOP "$DAEMON"
+	umount --no-canonicalize "$OTHER/ipc" "$OTHER"
+	mount -t tmpfs tmpfs "$OTHER"
+	kill -CONT "$DAEMON"
+	wait "$DAEMON"
+	finish 0
+}
+
+@test "a link in place of the directory after the check: the directory is mounted on" {
+	mkdir "$WORK/aside"
+	# It stops once it has looked for /dev/fuse, which is after the check.
+	strace -f -o "$WORK/trace" -P /dev/fuse -e trace=openat \
+		-e inject=openat:signal=SIGSTOP:when=1 "$IPCFS" -f "$MNT" >"$LOG" 2>&1 3>&- &
+	tracer=$!
+	eventually grep -qs 'stopped by SIGSTOP' "$WORK/trace"
+	traced=$(pgrep -P $tracer)
+	mv "$MNT" "$WORK/aside/mnt"
+	ln -s "$OTHER" "$MNT"
+	kill -CONT "$traced"
+	eventually mounted_somewhere
+	[ "$(mounts)" = "$WORK/aside/mnt" ]
+	kill "$traced"
+	wait $tracer
+	[ -z "$(mounts)" ]
+	finish 0
+}
+
+mounted_somewhere() {
+	[ -n "$(mounts)" ]
+}
+
+@test "options of the mount" {
+	for pair in suid,dev:rw,relatime noexec:rw,nosuid,nodev,noexec noexec,exec:rw,nosuid,nodev,relatime \
+		noatime,nodiratime:rw,nosuid,nodev,noatime,nodiratime ro:ro,nosuid,nodev -r:ro,nosuid,nodev \
+		nosymfollow:rw,nosuid,nodev,relatime,nosymfollow; do
+		option=${pair%%:*}
+		[ "$option" = -r ] || option=-o$option
+		ipcfs_start "$option"
+		awk -v mnt="$MNT" '$2 == mnt' /proc/self/mounts
+		[[ "$(awk -v mnt="$MNT" '$2 == mnt { print $4 }' /proc/self/mounts)," == "${pair#*:}",* ]]
+		umount "$MNT"
+		wait "$DAEMON"
+	done
+	ipcfs_start -o fsname=name,fsname=other,default_permissions,sync
+	grep "^other $MNT fuse.ipcfs rw,sync,.*,default_permissions " /proc/self/mounts
+	umount "$MNT"
+	wait "$DAEMON"
+	# Of others libfuse lets in just root; the kernel has to let all in.
+	ipcfs_start -o allow_root
+	let_all_in
+	grep "^ipcfs $MNT .*,allow_other " /proc/self/mounts
+	run as_user ls "$SHM"
+	[[ $output == *"Permission denied" ]]
+	umount "$MNT"
+	wait "$DAEMON"
+	for option in auto_unmount blkdev; do
+		run "$IPCFS" -o $option "$MNT"
+		[ "$status" -eq 1 ]
+		[[ $output == *"option '$option': Invalid argument"* ]]
+		not is_mounted
+	done
+	finish 0
+}
