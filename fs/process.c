@@ -25,16 +25,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/*
- * Who asks waits, so the daemon goes a little before who asks. Else a client that is
- * given an answer takes the core at once, and its next request finds no worker back
- * at the kernel on that core, but has to wake one on another. With -3 to -6 a request
- * took two thirds of the time, with less and with more it took as long as without
- * (scripts/bench mq; Linux 6.18, four cores; on two it makes no difference). It is
- * root's alone to do, and an ordinary user's daemon stays as it is.
- */
-enum { NICE = -5 };
-
 static void close_inherited(void)
 {
 	int fd;
@@ -58,7 +48,6 @@ void fs_process_set_up(void)
 	struct rlimit limit;
 
 	close_inherited();
-	(void)nice(NICE);
 	(void)umask(0);
 	(void)setgroups(0, NULL);
 	(void)signal(SIGXFSZ, SIG_IGN);
