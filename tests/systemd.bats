@@ -88,10 +88,11 @@ is() {
 
 @test "ipcfs@PID.service shows the objects of that process" {
 	# shellcheck disable=SC2016 # it is the other shell's
-	inside unshare --ipc --mount sh -c 'mount -t tmpfs tmpfs /dev/shm
+	inside unshare --ipc --mount sh -c 'mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 		echo theirs >/dev/shm/a
 		mount -t proc proc /proc
 		echo 256 >/proc/sys/fs/mqueue/msgsize_default
+		chmod 666 /dev/shm/a
 		echo $$ >/run/target
 		exec sleep infinity' 3>&- &
 	eventually test -s /run/target
@@ -99,9 +100,21 @@ is() {
 	inside systemctl start "ipcfs@$target"
 	[ "$(inside cat "/run/ipcfs/$target/shm/a")" = theirs ]
 	inside touch "/run/ipcfs/$target/mq/q"
+	# An ordinary user of the host has no native way there, and none by the mount.
+	for path in "/proc/$target/root/dev/shm/a" "/run/ipcfs/$target/shm/a"; do
+		run inside setpriv --reuid 4001 --regid 4001 --clear-groups cat "$path"
+		[[ $output == *"Permission denied" ]]
+	done
 	[ "$(inside nsenter --target "$target" --ipc "$TESTS/native.py" unlink q; echo $?)" = 0 ]
 	inside systemctl stop "ipcfs@$target"
 	not inside grep "/run/ipcfs/$target" /proc/self/mounts
+	# The number may be another process's by then, so it doesn't come back.
+	inside systemctl start "ipcfs@$target"
+	inside systemctl kill -s KILL "ipcfs@$target"
+	has_failed() { is "ipcfs@$target" ActiveState failed; }
+	eventually has_failed
+	is "ipcfs@$target" NRestarts 0
+	inside umount "/run/ipcfs/$target"
 	inside kill "$target"
 	not wait $!
 }
