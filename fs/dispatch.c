@@ -13,6 +13,7 @@
 #include "core/caller.h"
 #include "core/object.h"
 #include "fs/init.h"
+#include "fs/log.h"
 #include "fs/node.h"
 #include "fs/object.h"
 #include "fs/quota.h"
@@ -45,8 +46,7 @@ static void trace(struct fs_node *node, const struct fuse_ctx *ctx,
 	fs_node_name(node, path);
 	(void)snprintf(line, sizeof(line), "%s%s%s%.255s", under, path,
 		       name ? ", name " : "", name ?: "");
-	for (char *c = line; *c; c++)
-		*c = *c < ' ' || *c > '~' ? '?' : *c;
+	fs_log_make_printable(line);
 	fuse_log(FUSE_LOG_DEBUG, "ipcfs: %s, by user %u, group %u\n", line,
 		 ctx->uid, ctx->gid);
 }

@@ -46,3 +46,9 @@ void fs_log(const char *format, ...)
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: that is enough for this minute\n");
 }
+
+void fs_log_make_printable(char *text)
+{
+	for (; *text; text++)
+		*text = *text < ' ' || *text > '~' ? '?' : *text;
+}

@@ -9,4 +9,10 @@
  */
 void fs_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Makes a text of a user's fit for the log: whatever is not printable ASCII, such as
+ * a newline or what controls a terminal, becomes "?".
+ */
+void fs_log_make_printable(char *text);
+
 #endif

@@ -124,7 +124,7 @@ static int take_target(struct fs_opts *opts, const char *word)
 	long pid = 0;
 
 	if (opts->target)
-		return fs_view_wrong(word, "it is given twice");
+		return fs_view_wrong(false, word, "it is given twice");
 	if (fs_view_number(word, 1, INT_MAX, false, &pid) < 0)
 		return -1;
 	opts->target = (int)pid;

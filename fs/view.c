@@ -5,6 +5,8 @@
  */
 #include "fs/view.h"
 
+#include "fs/log.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -30,22 +32,26 @@ static const struct fuse_opt table[] = {
 struct parse {
 	struct fs_view view;
 	unsigned int seen; /* a bit for each key */
-	bool is_path; /* of a path: unknown options are wrong, and quietly */
+	bool is_path;	   /* of a path: unknown options are wrong */
 	bool is_wrong;
 };
 
-int fs_view_wrong(const char *word, const char *why)
+int fs_view_wrong(bool is_path, const char *word, const char *why)
 {
-	(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word, why);
+	char printable[NAME_MAX + 1];
+
+	if (is_path) {
+		(void)snprintf(printable, sizeof(printable), "%s", word);
+		fs_log_make_printable(printable);
+		fs_log("view option '%s': %s", printable, why);
+	} else {
+		(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word, why);
+	}
 	return -1;
 }
 
-static int wrong(const struct parse *parse, const char *word, const char *why)
-{
-	return parse->is_path ? -1 : fs_view_wrong(word, why);
-}
-
-int fs_view_number(const char *word, long min, long max, bool quiet, long *ret)
+int fs_view_number(const char *word, long min, long max, bool is_path,
+		   long *ret)
 {
 	const char *digits = strchr(word, '=') + 1;
 	char why[80];
@@ -61,7 +67,7 @@ int fs_view_number(const char *word, long min, long max, bool quiet, long *ret)
 	}
 	(void)snprintf(why, sizeof(why), "it takes a number from %ld to %ld",
 		       min, max);
-	return quiet ? -1 : fs_view_wrong(word, why);
+	return fs_view_wrong(is_path, word, why);
 }
 
 static int take(struct parse *parse, const char *word, int key)
@@ -70,10 +76,13 @@ static int take(struct parse *parse, const char *word, int key)
 	long n = 0;
 	int r = 0;
 
+	/* Another option of a command line is not a view's to judge. */
+	if (key < 0 && !parse->is_path)
+		return 1;
 	if (key < 0)
-		return parse->is_path ? -1 : 1;
+		return fs_view_wrong(true, word, "there is no such option");
 	if (parse->seen & (1U << key))
-		return wrong(parse, word, "it is given twice");
+		return fs_view_wrong(parse->is_path, word, "it is given twice");
 	parse->seen |= 1U << key;
 	switch (key) {
 	case PRIORITY:
@@ -106,9 +115,11 @@ static int take(struct parse *parse, const char *word, int key)
 		break;
 	}
 	if (r == 0 && view->follow && view->drain)
-		r = wrong(parse, word, "follow and drain exclude each other");
+		r = fs_view_wrong(parse->is_path, word,
+				  "follow and drain exclude each other");
 	if (r == 0 && view->info && parse->seen != 1U << INFO)
-		r = wrong(parse, word, "info excludes all others");
+		r = fs_view_wrong(parse->is_path, word,
+				  "info excludes all others");
 	return r;
 }
 
@@ -131,15 +142,17 @@ int fs_view_parse(const char *options, struct fs_view *ret)
 	int r;
 
 	/* The parser takes it for an escape: a view has one spelling. */
-	if (strchr(options, '\\'))
-		return -ENOENT;
+	if (strchr(options, '\\')) {
+		(void)fs_view_wrong(true, options, "it has a backslash");
+		return -EINVAL;
+	}
 	r = fuse_opt_parse(&args, &parse, table, on_option);
 	fuse_opt_free_args(&args);
 	/* All else that is wrong for the parser is that there is no memory. */
 	if (r < 0 && !parse.is_wrong)
 		return -ENOMEM;
-	if (r < 0 || parse.seen == 0)
-		return -ENOENT;
+	if (r < 0)
+		return -EINVAL;
 	*ret = parse.view;
 	return 0;
 }

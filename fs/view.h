@@ -24,10 +24,10 @@ struct fs_view {
 };
 
 /*
- * Parses the options of a path, those behind "mq:".
+ * Parses the options of a path, those behind "mq:". The log names a wrong option.
  *
- * Returns 0, -ENOENT (one is unknown, given twice, has a bad number, or excludes
- * another: there is no such view), or -ENOMEM.
+ * Returns 0, -EINVAL (an option is unknown or empty, given twice, has a bad number, or
+ * excludes another), or -ENOMEM.
  */
 int fs_view_parse(const char *options, struct fs_view *ret);
 
@@ -37,14 +37,18 @@ int fs_view_parse(const char *options, struct fs_view *ret);
  */
 int fs_view_parse_args(struct fuse_args *args, struct fs_view *ret);
 
-/* Says on stderr what is wrong with an option. Returns -1. */
-int fs_view_wrong(const char *word, const char *why);
+/*
+ * Says what is wrong with an option: of a path in the log, of a command line on
+ * stderr. Returns -1.
+ */
+int fs_view_wrong(bool is_path, const char *word, const char *why);
 
 /*
- * Reads the number behind the "=" of an option: digits only. Where it is not
- * from min to max this says so, unless quiet, and returns -1; else 0.
+ * Reads the number behind the "=" of an option: digits only. Returns 0, or -1 if the
+ * number is not from min to max, after it has said so with fs_view_wrong().
  */
-int fs_view_number(const char *word, long min, long max, bool quiet, long *ret);
+int fs_view_number(const char *word, long min, long max, bool is_path,
+		   long *ret);
 
 /* Orders views, for a tree of them; equal ones are 0. */
 int fs_view_compare(const struct fs_view *a, const struct fs_view *b);

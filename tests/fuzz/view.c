@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(options, data, size);
 	r = fs_view_parse(options, &view);
-	MUST(r == 0 || r == -ENOENT || r == -ENOMEM);
+	MUST(r == 0 || r == -EINVAL || r == -ENOMEM);
 	if (r < 0)
 		return 0;
 	MUST(view.priority < 32768 && view.maxmsg >= 0 && view.msgsize >= 0);
