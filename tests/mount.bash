@@ -93,9 +93,14 @@ has_fds() {
 	[ "$(fds "$1")" -eq "$2" ]
 }
 
-# threads: which the daemon has, what they do, and how often they have gone to sleep.
+# threads: which the daemon has, and how often its workers have gone to sleep. The
+# thread that serves the waiting wakes by itself while a lock is waited for.
 threads() {
-	grep -HE '^(State|.*ctxt_switches):' "/proc/$DAEMON/task/"*/status
+	local task
+
+	for task in "/proc/$DAEMON/task/"*; do
+		[ "$(<"$task/comm")" = wait ] || grep -HE ctxt_switches: "$task/status"
+	done
 }
 
 # All threads of the daemon sleep: what it was sent has been dealt with.
@@ -103,7 +108,8 @@ is_idle() {
 	local task before
 
 	before=$(threads) || return 1
-	! grep State: <<<"$before" | grep -qv sleeping || return 1
+	! grep -hE '^State:' "/proc/$DAEMON/task/"*/status | grep -qv sleeping ||
+		return 1
 	# They may sleep elsewhere, too: for a lock.
 	for task in "/proc/$DAEMON/task/"*; do
 		[ "$(<"$task/comm")" != worker ] ||
