@@ -94,11 +94,9 @@ static int fail(const char *what, int r)
  * libfuse would unmount by path, so it isn't asked to. A late reply or what it does
  * last goes to a directory, and fails: once closed, that number could be a file's.
  */
-static int end_mount(const struct fs *fs,
-		     const struct fs_mountpoint *mountpoint)
+static void end_connection(const struct fs *fs)
 {
 	(void)dup3(fs->ns->shm_dir, fuse_session_fd(fs->session), O_CLOEXEC);
-	return fs_mountpoint_unmount(mountpoint);
 }
 
 /*
@@ -110,7 +108,8 @@ _Noreturn static void give_up(const struct fs *fs,
 {
 	fuse_log(FUSE_LOG_ERR,
 		 "ipcfs: a request doesn't end; the mount goes\n");
-	(void)end_mount(fs, mountpoint);
+	end_connection(fs);
+	(void)fs_mountpoint_unmount(mountpoint);
 	_exit(EXIT_FAILURE);
 }
 
@@ -139,7 +138,7 @@ static int serve(struct fuse_session *session, struct fs *fs,
 		fs_notify("STOPPING=1");
 	}
 	fs_watch_free(watch);
-	/* Who waits gets an error; then the mount goes, then what it held. */
+	/* Waiting requests get an error. */
 	core_wait_stop(fs->wait);
 	if (!ended)
 		give_up(fs, mountpoint);
@@ -213,11 +212,13 @@ static int mount_and_serve(struct fuse_session *session,
 						       LOG_DAEMON);
 			r = serve(session, fs, &mountpoint);
 		}
-		if (end_mount(fs, &mountpoint) < 0)
-			r = EXIT_FAILURE;
+		end_connection(fs);
 		fs->nodes = fs_nodes_free(fs->nodes);
 		fs->retries = fs_retries_free(fs->retries);
 		fs->wait = core_wait_free(fs->wait);
+		/* This takes descriptors, of which there are some now. */
+		if (fs_mountpoint_unmount(&mountpoint) < 0)
+			r = EXIT_FAILURE;
 	}
 	fs_mountpoint_close(&mountpoint);
 	return r;

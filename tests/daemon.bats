@@ -111,7 +111,7 @@ if os.fork() == 0:
 		done
 		mount --rbind dev /dev
 		# Too few descriptors for all that the daemon needs.
-		prlimit --nofile=10:10 "$IPCFS" "$MNT"' - "$WORK" 3>&- 4>&-
+		prlimit --nofile=9:9 "$IPCFS" "$MNT"' - "$WORK" 3>&- 4>&-
 	in_syslog() { grep -q "ipcfs.*Too many open files" "$WORK/syslog"; }
 	eventually in_syslog
 	eventually not is_mounted
