@@ -208,7 +208,8 @@ static int mount_and_serve(struct fuse_session *session,
 		if (start(session, fs, opts) == 0 &&
 		    fuse_daemonize(opts->foreground) == 0) {
 			if (!opts->foreground)
-				fuse_log_enable_syslog("ipcfs", LOG_PID,
+				fuse_log_enable_syslog("ipcfs",
+						       LOG_PID | LOG_NDELAY,
 						       LOG_DAEMON);
 			r = serve(session, fs, &mountpoint);
 		}

@@ -9,7 +9,7 @@
  *	eventpoll, eventfd, 2 timerfds	core/wait
  *	mountinfo, eventfd	fs/mountpoint
  *
- * and once it has logged in the background, a socket to syslog.
+ * and in the background, a socket to syslog: to say that descriptors are used up.
  */
 #include "fs/process.h"
 
