@@ -72,7 +72,7 @@ CORE_IN_CHILD static int become(const struct child *child)
 
 	if (cred->error < 0)
 		return cred->error;
-	/* The thread's real user may be another: see core/mq. */
+	/* The thread's real user may be another: core_cred_be_nobody(). */
 	if (child->is_self)
 		return syscall(SYS_setresuid, cred->uid, (uid_t)-1, (uid_t)-1) <
 				       0

@@ -136,3 +136,13 @@ void core_cred_leave(const struct core_cred *cred)
 		restore();
 	errno = saved;
 }
+
+void core_cred_be_nobody(void)
+{
+	static _Thread_local bool is_nobody;
+
+	/* Where there is no such user, as in a user namespace, it stays. */
+	if (!is_nobody && geteuid() == 0)
+		(void)syscall(SYS_setresuid, (uid_t)-2, (uid_t)-1, (uid_t)-1);
+	is_nobody = true;
+}

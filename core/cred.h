@@ -75,6 +75,14 @@ int core_cred_enter_capable(const struct core_cred *cred);
 void core_cred_leave(const struct core_cred *cred);
 
 /*
+ * Makes the real user of the calling thread, if it is root's, one that nobody has:
+ * 4294967294. Rights and signals go by the others. Somebody who is told the real user
+ * of a sender (mq_notify(3)) doesn't take it for root then. For good, and for a thread
+ * that runs no programs: some don't like that their users differ.
+ */
+void core_cred_be_nobody(void);
+
+/*
  * Makes a system call, or another that fails with -1 and errno, as cred: its
  * result, or its negative errno, or why cred can't be acted as.
  */

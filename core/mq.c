@@ -299,53 +299,13 @@ int core_mq_limits(struct mq_attr *ret)
 	return r;
 }
 
-/*
- * The kernel tells the real user of the thread that sends. A thread of ours can't
- * have the caller's, who could then end it (core/child). But it need not be root's
- * either, which who is notified may trust: it is one that nobody has. The effective
- * user, by which rights and signals go, stays.
- */
-static void be_nobody(void)
-{
-	static _Thread_local bool is_nobody;
-
-	if (!is_nobody && geteuid() == 0)
-		(void)syscall(SYS_setresuid, (uid_t)-2, (uid_t)-1, (uid_t)-1);
-	is_nobody = true;
-}
-
 int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority)
 {
-	be_nobody();
 	return mq_send(fd, buf, len, priority) < 0 ? -errno : 0;
 }
 
-/* A message, and whether its sending has begun. */
-struct sending {
-	int fd;
-	const void *buf;
-	size_t len;
-	unsigned int priority;
-	bool begun;
-};
-
-CORE_IN_CHILD static int send_in_child(void *arg)
-{
-	struct sending *sending = arg;
-
-	sending->begun = true;
-	return syscall(SYS_mq_timedsend, sending->fd, sending->buf,
-		       sending->len, sending->priority, NULL) < 0
-		       ? -errno
-		       : 0;
-}
-
-/*
- * Whether a message would be told to somebody by a signal. Only one in an empty
- * queue is. The text is read only then, as that sets times which the message is
- * about to set, too.
- */
-static bool is_awaited(int fd, int readable)
+/* The text is read only if the queue is empty: reading sets times, as sending does. */
+bool core_mq_is_awaited(int fd, int readable)
 {
 	char text[128] = "";
 	struct mq_attr attr;
@@ -358,18 +318,29 @@ static bool is_awaited(int fd, int readable)
 	return signo && signo[strlen("SIGNO:")] != '0';
 }
 
-int core_mq_send_for(const struct core_cred *cred, int fd, int readable,
-		     const void *buf, size_t len, unsigned int priority)
-{
-	struct sending sending = {
-		.fd = fd, .buf = buf, .len = len, .priority = priority
-	};
-	int r;
+struct sending {
+	int fd;
+	const void *buf;
+	size_t len;
+	unsigned int priority;
+};
 
-	if (!is_awaited(fd, readable))
-		return core_mq_send(fd, buf, len, priority);
-	r = core_child_run(cred, fd, send_in_child, &sending);
-	return sending.begun ? r : core_mq_send(fd, buf, len, priority);
+CORE_IN_CHILD static int send_in_child(void *arg)
+{
+	const struct sending *sending = arg;
+
+	return syscall(SYS_mq_timedsend, sending->fd, sending->buf,
+		       sending->len, sending->priority, NULL) < 0
+		       ? -errno
+		       : 0;
+}
+
+int core_mq_send_as(const struct core_cred *cred, int fd, const void *buf,
+		    size_t len, unsigned int priority)
+{
+	struct sending sending = { fd, buf, len, priority };
+
+	return core_child_run(cred, fd, send_in_child, &sending);
 }
 
 int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,

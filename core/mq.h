@@ -101,18 +101,21 @@ int core_mq_msgsize(int fd, size_t *ret);
 int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority);
 
 /*
- * core_mq_send() for cred, who is told as the sender to a process that waits to be
- * notified of a message in the empty queue: mq_notify(3). It is told another process
- * than cred's. Where the registration comes just now, or can't be seen, it is told
- * the user 4294967294, whom nobody is; never this process's.
+ * Whether a process waits to be told of a message by a signal: mq_notify(3), and the
+ * queue is empty. It is told the user who sends: the real one of the thread, or with
+ * core_mq_send_as() cred's.
  *
- * readable: another descriptor of the queue, or the same, to read from; or -1.
- *
- * Returns as core_mq_send(), or -EINTR: the user has ended this by a signal, and
- * the message may have been sent. A process without privileges is itself.
+ * fd, readable: descriptors of the queue, or one; readable is open for reading, or -1:
+ * then that can't be seen, and the answer is false.
  */
-int core_mq_send_for(const struct core_cred *cred, int fd, int readable,
-		     const void *buf, size_t len, unsigned int priority);
+bool core_mq_is_awaited(int fd, int readable);
+
+/*
+ * core_mq_send() in a process that is cred's; it takes the time that core_child_run()
+ * does. Returns as that and core_mq_send(); at -EINTR the message may have been sent.
+ */
+int core_mq_send_as(const struct core_cred *cred, int fd, const void *buf,
+		    size_t len, unsigned int priority);
 
 /*
  * Takes the oldest of the messages with the highest priority: mq_receive(3).

@@ -234,11 +234,6 @@ static int start(struct core_wait *wait)
 	return -r;
 }
 
-bool core_wait_is_thread(const struct core_wait *wait)
-{
-	return pthread_equal(pthread_self(), wait->thread);
-}
-
 static int watch(int epoll, int fd, uint64_t key)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = key };

@@ -101,12 +101,6 @@ void core_wait_stop(struct core_wait *wait);
 struct core_wait *core_wait_free(struct core_wait *wait);
 
 /*
- * Whether the calling thread is the one that serves all who wait, so that an attempt
- * should take no time that a user decides.
- */
-bool core_wait_is_thread(const struct core_wait *wait);
-
-/*
  * Finds the queue behind a descriptor, or begins to watch it.
  *
  * fd: any mq descriptor of the queue; a duplicate is kept, so fd stays the
@@ -127,6 +121,9 @@ void core_wait_close(struct core_wait_queue *queue);
  */
 void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
+
+/* Whether nobody waits in a line, or is just coming. */
+bool core_wait_is_idle(struct core_wait_queue *queue, enum core_wait_dir dir);
 
 /*
  * Asks for the end of a waiter: done() with -EINTR, though never inside this

@@ -200,6 +200,18 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 	pthread_mutex_unlock(&wait->lock);
 }
 
+bool core_wait_is_idle(struct core_wait_queue *queue, enum core_wait_dir dir)
+{
+	const struct core_wait_line *line = &queue->lines[dir];
+	bool idle;
+
+	pthread_mutex_lock(&queue->wait->lock);
+	idle = !line->busy && TAILQ_EMPTY(&line->blocked) &&
+	       TAILQ_EMPTY(&line->batch) && TAILQ_EMPTY(&line->fresh);
+	pthread_mutex_unlock(&queue->wait->lock);
+	return idle;
+}
+
 void core_wait_line_cancel(struct core_wait *wait, struct core_waiter *waiter,
 			   int result)
 {

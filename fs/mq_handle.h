@@ -35,8 +35,7 @@ TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
 struct fs_mq_handle {
 	struct fs_handle base;
 	struct fs *fs;
-	uid_t uid; /* who opened it */
-	gid_t gid;
+	uid_t uid;		/* who opened it */
 	int readable;		/* to see whether a message is awaited, or -1 */
 	struct fs_share *share; /* what it is charged with after release */
 	struct core_wait_queue *queue;

@@ -187,7 +187,6 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	handle->watcher.ready = on_change;
 	handle->fs = call->fs;
 	handle->uid = call->uid;
-	handle->gid = fuse_req_ctx(call->req)->gid;
 	handle->view = *call->view;
 	handle->base.fd = core_steal_fd(fd);
 	handle->readable = open_readable(handle->base.fd, flags);

@@ -33,7 +33,6 @@ struct fs_mq_partial {
 
 struct write {
 	struct fs_mq_transfer base;
-	struct core_cred cred; /* who sends */
 	uint64_t owner;
 	struct fs_mq_partials partials; /* that the text begins with */
 	size_t kept; /* so many bytes of the text are theirs */
@@ -87,8 +86,6 @@ static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
 	write = calloc(1, sizeof(*write) + kept + size);
 	if (write) {
 		write->base.handle = handle;
-		write->cred.uid = handle->uid;
-		write->cred.gid = handle->gid;
 		write->owner = owner;
 		TAILQ_INIT(&write->partials);
 		partials_take(write, kept);
@@ -115,38 +112,21 @@ static int next_frame(const struct write *write, struct fs_frame *ret)
 			     write->size - write->sent, write->last, ret);
 }
 
-/*
- * The first message of an attempt: the queue may be empty, and somebody wait to be
- * notified. That may take a process of the user's, so not on the thread that serves
- * all. There a write has waited for room, and then natively nobody is notified.
- */
-static int send_first(const struct write *write, const void *text, size_t len,
-		      unsigned int priority)
-{
-	const struct fs_mq_handle *handle = write->base.handle;
-	int readable = handle->readable;
-
-	if (core_wait_is_thread(handle->fs->wait))
-		readable = -1;
-	return core_mq_send_for(&write->cred, handle->base.fd, readable, text,
-				len, priority);
-}
-
 static int write_attempt(struct core_waiter *waiter)
 {
 	struct write *write = (struct write *)waiter;
-	const char *text;
 	struct fs_frame frame;
 	int r;
 
+	/* Who is told of a message must not take it for root's. */
+	core_cred_be_nobody();
 	for (int n = 0; n < FS_MQ_MANY; n++) {
 		r = next_frame(write, &frame);
 		if (r <= 0)
 			return r;
-		text = write->text + write->sent + frame.start;
-		r = n == 0 ? send_first(write, text, frame.len, frame.priority)
-			   : core_mq_send(write->base.handle->base.fd, text,
-					  frame.len, frame.priority);
+		r = core_mq_send(write->base.handle->base.fd,
+				 write->text + write->sent + frame.start,
+				 frame.len, frame.priority);
 		if (r < 0)
 			return r;
 		write->sent += frame.end;
@@ -237,6 +217,31 @@ static bool may_be_cut(const struct fs *fs, size_t size)
 	return size + (size_t)sysconf(_SC_PAGESIZE) > fs->max_write;
 }
 
+/*
+ * Sends the first message of a write in a process of the caller's, where somebody is
+ * to be told who has sent it. That may take as long as the caller likes, so it isn't
+ * done in line, where it would hold up others: not if somebody waits there, and not
+ * for what is sent when a file closes. Returns 1 if the write goes on in line.
+ */
+static int send_awaited(const struct fs_call *call, struct write *write,
+			const struct fs_frame *frame)
+{
+	const struct fs_mq_handle *handle = write->base.handle;
+	struct core_cred cred = { .uid = call->uid,
+				  .gid = fuse_req_ctx(call->req)->gid };
+	int r;
+
+	if (!core_mq_is_awaited(handle->base.fd, handle->readable) ||
+	    !core_wait_is_idle(handle->queue, CORE_WAIT_OUT))
+		return 1;
+	r = core_mq_send_as(&cred, handle->base.fd, write->text + frame->start,
+			    frame->len, frame->priority);
+	/* Whoever kills it may lose the message, but doesn't get it sent twice. */
+	if (r == 0 || r == -EINTR)
+		write->sent = frame->end;
+	return write->sent == write->size ? 0 : 1;
+}
+
 int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 		const char *buf, size_t size, off_t offset,
 		const struct fuse_file_info *fi)
@@ -258,10 +263,10 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 	write->base.waiter.done = write_done;
 	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
 	write->base.req = call->req;
-	write->cred.uid = call->uid;
-	write->cred.gid = fuse_req_ctx(call->req)->gid;
 	/* What has nothing to send, or can't be sent, needn't wait for its turn. */
 	r = next_frame(write, &frame);
+	if (r > 0)
+		r = send_awaited(call, write, &frame);
 	if (r > 0)
 		fs_mq_submit(&write->base, CORE_WAIT_OUT);
 	else

@@ -130,13 +130,22 @@ fill() {
 		            assert os.waitpid(as_user(uid, lambda: write(view, flags, b"one\n")), 0)[1] == 0
 		            assert sent_by() == uid
 		            assert native.mq_receive(mqd).rstrip(b"\n") == b"one"
-		    # A line that is sent when its file is closed, and what is written next.
+		    # A line that is sent when its file is closed comes from nobody.
 		    register()
 		    assert os.waitpid(as_user(uid, lambda: write(":lines,prefix", os.O_WRONLY, b"5 o", b"ne")), 0)[1] == 0
-		    assert sent_by() == uid
+		    assert sent_by() == 2**32 - 2
 		    assert os.waitpid(as_user(uid, lambda: write("", os.O_WRONLY, b"two")), 0)[1] == 0
 		    assert [native.mq_receive(mqd) for _ in range(2)] == [b"one", b"two"]
 		    assert native.mq_attr(mqd).curmsgs == 0
+
+		# Several lines are one message each, the last of them unfinished.
+		many = native.mq_open("many", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666, 4, 64)
+		register(many)
+		path = f"{mq}:lines/many"
+		lines = as_user(users[1], lambda: os.write(os.open(path, os.O_WRONLY), b"a\nb\nc\nd"))
+		assert os.waitpid(lines, 0)[1] == 0
+		assert sent_by() == users[1]
+		assert [native.mq_receive(many) for _ in range(4)] == [b"a", b"b", b"c", b"d"]
 
 		# What had to wait for room; natively nobody is notified of that.
 		one = native.mq_open("one", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666, 1, 64)
@@ -150,7 +159,7 @@ fill() {
 		assert os.waitpid(writer, 0)[1] == 0
 		assert native.mq_receive(one) == b"waited"
 	END
-	rm "$MQ/q" "$MQ/one"
+	rm "$MQ/q" "$MQ/one" "$MQ/many"
 }
 
 @test "a user can signal no thread of the daemon while it creates queues" {
