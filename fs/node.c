@@ -32,7 +32,7 @@ struct fs_node {
 	TAILQ_ENTRY(fs_node) entry; /* in all */
 
 	pthread_mutex_t lock;
-	char *name;
+	char *name, *other; /* the last two names, or NULL */
 	LIST_HEAD(handle_list, fs_handle) handles;
 	unsigned int n_opened; /* ever, up to 2 */
 };
@@ -86,6 +86,7 @@ static void node_free(struct fs_node *node)
 	pthread_mutex_destroy(&node->lock);
 	fs_quota_give(node->share);
 	free(node->name);
+	free(node->other);
 	free(node);
 }
 
@@ -204,6 +205,14 @@ static bool choose(struct fs_nodes *nodes, struct prune *ret)
 	return true;
 }
 
+static void swap(char **a, char **b)
+{
+	char *old = *a;
+
+	*a = *b;
+	*b = old;
+}
+
 int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 		const char *name, struct fs_node **ret)
 {
@@ -212,7 +221,6 @@ int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 	struct fs_node *node;
 	struct prune prune;
 	bool asks;
-	char *old;
 	int r;
 
 	if (!copy)
@@ -222,9 +230,9 @@ int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
-		old = node->name;
-		node->name = copy;
-		copy = old;
+		if (node->name && strcmp(node->name, name) != 0)
+			swap(&node->name, &node->other);
+		swap(&node->name, &copy);
 		pthread_mutex_unlock(&node->lock);
 		*ret = node;
 	}
@@ -275,6 +283,13 @@ void fs_node_name(struct fs_node *node, char *ret)
 {
 	pthread_mutex_lock(&node->lock);
 	strcpy(ret, node->name ?: "");
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_other_name(struct fs_node *node, char *ret)
+{
+	pthread_mutex_lock(&node->lock);
+	strcpy(ret, node->other ?: node->name ?: "");
 	pthread_mutex_unlock(&node->lock);
 }
 

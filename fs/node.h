@@ -74,6 +74,9 @@ const struct fs_view *fs_node_view(const struct fs_node *node);
 /* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
 void fs_node_name(struct fs_node *node, char *ret);
 
+/* Where it was seen before that, if it has had two names; else the same. */
+void fs_node_other_name(struct fs_node *node, char *ret);
+
 /*
  * Changes what stat() gave to what it is for the one who has the node open. Nothing if
  * nobody has, or if it was opened again, by /proc/PID/fd: a stat doesn't name the file.

@@ -135,6 +135,11 @@ int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 		return r;
 	fs_node_name(node, name);
 	r = ops->find(call, name, fs_node_ino(node), ret_fd);
+	if (r == -ENOENT || r == -ESTALE) {
+		/* Of two names one may be removed. */
+		fs_node_other_name(node, name);
+		r = ops->find(call, name, fs_node_ino(node), ret_fd);
+	}
 	if (r == -ENOENT)
 		r = -ESTALE;
 	if (r == -ESTALE)

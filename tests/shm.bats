@@ -250,6 +250,22 @@ teardown() {
 	rm "$SHM/c"
 }
 
+@test "an object that isn't open is found by either of two names" {
+	python3 - "$SHM/a" "$SHM/b" <<-'END'
+		import os, sys
+		for gone, left in sys.argv[1:], sys.argv[:0:-1]:
+		    os.close(os.open(sys.argv[1], os.O_CREAT))
+		    fd = os.open(sys.argv[1], os.O_PATH)
+		    os.link(*sys.argv[1:])
+		    assert os.stat(sys.argv[1]).st_nlink == os.stat(sys.argv[2]).st_nlink == 2
+		    os.unlink(gone)
+		    assert os.fstat(fd).st_nlink == 1
+		    os.stat(left)
+		    assert os.fstat(fd).st_nlink == 1
+		    os.unlink(left)
+	END
+}
+
 @test "what uses one name doesn't notice that the other goes" {
 	: >"$SHM/a"
 	: >"$WORK/goes_on"
