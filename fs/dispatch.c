@@ -376,7 +376,7 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&call, ops->getxattr ? ops->getxattr(&call.base, node, name, size)
-				 : -ENOTSUP);
+				 : -ENODATA);
 }
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
@@ -385,8 +385,8 @@ static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 	struct fs_node *node = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call,
-	    ops->listxattr ? ops->listxattr(&call.base, node, size) : -ENOTSUP);
+	end(&call, ops->listxattr ? ops->listxattr(&call.base, node, size)
+				  : fs_reply_xattr(&call.base, "", size, 0));
 }
 
 static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,

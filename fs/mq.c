@@ -221,6 +221,7 @@ const struct fs_ops fs_mq_dir_ops = {
 	.statx = fs_dir_statx,
 	.stat_dir = dir_stat,
 	.dir_fd = dir_fd,
+	.setattr = fs_object_setattr,
 	.access = fs_dir_access,
 	.statfs = mq_statfs,
 	.unlink = dir_unlink,

@@ -118,6 +118,17 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 	return r < 0 ? r : reply_created(call, ops, "", &fd, flags);
 }
 
+/* A directory that isn't there for us has nothing that could be changed. */
+static int dup_dir(int dir_fd, int *ret_fd)
+{
+	int fd = dir_fd < 0 ? -1 : fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return dir_fd < 0 ? -EPERM : -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
 /*
  * Of an open handle, for then the object may have no name any more, or else by name.
  * The name may be another object's by now; ESTALE makes the kernel look the path up
@@ -127,8 +138,11 @@ int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	char name[NAME_MAX + 1];
-	int r = fs_node_dup(node, ret_fd);
+	int r;
 
+	if (ops->dir_fd)
+		return dup_dir(ops->dir_fd(call), ret_fd);
+	r = fs_node_dup(node, ret_fd);
 	if (r == -ENOENT)
 		r = fs_retry_dup(call, ops, fs_node_ino(node), ret_fd);
 	if (r != -ENOENT)
@@ -174,11 +188,14 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 
 static int reply_attr(const struct fs_call *call, struct fs_node *node, int fd)
 {
+	const struct fs_ops *ops = fs_node_ops(node);
 	struct stat st;
-	int r = fs_node_ops(node)->stat(call, fd, &st);
+	int r = ops->stat_dir ? ops->stat_dir(call, &st)
+			      : ops->stat(call, fd, &st);
 
 	if (r < 0)
 		return r;
+	st.st_ino = fs_node_ino(node);
 	fs_node_stat_open(node, &st);
 	(void)fuse_reply_attr(call->req, &st, 0);
 	return 0;

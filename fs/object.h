@@ -23,7 +23,7 @@ int fs_object_link(const struct fs_call *call, struct fs_node *node,
 int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 		      mode_t mode, int flags);
 
-/* For the object. */
+/* For the object, and but for the first three for a directory that has a dir_fd. */
 int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags);
 int fs_object_getattr(const struct fs_call *call, struct fs_node *node);
 int fs_object_statx(const struct fs_call *call, struct fs_node *node,

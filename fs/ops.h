@@ -161,7 +161,10 @@ struct fs_ops {
 	/* fuse_reply_err(0); mask: R_OK, W_OK, X_OK. Empty: allowed */
 	int (*access)(const struct fs_call *call, struct fs_node *node,
 		      int mask);
-	/* fs_reply_xattr. Empty: ENOTSUP */
+	/*
+	 * fs_reply_xattr. Empty: there are none. ENOTSUP would make ls(1) look for no
+	 * ACL any more on the whole mount.
+	 */
 	int (*getxattr)(const struct fs_call *call, struct fs_node *node,
 			const char *name, size_t size);
 	int (*listxattr)(const struct fs_call *call, struct fs_node *node,

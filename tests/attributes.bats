@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Attributes that aren't the content's: of the directories, and flags of inodes. Most is
+# done on the mount and natively, and must give the same.
+
+load mount.bash
+
+USER=4001
+
+setup() {
+	ipcfs_mount -o allow_other
+	let_all_in
+}
+
+teardown() {
+	chattr -ia /dev/shm/* 2>/dev/null || true
+	find /dev/shm -type f -delete
+	setfacl -b /dev/shm
+	chmod 1777 /dev/shm
+	chown 0:0 /dev/shm
+	ipcfs_end
+}
+
+# as_python USER ARG...: runs a program from stdin.
+as_python() {
+	{
+		cat <<-'END'
+			import errno, fcntl, os, struct, sys
+
+			def outcome(f, *args):
+			    """What a call returns, or the name of its error."""
+			    try:
+			        return f(*args)
+			    except OSError as e:
+			        return errno.errorcode[e.errno]
+
+			def same(outcomes, natively, here):
+			    """Asserts that both give the same, and that something goes."""
+			    expected = outcomes(natively)
+			    assert outcomes(here) == expected, (outcomes(here), expected)
+			    return expected
+		END
+		cat
+	} >"$WORK/script"
+	chmod 644 "$WORK/script"
+	setpriv --reuid "$1" --regid "$1" --clear-groups timeout 60 \
+		python3 "$WORK/script" "${@:2}"
+}
+
+attributes='
+	def outcomes(d):
+	    done = [outcome(os.chmod, d, 0o1755), outcome(os.chown, d, 4001, 4002),
+	            outcome(os.chown, d, -1, -1), outcome(os.utime, d, (1, 2))]
+	    st = os.stat(d)
+	    done += [st.st_mode, st.st_uid, st.st_gid, st.st_atime, st.st_mtime]
+	    return done + [outcome(os.chown, d, 0, 0), outcome(os.chmod, d, 0o1777),
+	                   outcome(os.truncate, d, 0)]
+'
+
+@test "mode, owner and times of the directories are those of the real ones" {
+	for dir in "/dev/shm $SHM" "$NATIVE $MQ"; do
+		# shellcheck disable=SC2086 # two
+		as_python 0 $dir <<-END
+			$(sed 's/^\t//' <<<"$attributes")
+			assert same(outcomes, *sys.argv[1:])[3] is None
+			# What is set here is seen there.
+			os.utime(sys.argv[2], (3, 4))
+			assert os.stat(sys.argv[1]).st_mtime == 4
+		END
+		# shellcheck disable=SC2086
+		as_python $USER $dir <<-END
+			$(sed 's/^\t//' <<<"$attributes")
+			assert same(outcomes, *sys.argv[1:])[3] == "EPERM"
+		END
+	done
+	for command in "chmod 700" "chown 1" "touch"; do
+		run $command "$MNT"
+		[[ $output == *"Operation not permitted" ]]
+	done
+}
+
+@test "extended attributes of shm/ are those of /dev/shm" {
+	for user in 0 $USER; do
+		as_python $user /dev/shm "$SHM" <<-'END'
+			def outcomes(d):
+			    done = []
+			    for name in "user.a", "trusted.a", "security.a", "system.posix_acl_access":
+			        done += [outcome(os.getxattr, d, name), outcome(os.setxattr, d, name, b"x"),
+			                 outcome(os.getxattr, d, name), outcome(os.listxattr, d),
+			                 outcome(os.removexattr, d, name)]
+			    return done
+			same(outcomes, *sys.argv[1:])
+		END
+	done
+	setfacl -m u:$USER:rx "$SHM"
+	getfacl -c /dev/shm | grep -x "user:$USER:r-x"
+	[ "$(getfacl -cp "$SHM")" = "$(getfacl -cp /dev/shm)" ]
+}
+
+@test "ls -l shows the + of an access control list, wherever it looked first" {
+	: >"$SHM/a"
+	: >"$MQ/q"
+	setfacl -m u:$USER:r "$SHM/a"
+	for other in "$SHM" "$MNT" "$MQ" "$MNT/mq:info"; do
+		ls -ld "$other/"*/ "$other/"* "$SHM/a" | grep "^-rw-r--r--+.* $SHM/a"
+		[ -z "$(getfattr -d -m - "$other" 2>&1)" ]
+	done
+	ls -l "$SHM" | grep '^-rw-r--r--+'
+	rm "$MQ/q"
+}
+
+# copy HOW TO: copies the directory "from" so. Its exit status, and what there is then.
+copy() {
+	local status=0
+
+	case $1 in
+	rsync) rsync -a "$WORK/from/" "$2/" ;;
+	rsync-X) rsync -aAX "$WORK/from/" "$2/" ;;
+	cp) cp -a "$WORK/from/." "$2/" ;;
+	tar) tar -C "$2" --xattrs --acls -xpf "$WORK/from.tar" ;;
+	esac >/dev/null 2>&1 || status=$?
+	echo "$1: $status"
+	(cd "$2" && stat -c '%n %a %u %g %s %.9Y' . [a-z]*)
+	getfacl -cp "$2"
+	find /dev/shm -type f -delete
+}
+
+@test "copies of a whole directory into shm/ end as they do natively" {
+	mkdir -m 1777 "$WORK/from"
+	echo text >"$WORK/from/a"
+	chmod 600 "$WORK/from/a"
+	echo more >"$WORK/from/b"
+	setfattr -n user.x -v y "$WORK/from/b" || true
+	touch -d '2001-02-03 04:05:06.789' "$WORK/from"/*
+	chown -R $USER:$USER "$WORK/from"
+	touch -d '2002-02-03 04:05:06.789' "$WORK/from"
+	tar -C "$WORK/from" --xattrs --acls -cf "$WORK/from.tar" .
+	chmod 644 "$WORK/from.tar"
+	for how in rsync rsync-X cp tar; do
+		natively=$(copy $how /dev/shm)
+		chown 0:0 /dev/shm && chmod 1777 /dev/shm
+		[ "$(copy $how "$SHM")" = "$natively" ]
+		[[ $natively == "$how: 0"* ]]
+		# Who doesn't own the directory can't set its times.
+		chown 0:0 /dev/shm && chmod 1777 /dev/shm && touch -d @1 /dev/shm
+		natively=$(as_copier $how /dev/shm)
+		[ "$(as_copier $how "$SHM")" = "$natively" ]
+	done
+}
+
+# as_copier HOW TO: copy as that user. The directory's own times are those of the copy.
+as_copier() {
+	WORK=$WORK setpriv --reuid $USER --regid $USER --clear-groups \
+		bash -c "$(declare -f copy); copy $1 $2" | sed '/^\. /s/[0-9.]*$//'
+}
