@@ -273,6 +273,12 @@ static int set_times(const struct fs_call *call, int fd,
 #define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
 #define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
 
+/*
+ * The kernel asks for no change in two cases. chown(2) with -1 and -1 clears setuid and
+ * setgid bits and sets the time of change. So does a write to a backing file before it
+ * is made, by whoever may write: the write itself clears the bits then, so it must not
+ * fail where only an owner could.
+ */
 int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 		      struct fs_handle *handle, const struct stat *attr,
 		      int to_set)
@@ -282,12 +288,14 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 	_cleanup_close_ int fd = -1;
 	int r = fs_object_fd(call, node, &fd);
 
-	if (r == 0 && (to_set & SET_OWNER))
+	if (r == 0 && ((to_set & SET_OWNER) || to_set == 0))
 		r = core_object_chown(
 			cred, fd,
 			(to_set & FUSE_SET_ATTR_UID) ? attr->st_uid : (uid_t)-1,
 			(to_set & FUSE_SET_ATTR_GID) ? attr->st_gid
 						     : (gid_t)-1);
+	if (r == -EPERM && to_set == 0)
+		r = 0;
 	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
 		r = core_object_chmod(cred, fd, attr->st_mode & 07777);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))

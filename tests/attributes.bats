@@ -153,3 +153,39 @@ as_copier() {
 	WORK=$WORK setpriv --reuid $USER --regid $USER --clear-groups \
 		bash -c "$(declare -f copy); copy $1 $2" | sed '/^\. /s/[0-9.]*$//'
 }
+
+@test "chown to nobody in particular clears setuid and setgid, and sets the ctime" {
+	as_python 0 /dev/shm "$SHM" <<-'END'
+		def outcomes(d):
+		    path, done = f"{d}/a", []
+		    for owner in 0, 4001:
+		        for mode in 0o6711, 0o2701, 0o600:
+		            open(path, "w").close()
+		            os.chown(path, owner, owner)
+		            os.chmod(path, mode)
+		            before = os.stat(path).st_ctime_ns
+		            done += [outcome(os.chown, path, -1, -1), os.stat(path).st_mode,
+		                     os.stat(path).st_ctime_ns > before]
+		            os.chmod(path, mode)
+		            if os.fork() == 0:
+		                os.setgroups([]), os.setresgid(4001, 4001, 4001), os.setresuid(4001, 4001, 4001)
+		                # A stranger's is in vain, and says so natively only.
+		                outcome(os.chown, path, -1, -1)
+		                os._exit(0)
+		            os.wait()
+		            done += [os.stat(path).st_mode]
+		            os.unlink(path)
+		    return done
+		assert same(outcomes, *sys.argv[1:])[:3] == [None, 0o100711, True]
+		# Who may write needn't be the owner.
+		path = f"{sys.argv[2]}/a"
+		open(path, "w").close()
+		os.chmod(path, 0o6777)
+		if os.fork() == 0:
+		    os.setgroups([]), os.setresgid(4001, 4001, 4001), os.setresuid(4001, 4001, 4001)
+		    assert os.write(os.open(path, os.O_WRONLY), b"x") == 1
+		    os._exit(0)
+		assert os.wait()[1] == 0
+		assert os.stat(path).st_mode == 0o100777
+	END
+}
