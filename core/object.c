@@ -15,6 +15,7 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
@@ -202,4 +203,10 @@ int core_object_removexattr(const struct core_cred *cred, int fd,
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, removexattr(path.s, name));
+}
+
+int core_object_ioctl(const struct core_cred *cred, int fd,
+		      unsigned int request, void *data)
+{
+	return CORE_CRED_AS(cred, ioctl(fd, request, data));
 }

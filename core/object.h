@@ -108,4 +108,12 @@ ssize_t core_object_listxattr(const struct core_cred *cred, int fd, char *list,
 int core_object_removexattr(const struct core_cred *cred, int fd,
 			    const char *name);
 
+/*
+ * ioctl(2) by cred on an open object: FS_IOC_GETFLAGS and the others of inode flags.
+ * data: what the request's manual page says. Returns what ioctl(2) does, or its
+ * negative errno. Source: ioctl_iflags(2), ioctl_xfs_fsgetxattr(2).
+ */
+int core_object_ioctl(const struct core_cred *cred, int fd,
+		      unsigned int request, void *data);
+
 #endif

@@ -562,6 +562,20 @@ static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 			      : -ENOLCK);
 }
 
+static void on_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int cmd, void *arg,
+		     struct fuse_file_info *fi, unsigned int flags,
+		     const void *in, size_t in_size, size_t out_size)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	(void)arg, (void)flags;
+	end(&call, ops->ioctl ? ops->ioctl(&call.base, HANDLE(fi), cmd, in,
+					   in_size, out_size)
+			      : -ENOTTY);
+}
+
 static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		    struct fuse_pollhandle *poll)
 {
@@ -629,5 +643,6 @@ const struct fuse_lowlevel_ops fs_dispatch = {
 	.getlk = on_getlk,
 	.setlk = on_setlk,
 	.flock = on_flock,
+	.ioctl = on_ioctl,
 	.readdir = on_readdir,
 };

@@ -7,6 +7,9 @@
 #include "fs/reply.h"
 #include "fs/retry.h"
 
+#include <linux/fs.h>
+#include <string.h>
+
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
 
@@ -392,4 +395,29 @@ int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
 	if (r == 0)
 		(void)fuse_reply_err(call->req, 0);
 	return r;
+}
+
+/* What lsattr(1) and chattr(1) use. The kernel asks with a handle of its own. */
+int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
+		    unsigned int cmd, const void *in, size_t in_size,
+		    size_t out_size)
+{
+	union {
+		unsigned int flags;
+		struct fsxattr attributes;
+	} data = { 0 };
+	int r;
+
+	if (cmd != FS_IOC_GETFLAGS && cmd != FS_IOC_SETFLAGS &&
+	    cmd != FS_IOC_FSGETXATTR && cmd != FS_IOC_FSSETXATTR)
+		return -ENOTTY;
+	if (in_size > sizeof(data) || out_size > sizeof(data))
+		return -EINVAL;
+	if (in_size > 0)
+		memcpy(&data, in, in_size);
+	r = core_object_ioctl(&call->cred, handle->fd, cmd, &data);
+	if (r < 0)
+		return r;
+	(void)fuse_reply_ioctl(call->req, r, &data, out_size);
+	return 0;
 }

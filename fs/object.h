@@ -42,6 +42,9 @@ int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
 		       int flags);
 int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
 			  const char *name);
+int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
+		    unsigned int cmd, const void *in, size_t in_size,
+		    size_t out_size);
 
 /* A descriptor of the node's object, open or found by name; the caller's. */
 int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd);

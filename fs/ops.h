@@ -217,6 +217,10 @@ struct fs_ops {
 	/* fuse_reply_err(0); operation: of flock(2). Empty: ENOLCK */
 	int (*flock)(const struct fs_call *call, struct fs_handle *handle,
 		     int operation);
+	/* fuse_reply_ioctl; in: in_size bytes. Empty: ENOTTY */
+	int (*ioctl)(const struct fs_call *call, struct fs_handle *handle,
+		     unsigned int cmd, const void *in, size_t in_size,
+		     size_t out_size);
 	/* fuse_reply_buf with fuse_add_direntry. Empty: ENOTDIR */
 	int (*readdir)(const struct fs_call *call, struct fs_handle *handle,
 		       size_t size, off_t offset);

@@ -76,11 +76,13 @@ void fs_process_set_up(void)
  *	FSETID		setgid bits stay
  *	SETFCAP		the extended attribute security.capability
  *	SYS_RESOURCE	queues beyond msg_max and queues_max
+ *	LINUX_IMMUTABLE	chattr +i and +a
  */
 static const unsigned int needed[] = {
-	CAP_SYS_ADMIN,	  CAP_SETUID,	       CAP_SETGID,	 CAP_SYS_PTRACE,
-	CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_CHOWN,	 CAP_FOWNER,
-	CAP_FSETID,	  CAP_SETFCAP,	       CAP_SYS_RESOURCE,
+	CAP_SYS_ADMIN,	CAP_SETUID,	  CAP_SETGID,
+	CAP_SYS_PTRACE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+	CAP_CHOWN,	CAP_FOWNER,	  CAP_FSETID,
+	CAP_SETFCAP,	CAP_SYS_RESOURCE, CAP_LINUX_IMMUTABLE,
 };
 
 int fs_process_drop(void)

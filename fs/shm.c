@@ -410,6 +410,7 @@ static const struct fs_ops obj_ops = {
 	.getlk = obj_getlk,
 	.setlk = obj_setlk,
 	.flock = obj_flock,
+	.ioctl = fs_object_ioctl,
 	.release = obj_release,
 };
 
@@ -433,6 +434,7 @@ const struct fs_ops fs_shm_dir_ops = {
 	.link = dir_link,
 	.rename = dir_rename,
 	.open = fs_dir_open,
+	.ioctl = fs_object_ioctl,
 	.readdir = fs_dir_read,
 	.release = fs_dir_release,
 };

@@ -154,6 +154,75 @@ as_copier() {
 		bash -c "$(declare -f copy); copy $1 $2" | sed '/^\. /s/[0-9.]*$//'
 }
 
+@test "lsattr and chattr do to objects what they do natively" {
+	as_python 0 /dev/shm "$SHM" <<-'END'
+		NODUMP, IMMUTABLE, APPEND, NOATIME, SYNC = 0x40, 0x10, 0x20, 0x80, 8
+		GETFLAGS, SETFLAGS, GETVERSION, FSGET, FSSET = (
+		    0x80086601, 0x40086602, 0x80087601, 0x801C581F, 0x401C5820)
+		def flags(path, request=GETFLAGS, value=0, mode=os.O_RDONLY):
+		    fd = os.open(path, mode)
+		    try:
+		        return struct.unpack("i", fcntl.ioctl(fd, request, struct.pack("i", value)))[0]
+		    finally:
+		        os.close(fd)
+		def attributes(path, request, flags=0):
+		    fd = os.open(path, os.O_RDONLY)
+		    try:
+		        return fcntl.ioctl(fd, request, struct.pack("5I8x", flags, 0, 0, 0, 0))
+		    finally:
+		        os.close(fd)
+		def outcomes(d):
+		    path = f"{d}/a"
+		    with open(path, "w") as f:
+		        f.write("x")
+		    done = [outcome(flags, path), outcome(flags, d)]
+		    for value in NODUMP, NODUMP | NOATIME, SYNC, IMMUTABLE, APPEND:
+		        done += [outcome(flags, path, SETFLAGS, value), outcome(flags, path),
+		                 outcome(attributes, path, FSGET), outcome(os.truncate, path, 0),
+		                 outcome(flags, path, GETFLAGS, 0, os.O_WRONLY), outcome(os.unlink, path)]
+		        if not os.path.exists(path):
+		            open(path, "w").close()
+		    done += [outcome(attributes, path, FSSET, 0), outcome(flags, path, SETFLAGS, 0),
+		             outcome(flags, d, SETFLAGS, NODUMP), outcome(flags, d),
+		             outcome(flags, d, SETFLAGS, 0)]
+		    fd = os.open(path, os.O_RDONLY)
+		    for request in GETVERSION, 0x5401, 0x1234, 0xC0045877, 0x80047601:
+		        done.append(outcome(fcntl.ioctl, fd, request, b"x" * 64))
+		    os.unlink(path)
+		    return done
+		assert "EPERM" in same(outcomes, *sys.argv[1:])
+		# Another user, who may do so with what is theirs, but for what takes a capability.
+		os.setgroups([]), os.setresgid(4001, 4001, 4001), os.setresuid(4001, 4001, 4001)
+		assert "EPERM" in same(outcomes, *sys.argv[1:])
+	END
+	: >"$SHM/a"
+	chattr +id "$SHM/a"
+	[ "$(lsattr /dev/shm/a | cut -d' ' -f1)" = "$(lsattr "$SHM/a" | cut -d' ' -f1)" ]
+	run rm "$SHM/a"
+	[[ $output == *"Operation not permitted" ]]
+	chattr -i "$SHM/a"
+	rm "$SHM/a"
+}
+
+@test "queues and the root have no flags, as natively" {
+	: >"$MQ/q"
+	as_python 0 "$NATIVE" "$MQ" <<-'END'
+		def outcomes(d):
+		    done = []
+		    for path in d, f"{d}/q":
+		        fd = os.open(path, os.O_RDONLY)
+		        for request in 0x80086601, 0x40086602, 0x801C581F, 0x401C5820, 0x5401, 0x1234:
+		            done.append(outcome(fcntl.ioctl, fd, request, bytes(64)))
+		    return done
+		same(outcomes, *sys.argv[1:])
+	END
+	not lsattr -d "$MNT"
+	# None of that makes the kernel take it for what no file of the mount has.
+	: >"$SHM/a"
+	lsattr "$SHM/a"
+	rm "$MQ/q"
+}
+
 @test "chown to nobody in particular clears setuid and setgid, and sets the ctime" {
 	as_python 0 /dev/shm "$SHM" <<-'END'
 		def outcomes(d):
