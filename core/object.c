@@ -50,6 +50,27 @@ int core_object_check(int fd, ino_t ino)
 	return ino != 0 && st.st_ino != ino ? -ESTALE : 0;
 }
 
+/*
+ * An append-only file can only be opened with O_APPEND. All others are opened without it:
+ * on such a descriptor pwrite(2) appends too, also when the caller has removed the flag
+ * from theirs since.
+ */
+static int open_as(const struct core_cred *cred, int dir, const char *path,
+		   struct open_how how)
+{
+	uint64_t append = how.flags & O_APPEND;
+	int r;
+
+	how.flags ^= append;
+	r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path, &how,
+					    sizeof(how)));
+	if (r != -EPERM || !append)
+		return r;
+	how.flags |= append;
+	return CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path, &how,
+					       sizeof(how)));
+}
+
 int core_object_open_name(int dir, const struct core_cred *cred,
 			  const char *name, int flags, mode_t mode, int *ret_fd)
 {
@@ -58,8 +79,7 @@ int core_object_open_name(int dir, const struct core_cred *cred,
 		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode & 07777 : 0,
 		.resolve = RESOLVE_NO_XDEV,
 	};
-	int r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, name, &how,
-						sizeof(how)));
+	int r = open_as(cred, dir, name, how);
 
 	if (r < 0)
 		return r == -EXDEV ? -ENOENT : r;
@@ -88,8 +108,10 @@ int core_object_reopen(const struct core_cred *cred, int fd, int flags,
 		       int *ret_fd)
 {
 	struct fd_path path = fd_path(fd);
-	int r = CORE_CRED_AS(cred,
-			     open(path.s, flags | O_CLOEXEC | O_NONBLOCK));
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC | O_NONBLOCK),
+	};
+	int r = open_as(cred, AT_FDCWD, path.s, how);
 
 	if (r < 0)
 		return r;

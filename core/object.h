@@ -19,7 +19,8 @@
 #include <time.h>
 
 /*
- * openat(2) as cred, of what is in the very file system of dir: a symbolic link is
+ * openat(2) as cred, of what is in the very file system of dir; O_APPEND counts for
+ * append-only files alone: a symbolic link is
  * -ELOOP as with O_NOFOLLOW, which is added as O_CLOEXEC is, and what is mounted on
  * the name -ENOENT. mode: less the umask. ret_fd: the caller's.
  *
@@ -59,7 +60,8 @@ int core_object_check(int fd, ino_t ino);
 /*
  * Opens the object behind fd once more, with the rights of cred.
  *
- * flags: as for open(2); O_CLOEXEC and O_NONBLOCK are added.
+ * flags: as for open(2); O_CLOEXEC and O_NONBLOCK are added, and O_APPEND counts for
+ * append-only files alone.
  * ret_fd: the caller's. Returns 0 or the error of open(2), such as -EACCES;
  * -ENOENT also where /proc isn't mounted.
  */

@@ -24,7 +24,7 @@
 #define TRIES 64
 
 /* Which flags of open(2) count, besides those of how the name is found. */
-#define FLAGS (O_ACCMODE | O_NOATIME)
+#define FLAGS (O_ACCMODE | O_APPEND | O_NOATIME)
 
 static int open_name(const struct core_ns *ns, const struct core_cred *cred,
 		     const char *name, int flags, mode_t mode, int *ret_fd)

@@ -16,8 +16,9 @@
 /*
  * Opens or creates an object: shm_open(3) as cred.
  *
- * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_NOATIME;
- *        others are ignored. shm_open leaves out O_WRONLY and the last.
+ * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_APPEND (which
+ *        counts for append-only objects alone), O_NOATIME; others are ignored.
+ *        shm_open leaves out O_WRONLY and the last two.
  * mode: of a new object, less the process's umask.
  * ret_fd: the caller's, close-on-exec.
  *

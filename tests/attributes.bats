@@ -258,3 +258,51 @@ as_copier() {
 		assert os.stat(path).st_mode == 0o100777
 	END
 }
+
+@test "an append-only object can be appended to, and in no other way written" {
+	echo old >/dev/shm/a
+	chattr +a /dev/shm/a
+	echo new >>"$SHM/a"
+	[ "$(cat /dev/shm/a)" = $'old\nnew' ]
+	as_python 0 /dev/shm "$SHM" <<-'END'
+		def outcomes(d):
+		    path = f"{d}/a"
+		    done = [outcome(os.open, path, os.O_WRONLY),
+		            outcome(os.open, path, os.O_WRONLY | os.O_APPEND | os.O_TRUNC),
+		            outcome(os.truncate, path, 0), outcome(os.unlink, path)]
+		    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+		    done += [os.pwrite(fd, b"more\n", 0), outcome(os.ftruncate, fd, 0),
+		             os.pread(fd, 5, os.stat(path).st_size - 5)]
+		    # Natively the flag can't be removed; here that changes nothing.
+		    outcome(fcntl.fcntl, fd, fcntl.F_SETFL, 0)
+		    return done + [os.pwrite(fd, b"last\n", 0),
+		                   os.pread(fd, 5, os.stat(path).st_size - 5)]
+		assert same(outcomes, *sys.argv[1:])[-1] == b"last\n"
+	END
+	chattr -a /dev/shm/a
+	rm "$SHM/a"
+}
+
+@test "several who append to an object write over nothing; others write where they say" {
+	as_python 0 "$SHM/a" <<-'END'
+		path = sys.argv[1]
+		for i in range(4):
+		    if os.fork() == 0:
+		        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+		        for k in range(300):
+		            os.write(fd, b"%d %d\n" % (i, k))
+		        os._exit(0)
+		for _ in range(4):
+		    assert os.wait()[1] == 0
+		with open(path) as f:
+		    assert sorted(f) == sorted(f"{i} {k}\n" for i in range(4) for k in range(300))
+		fd = os.open(path, os.O_RDWR)
+		os.pwrite(fd, b"first", 0)
+		os.pwrite(fd, b"third", 10)
+		assert os.pread(fd, 5, 0) + os.pread(fd, 5, 10) == b"firstthird"
+		fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+		os.write(fd, b"end")
+		assert os.pread(fd, 10, os.stat(path).st_size - 3) == b"end"
+	END
+	rm "$SHM/a"
+}
