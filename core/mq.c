@@ -422,11 +422,12 @@ bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
 
 int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
 {
-	struct stat st = { .st_mode = S_IFDIR | S_ISVTX | 0777, .st_nlink = 2 };
-
-	if (ns->mq_dir >= 0 && fstat(ns->mq_dir, &st) < 0)
-		return -errno;
-	*ret = st;
+	if (ns->mq_dir >= 0)
+		return core_ns_stat(ns, ns->mq_dir, ret);
+	*ret = (struct stat){ .st_mode = S_IFDIR | S_ISVTX | 0777,
+			      .st_nlink = 2,
+			      .st_uid = geteuid(),
+			      .st_gid = getegid() };
 	return 0;
 }
 

@@ -62,6 +62,33 @@ static int open_mounted(int *ret_fd)
 	return 0;
 }
 
+/* Whether a map, /proc/self/uid_map or gid_map, has an id of this user namespace. */
+static bool has_id(const char *map, unsigned int id)
+{
+	FILE *file = fopen(map, "re");
+	unsigned int first, outside, n;
+	bool found = !file;
+
+	while (!found && fscanf(file, "%u %u %u", &first, &outside, &n) == 3)
+		found = id - first < n;
+	if (file)
+		(void)fclose(file);
+	return found;
+}
+
+/* What stands for ids that aren't in the map; -1: none is needed, as it has all. */
+static unsigned int unknown_id(const char *map, const char *sysctl)
+{
+	FILE *file = fopen(sysctl, "re");
+	unsigned int id = 65534;
+
+	if (file) {
+		(void)!fscanf(file, "%u", &id);
+		(void)fclose(file);
+	}
+	return has_id(map, id) ? (unsigned int)-1 : id;
+}
+
 static void core_ns_freep(struct core_ns **ns)
 {
 	core_ns_free(*ns);
@@ -90,6 +117,10 @@ static int ns_new(int *shm_dir, bool is_own, struct core_ns **ret)
 	}
 	if (r < 0)
 		return r;
+	ns->unknown_uid = unknown_id("/proc/self/uid_map",
+				     "/proc/sys/kernel/overflowuid");
+	ns->unknown_gid = unknown_id("/proc/self/gid_map",
+				     "/proc/sys/kernel/overflowgid");
 	ns->shm_dir = core_steal_fd(shm_dir);
 	*ret = core_steal_ptr(ns);
 	return 0;
@@ -153,6 +184,20 @@ int core_ns_enter(pid_t pid, struct core_ns **ret)
 	if (setns(ipc, CLONE_NEWIPC) < 0)
 		return -errno;
 	return ns_new(&shm, false, ret);
+}
+
+int core_ns_stat(const struct core_ns *ns, int dir, struct stat *ret)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) < 0)
+		return -errno;
+	if (st.st_uid == ns->unknown_uid)
+		st.st_uid = geteuid();
+	if (st.st_gid == ns->unknown_gid)
+		st.st_gid = getegid();
+	*ret = st;
+	return 0;
 }
 
 bool core_ns_is_noexec(const struct core_ns *ns)

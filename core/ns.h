@@ -7,6 +7,7 @@
 #define CORE_NS_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* How queues can be listed and looked up without being opened. */
@@ -22,6 +23,9 @@ struct core_ns {
 	int mq_dir;	    /* directory of the queues; -1 with MQ_NONE */
 	enum core_ns_mq mq; /* where mq_dir comes from */
 	struct core_seen *mq_seen; /* queues opened here; with MQ_NONE only */
+	/* The ids that stand for all that the user namespace lacks; -1: it has all. */
+	uid_t unknown_uid;
+	gid_t unknown_gid;
 };
 
 /*
@@ -56,6 +60,16 @@ int core_ns_new(struct core_ns **ret);
  * Source: setns(2), ipc_namespaces(7), proc_pid_ns(5), proc_pid_root(5).
  */
 int core_ns_enter(pid_t pid, struct core_ns **ret);
+
+/*
+ * fstat(2) of one of the directories. Where the user namespace has no id for the owner
+ * or the group, that of the process stands for it: the kernel lets nobody create a file
+ * in a directory of an unknown owner, whatever its mode is.
+ *
+ * dir: ns->shm_dir or ns->mq_dir. Returns 0 or -errno. Source: user_namespaces(7),
+ * "Unmapped user and group IDs".
+ */
+int core_ns_stat(const struct core_ns *ns, int dir, struct stat *ret);
 
 /* Whether /dev/shm is mounted so that nothing there may be executed. */
 bool core_ns_is_noexec(const struct core_ns *ns);

@@ -362,7 +362,7 @@ static int dir_fd(const struct fs_call *call)
 
 static int dir_stat(const struct fs_call *call, struct stat *ret)
 {
-	return core_object_stat(call->fs->ns->shm_dir, ret);
+	return core_ns_stat(call->fs->ns, call->fs->ns->shm_dir, ret);
 }
 
 static int dir_unlink(const struct fs_call *call, const char *name)

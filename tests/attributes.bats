@@ -306,3 +306,34 @@ as_copier() {
 	END
 	rm "$SHM/a"
 }
+
+@test "in a user namespace over another's /dev/shm objects and queues are created" {
+	# The daemon is the user's own, in a namespace that knows nobody else.
+	mkdir "$WORK/own" "$WORK/own/mnt"
+	cp "$IPCFS" "$WORK/own/daemon"
+	mknod -m 666 "$WORK/fuse" c 10 229
+	mount --bind "$WORK/fuse" /dev/fuse
+	chown -R 65534:65534 "$WORK/own"
+	as_user unshare --user --map-root-user --mount true ||
+		{ umount /dev/fuse && skip "user namespaces can't be had"; }
+	: >/dev/shm/roots
+	chmod 644 /dev/shm/roots
+	# shellcheck disable=SC2016 # it is the other shell's
+	as_user unshare --user --map-root-user --mount timeout 60 sh -ec 'cd own
+		trap "umount mnt; wait" EXIT
+		./daemon -f mnt >log 2>&1 &
+		for i in $(seq 200); do [ ! -d mnt/shm ] || break; sleep 0.05; done
+		[ "$(stat -c "%u %g %a" mnt/shm)" = "0 0 1777" ]
+		echo x >mnt/shm/a
+		echo y >>mnt/shm/a
+		cp mnt/shm/a mnt/shm/b
+		mv mnt/shm/b mnt/shm/c
+		cat mnt/shm/c /dev/shm/a mnt/shm/roots
+		rm mnt/shm/a mnt/shm/c
+		echo m >mnt/mq/q
+		cat mnt/mq/q
+		rm mnt/mq/q' 3>&- >"$WORK/out"
+	umount /dev/fuse
+	[ "$(cat "$WORK/out")" = $'x\ny\nx\ny\nm' ]
+	rm /dev/shm/roots
+}
