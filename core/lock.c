@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Trees of (inode number, owner), each under a lock, which is a leaf: the kernel may
- * be long about an object with many locks, and who uses others isn't to wait for it.
+ * The table's lock guards the list of owners, and is held for a look at it only. An
+ * owner's own lock is held during fcntl(2). Nobody holds both.
  *
- * An entry is there from an owner's first lock until its locks are dropped, also when
- * it has released them all: what it costs is a descriptor. "by" is what it last took
- * one through; who uses several is a process, whose locks all go when any of them is
- * closed.
+ * An owner is in the list while it is "locked", from its first lock until it
+ * unlocks as a whole, and while a call uses it. So who unlocks all need not hold up
+ * the owner's next call: that one finds the same owner and the same description,
+ * which is closed when it is out of the list and has no lock. An owner that has
+ * released its last range stays, as it is likely to lock again.
  */
 #include "core/lock.h"
 
@@ -14,111 +15,96 @@
 #include "core/cred.h"
 #include "core/object.h"
 
-#include <pthread.h>
-#include <search.h>
-#include <sys/queue.h>
+#include <assert.h>
 
-struct holder {
-	ino_t ino; /* ino and owner: the key of the tree */
-	uint64_t owner;
-	const void *by;
-	int fd;
-	void *share;
-	LIST_ENTRY(holder) entry;
-};
+struct core_lock_owner {
+	LIST_ENTRY(core_lock_owner) entry;
+	uint64_t id;
+	unsigned int n_calls; /* that use it now */
+	const void *handle;   /* through which it last locked */
 
-LIST_HEAD(holder_list, holder);
-
-struct table {
 	pthread_mutex_t lock;
-	void *tree; /* of struct holder * */
-	struct holder_list all;
+	bool locked;
+	int fd; /* its open file description, or -1 */
+	void *charge;
 };
 
-enum { N_TABLES = 64 };
-
-struct core_locks {
-	void (*give)(void *share);
-	struct table tables[N_TABLES]; /* by inode number */
-};
-
-static struct table *table_of(struct core_locks *locks, ino_t ino)
+void core_locks_init(struct core_locks *locks, void (*release)(void *charge))
 {
-	return &locks->tables[ino % N_TABLES];
+	locks->n_owners = 0;
+	pthread_mutex_init(&locks->lock, NULL);
+	LIST_INIT(&locks->owners);
+	locks->release = release;
 }
 
-static int compare(const void *a, const void *b)
+void core_locks_destroy(struct core_locks *locks)
 {
-	const struct holder *x = a, *y = b;
-
-	if (x->ino != y->ino)
-		return x->ino < y->ino ? -1 : 1;
-	return (x->owner > y->owner) - (x->owner < y->owner);
+	assert(LIST_EMPTY(&locks->owners));
+	pthread_mutex_destroy(&locks->lock);
 }
 
-int core_locks_new(void (*give)(void *share), struct core_locks **ret)
+/* The table's lock is held. */
+static struct core_lock_owner *add(struct core_locks *locks, uint64_t id)
 {
-	struct core_locks *locks = calloc(1, sizeof(*locks));
+	struct core_lock_owner *owner = calloc(1, sizeof(*owner));
 
-	if (!locks)
-		return -ENOMEM;
-	locks->give = give;
-	for (int i = 0; i < N_TABLES; i++)
-		pthread_mutex_init(&locks->tables[i].lock, NULL);
-	*ret = locks;
-	return 0;
+	if (!owner)
+		return NULL;
+	owner->id = id;
+	owner->fd = -1;
+	pthread_mutex_init(&owner->lock, NULL);
+	LIST_INSERT_HEAD(&locks->owners, owner, entry);
+	locks->n_owners++;
+	return owner;
+}
+
+/* Finds an owner, or adds it, for a call that ends with put(). Or NULL. */
+static struct core_lock_owner *get(struct core_locks *locks, uint64_t id,
+				   bool adds)
+{
+	struct core_lock_owner *owner;
+
+	pthread_mutex_lock(&locks->lock);
+	owner = LIST_FIRST(&locks->owners);
+	while (owner && owner->id != id)
+		owner = LIST_NEXT(owner, entry);
+	if (!owner && adds)
+		owner = add(locks, id);
+	if (owner)
+		owner->n_calls++;
+	pthread_mutex_unlock(&locks->lock);
+	return owner;
+}
+
+/* handle: it has locked through that one; or NULL. */
+static void put(struct core_locks *locks, struct core_lock_owner *owner,
+		const void *handle)
+{
+	bool gone;
+
+	pthread_mutex_lock(&locks->lock);
+	if (handle)
+		owner->handle = handle;
+	gone = --owner->n_calls == 0 && !owner->locked;
+	if (gone) {
+		LIST_REMOVE(owner, entry);
+		locks->n_owners--;
+	}
+	pthread_mutex_unlock(&locks->lock);
+	if (!gone)
+		return;
+	if (owner->fd >= 0)
+		(void)close(owner->fd);
+	if (owner->charge)
+		locks->release(owner->charge);
+	pthread_mutex_destroy(&owner->lock);
+	free(owner);
 }
 
 static int ofd(int fd, int command, struct flock *lock)
 {
 	lock->l_pid = 0;
 	return fcntl(fd, command, lock) < 0 ? -errno : 0;
-}
-
-/* Its locks go now: the close comes later, and the owner may be back by then. */
-static void holder_remove(struct table *table, struct holder *holder)
-{
-	struct flock all = { .l_type = F_UNLCK };
-
-	(void)ofd(holder->fd, F_OFD_SETLK, &all);
-	tdelete(holder, &table->tree, compare);
-	LIST_REMOVE(holder, entry);
-}
-
-/* Of one that was removed. Without the lock, as the close may free an object. */
-static void holder_free(struct core_locks *locks, struct holder *holder)
-{
-	if (!holder)
-		return;
-	(void)close(holder->fd);
-	if (holder->share)
-		locks->give(holder->share);
-	free(holder);
-}
-
-struct core_locks *core_locks_free(struct core_locks *locks)
-{
-	struct holder *holder;
-
-	if (!locks)
-		return NULL;
-	for (int i = 0; i < N_TABLES; i++) {
-		while ((holder = LIST_FIRST(&locks->tables[i].all))) {
-			holder_remove(&locks->tables[i], holder);
-			holder_free(locks, holder);
-		}
-		pthread_mutex_destroy(&locks->tables[i].lock);
-	}
-	free(locks);
-	return NULL;
-}
-
-static struct holder *find(struct table *table, ino_t ino, uint64_t owner)
-{
-	struct holder key = { .ino = ino, .owner = owner };
-	struct holder **slot = tfind(&key, &table->tree, compare);
-
-	return slot ? *slot : NULL;
 }
 
 /* With all the access that there is: a lock to write needs a writable one. */
@@ -133,103 +119,102 @@ static int open_description(int fd, int *ret_fd)
 	return r == -EACCES ? -EBADF : r;
 }
 
-static int add(struct table *table, ino_t ino, uint64_t owner, int fd,
-	       struct holder **ret)
+/* The owner's lock is held. */
+static int set(struct core_lock_owner *owner, int fd, const struct flock *lock,
+	       void **charge)
 {
-	_cleanup_free_ struct holder *holder = calloc(1, sizeof(*holder));
-	int r;
+	struct flock copy = *lock;
+	int r = 0;
 
-	if (!holder)
-		return -ENOMEM;
-	holder->ino = ino;
-	holder->owner = owner;
-	r = open_description(fd, &holder->fd);
-	if (r < 0)
+	if (!owner->locked && lock->l_type == F_UNLCK)
+		return 0;
+	if (!owner->locked && !charge)
+		return -ENOLCK;
+	if (owner->fd < 0)
+		r = open_description(fd, &owner->fd);
+	if (r == 0)
+		r = ofd(owner->fd, F_OFD_SETLK, &copy);
+	if (r < 0 || owner->locked)
 		return r;
-	if (!tsearch(holder, &table->tree, compare)) {
-		(void)close(holder->fd);
-		return -ENOMEM;
-	}
-	LIST_INSERT_HEAD(&table->all, holder, entry);
-	*ret = core_steal_ptr(holder);
+	if (!owner->charge)
+		owner->charge = core_steal_ptr(*charge);
+	owner->locked = true;
 	return 0;
 }
 
-int core_locks_set(struct core_locks *locks, ino_t ino, uint64_t owner,
-		   const void *by, int fd, const struct flock *lock,
-		   void **share)
+int core_locks_set(struct core_locks *locks, uint64_t id, const void *handle,
+		   int fd, const struct flock *lock, bool wait, void **charge)
 {
-	struct table *table = table_of(locks, ino);
-	struct flock copy = *lock;
-	struct holder *holder, *gone = NULL;
-	bool is_new;
-	int r = 0;
+	const bool unlocks = lock->l_type == F_UNLCK;
+	struct core_lock_owner *owner = get(locks, id, !unlocks);
+	int r = -EAGAIN;
 
-	pthread_mutex_lock(&table->lock);
-	holder = find(table, ino, owner);
-	is_new = !holder;
-	if (is_new && lock->l_type != F_UNLCK)
-		r = share ? add(table, ino, owner, fd, &holder) : -ENOLCK;
-	if (holder)
-		r = ofd(holder->fd, F_OFD_SETLK, &copy);
-	if (holder && r < 0 && is_new)
-		holder_remove(table, gone = holder);
-	else if (holder && r == 0 && lock->l_type != F_UNLCK)
-		holder->by = by;
-	if (holder && r == 0 && is_new)
-		holder->share = core_steal_ptr(*share);
-	pthread_mutex_unlock(&table->lock);
-	holder_free(locks, gone);
+	if (!owner)
+		return unlocks ? 0 : -ENOMEM;
+	if (wait)
+		pthread_mutex_lock(&owner->lock);
+	if (wait || pthread_mutex_trylock(&owner->lock) == 0) {
+		r = set(owner, fd, lock, charge);
+		pthread_mutex_unlock(&owner->lock);
+	}
+	put(locks, owner, r == 0 && !unlocks ? handle : NULL);
 	return r;
 }
 
-int core_locks_get(struct core_locks *locks, ino_t ino, uint64_t owner, int fd,
+int core_locks_get(struct core_locks *locks, uint64_t id, int fd,
 		   struct flock *lock)
 {
-	struct table *table = table_of(locks, ino);
-	const struct holder *holder;
+	struct core_lock_owner *owner = get(locks, id, false);
 	int r;
 
-	pthread_mutex_lock(&table->lock);
-	holder = find(table, ino, owner);
-	r = ofd(holder ? holder->fd : fd, F_OFD_GETLK, lock);
-	pthread_mutex_unlock(&table->lock);
+	if (!owner)
+		return ofd(fd, F_OFD_GETLK, lock);
+	pthread_mutex_lock(&owner->lock);
+	r = ofd(owner->fd >= 0 ? owner->fd : fd, F_OFD_GETLK, lock);
+	pthread_mutex_unlock(&owner->lock);
+	put(locks, owner, NULL);
 	return r;
 }
 
-bool core_locks_drop(struct core_locks *locks, ino_t ino, uint64_t owner)
+/* For a call that has got the owner, and ends here. */
+static void unlock_all(struct core_locks *locks, struct core_lock_owner *owner)
 {
-	struct table *table = table_of(locks, ino);
-	struct holder *holder;
-	bool had_some;
+	struct flock all = { .l_type = F_UNLCK };
 
-	pthread_mutex_lock(&table->lock);
-	holder = find(table, ino, owner);
-	had_some = holder;
-	if (holder)
-		holder_remove(table, holder);
-	pthread_mutex_unlock(&table->lock);
-	holder_free(locks, holder);
-	return had_some;
+	pthread_mutex_lock(&owner->lock);
+	if (owner->locked)
+		(void)ofd(owner->fd, F_OFD_SETLK, &all);
+	owner->locked = false;
+	pthread_mutex_unlock(&owner->lock);
+	put(locks, owner, NULL);
 }
 
-void core_locks_drop_by(struct core_locks *locks, ino_t ino, const void *by)
+bool core_locks_unlock_owner(struct core_locks *locks, uint64_t id)
 {
-	struct table *table = table_of(locks, ino);
-	struct holder_list gone = LIST_HEAD_INITIALIZER(gone);
-	struct holder *holder, *next;
+	struct core_lock_owner *owner = NULL;
 
-	pthread_mutex_lock(&table->lock);
-	for (holder = LIST_FIRST(&table->all); holder; holder = next) {
-		next = LIST_NEXT(holder, entry);
-		if (holder->ino == ino && holder->by == by) {
-			holder_remove(table, holder);
-			LIST_INSERT_HEAD(&gone, holder, entry);
+	if (locks->n_owners > 0)
+		owner = get(locks, id, false);
+	if (owner)
+		unlock_all(locks, owner);
+	return owner;
+}
+
+void core_locks_unlock_handle(struct core_locks *locks, const void *handle)
+{
+	struct core_lock_owner *owner;
+
+	do {
+		pthread_mutex_lock(&locks->lock);
+		owner = LIST_FIRST(&locks->owners);
+		while (owner && owner->handle != handle)
+			owner = LIST_NEXT(owner, entry);
+		if (owner) {
+			owner->handle = NULL;
+			owner->n_calls++;
 		}
-	}
-	pthread_mutex_unlock(&table->lock);
-	while ((holder = LIST_FIRST(&gone))) {
-		LIST_REMOVE(holder, entry);
-		holder_free(locks, holder);
-	}
+		pthread_mutex_unlock(&locks->lock);
+		if (owner)
+			unlock_all(locks, owner);
+	} while (owner);
 }

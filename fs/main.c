@@ -70,7 +70,6 @@
 #include "fs/version.h"
 
 #include "core/cleanup.h"
-#include "core/lock.h"
 #include "core/ns.h"
 #include "core/wait.h"
 
@@ -282,11 +281,6 @@ static int open_namespaces(int target, struct core_ns **ret)
 	return EXIT_USAGE;
 }
 
-static void give_share(void *share)
-{
-	fs_quota_give(share);
-}
-
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
 	struct fs fs = { .view = opts->view,
@@ -308,16 +302,12 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	}
 	r = fs_nodes_new(&fs.nodes);
 	if (r == 0)
-		r = core_locks_new(give_share, &fs.locks);
-	if (r == 0)
 		r = make_quotas(opts, &fs);
 	if (r < 0)
 		r = fail("starting", r);
 	else
 		r = run_session(args, opts, &fs);
 	fs_nodes_free(fs.nodes);
-	/* What these hold of a quota is given back. */
-	core_locks_free(fs.locks);
 	fs_quota_free(fs.n_nodes);
 	fs_quota_free(fs.waiting);
 	fs_quota_free(fs.handles);

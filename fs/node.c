@@ -35,6 +35,7 @@ struct fs_node {
 	char *name, *other; /* the last two names, or NULL */
 	LIST_HEAD(handle_list, fs_handle) handles;
 	unsigned int n_opened; /* ever, up to 2 */
+	struct core_locks locks; /* guards itself */
 };
 
 struct fs_nodes {
@@ -84,6 +85,7 @@ static void release_handles(struct fs_node *node)
 static void node_free(struct fs_node *node)
 {
 	pthread_mutex_destroy(&node->lock);
+	core_locks_destroy(&node->locks);
 	fs_quota_give(node->share);
 	free(node->name);
 	free(node->other);
@@ -119,6 +121,11 @@ fuse_ino_t fs_node_id(const struct fs_node *node)
 	if (node->ops == &fs_root_ops)
 		return FUSE_ROOT_ID;
 	return (fuse_ino_t)(uintptr_t)node;
+}
+
+static void give_share(void *share)
+{
+	fs_quota_give(share);
 }
 
 /*
@@ -161,6 +168,7 @@ static int get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&node->lock, NULL);
+	core_locks_init(&node->locks, give_share);
 	TAILQ_INSERT_TAIL(&nodes->all, node, entry);
 	nodes->n++;
 	nodes->n_new++;
@@ -277,6 +285,11 @@ ino_t fs_node_ino(const struct fs_node *node)
 const struct fs_view *fs_node_view(const struct fs_node *node)
 {
 	return &node->view;
+}
+
+struct core_locks *fs_node_locks(struct fs_node *node)
+{
+	return &node->locks;
 }
 
 void fs_node_name(struct fs_node *node, char *ret)

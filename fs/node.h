@@ -15,6 +15,7 @@
 #ifndef FS_NODE_H
 #define FS_NODE_H
 
+#include "core/lock.h"
 #include "core/name.h"
 #include "fs/ops.h"
 
@@ -70,6 +71,9 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
 const struct fs_ops *fs_node_ops(const struct fs_node *node);
 ino_t fs_node_ino(const struct fs_node *node);
 const struct fs_view *fs_node_view(const struct fs_node *node);
+
+/* The record locks of its object; the charges of their owners are of fs/quota. */
+struct core_locks *fs_node_locks(struct fs_node *node);
 
 /* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
 void fs_node_name(struct fs_node *node, char *ret);

@@ -30,7 +30,6 @@
 
 #define FS_PARKED 1
 
-struct core_locks;
 struct core_ns;
 struct core_wait;
 struct fs_handle;
@@ -45,7 +44,6 @@ struct fs {
 	struct fuse_session *session;
 	struct core_ns *ns;
 	struct core_wait *wait;
-	struct core_locks *locks;
 	struct fs_nodes *nodes;
 	struct fs_retries *retries;
 	/* What each user may have: open files, requests that wait, and nodes. */

@@ -71,13 +71,12 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct shm_handle *handle = (struct shm_handle *)handle_;
 
-	if (handle->locked)
+	if (handle->locked) {
 		(void)flock(handle_->fd, LOCK_UN);
-	if (handle->locked && call) {
-		core_locks_drop_by(call->fs->locks, fs_node_ino(handle_->node),
-				   handle);
-		core_wait_retry(call->fs->wait);
+		core_locks_unlock_handle(fs_node_locks(handle_->node), handle);
 	}
+	if (handle->locked && call)
+		core_wait_retry(call->fs->wait);
 	fs_node_remove(call, handle_);
 	(void)close(handle_->fd);
 	free(handle);
@@ -222,20 +221,24 @@ struct locker {
 	/* An owner's first lock on an object costs a descriptor. */
 	bool may_add;
 	void *charge; /* a share for it */
+	bool tried;
 };
 
+/* After the first, which a worker makes, attempts are the wait thread's. */
 static int lock_attempt(struct core_waiter *waiter)
 {
 	struct locker *locker = (struct locker *)waiter;
 	struct fs_handle *handle = locker->handle;
+	const bool is_first = !locker->tried;
 
+	locker->tried = true;
 	((struct shm_handle *)handle)->locked = true;
 	if (locker->operation)
 		return flock(handle->fd, locker->operation | LOCK_NB) < 0
 			       ? -errno
 			       : 0;
-	return core_locks_set(locker->fs->locks, fs_node_ino(handle->node),
-			      locker->owner, handle, handle->fd, &locker->lock,
+	return core_locks_set(fs_node_locks(handle->node), locker->owner,
+			      handle, handle->fd, &locker->lock, is_first,
 			      locker->may_add ? &locker->charge : NULL);
 }
 
@@ -304,7 +307,8 @@ static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
 
 	/* Without a descriptor for it one that has locks can go on with them. */
 	model.may_add =
-		lock_->l_type != F_UNLCK && fs_node_may_keep(handle->fd) == 0 &&
+		lock_->l_type != F_UNLCK &&
+		fs_node_may_keep(call->fs->ns->shm_dir) == 0 &&
 		fs_quota_take(call->fs->handles, call->uid, &charge) == 0;
 	model.charge = charge;
 	r = lock(call, &model, sleep);
@@ -332,8 +336,8 @@ static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock_)
 {
 	struct flock found = *lock_;
-	int r = core_locks_get(call->fs->locks, fs_node_ino(handle->node),
-			       owner, handle->fd, &found);
+	int r = core_locks_get(fs_node_locks(handle->node), owner, handle->fd,
+			       &found);
 
 	if (r < 0)
 		return r;
@@ -344,7 +348,7 @@ static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
 static int obj_flush(const struct fs_call *call, struct fs_handle *handle,
 		     uint64_t owner)
 {
-	if (core_locks_drop(call->fs->locks, fs_node_ino(handle->node), owner))
+	if (core_locks_unlock_owner(fs_node_locks(handle->node), owner))
 		core_wait_retry(call->fs->wait);
 	(void)fuse_reply_err(call->req, 0);
 	return 0;

@@ -9,6 +9,8 @@
 #include "core_test.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -17,28 +19,35 @@
 #define MAX	 INT64_MAX
 #define EXCLUDED -EAGAIN
 
-static struct core_locks *locks;
-static ino_t ino;
+static struct core_locks locks;
 static int fd = -1;
-static const char bys[16]; /* owner n acts through &bys[n] */
+static const char handles[16];	   /* owner n acts through &handles[n] */
+static _Thread_local void *charge; /* of each thread's own calls */
+static void *released;
+
+static void release(void *charge_)
+{
+	released = charge_;
+}
 
 static int set_up(void **state)
 {
 	(void)state;
 	test_make_file(PATH, "content", 0644, 0, 0);
-	ino = test_stat(PATH).st_ino;
 	fd = open(PATH, O_RDWR | O_CLOEXEC);
-	return fd < 0 || core_locks_new(NULL, &locks);
+	core_locks_init(&locks, release);
+	charge = released = NULL;
+	return fd < 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	locks = core_locks_free(locks);
+	for (size_t i = 0; i < COUNT(handles); i++)
+		core_locks_unlock_handle(&locks, &handles[i]);
+	core_locks_destroy(&locks);
 	return close(fd);
 }
-
-static void *no_share;
 
 static struct flock range(int type, off_t start, off_t len)
 {
@@ -49,19 +58,25 @@ static struct flock range(int type, off_t start, off_t len)
 			       .l_pid = UNKNOWN };
 }
 
-static int set(uint64_t owner, int type, off_t start, off_t len)
+/* set() through another descriptor than fd. */
+static int set_by(int by, uint64_t owner, int type, off_t start, off_t len)
 {
 	struct flock lock = range(type, start, len);
 
-	return core_locks_set(locks, ino, owner, &bys[owner % 16], fd, &lock,
-			      &no_share);
+	return core_locks_set(&locks, owner, &handles[owner % 16], by, &lock,
+			      true, &charge);
+}
+
+static int set(uint64_t owner, int type, off_t start, off_t len)
+{
+	return set_by(fd, owner, type, start, len);
 }
 
 static struct flock get(uint64_t owner, int type, off_t start, off_t len)
 {
 	struct flock lock = range(type, start, len);
 
-	assert_int_equal(core_locks_get(locks, ino, owner, fd, &lock), 0);
+	assert_int_equal(core_locks_get(&locks, owner, fd, &lock), 0);
 	return lock;
 }
 
@@ -76,17 +91,17 @@ static void assert_lock(struct flock lock, int type, off_t start, off_t len,
 }
 
 /* All locks of one owner as others see them: "r0+10 w20+0", 0 for no end. */
-static void assert_locks(const char *expected)
+static void locks_of(char s[256])
 {
 	int probe = open(PATH, O_RDWR | O_CLOEXEC);
 	struct flock lock = range(F_WRLCK, 0, 0);
-	char s[256] = "";
 	size_t n = 0;
 
+	*s = '\0';
 	lock.l_pid = 0;
-	while (n < sizeof(s) && fcntl(probe, F_OFD_GETLK, &lock) == 0 &&
+	while (n < 256 && fcntl(probe, F_OFD_GETLK, &lock) == 0 &&
 	       lock.l_type != F_UNLCK) {
-		n += (size_t)snprintf(s + n, sizeof(s) - n, "%s%c%ld+%ld",
+		n += (size_t)snprintf(s + n, 256 - n, "%s%c%ld+%ld",
 				      n ? " " : "",
 				      lock.l_type == F_RDLCK ? 'r' : 'w',
 				      (long)lock.l_start, (long)lock.l_len);
@@ -96,6 +111,13 @@ static void assert_locks(const char *expected)
 		lock.l_pid = 0;
 	}
 	close(probe);
+}
+
+static void assert_locks(const char *expected)
+{
+	char s[256];
+
+	locks_of(s);
 	assert_string_equal(s, expected);
 }
 
@@ -190,13 +212,13 @@ static void test_a_native_lock_excludes_ours(void **state)
 		assert_int_equal(set(1, F_RDLCK, 20, 0), 0);
 		let_go(&native);
 		assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
-		core_locks_drop(locks, ino, 1);
+		core_locks_unlock_owner(&locks, 1);
 
 		native = hold(commands[i], F_RDLCK, 10, 10);
 		assert_int_equal(set(1, F_WRLCK, 0, 0), EXCLUDED);
 		assert_int_equal(set(1, F_RDLCK, 0, 0), 0);
 		let_go(&native);
-		core_locks_drop(locks, ino, 1);
+		core_locks_unlock_owner(&locks, 1);
 	}
 }
 
@@ -249,19 +271,22 @@ static void test_read_locks_are_shared(void **state)
 static void test_objects_have_locks_of_their_own(void **state)
 {
 	struct flock lock = range(F_WRLCK, 0, 0);
+	struct core_locks others;
 	int other;
 
 	(void)state;
 	test_make_file("/dev/shm/other", "", 0600, 0, 0);
 	other = open("/dev/shm/other", O_RDWR | O_CLOEXEC);
+	core_locks_init(&others, release);
 	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
 	for (uint64_t owner = 1; owner <= 2; owner++) {
-		assert_int_equal(core_locks_set(locks, ino + 1, owner, bys,
-						other, &lock, &no_share),
+		assert_int_equal(core_locks_set(&others, owner, handles, other,
+						&lock, true, &charge),
 				 0);
-		core_locks_drop(locks, ino + 1, owner);
+		assert_true(core_locks_unlock_owner(&others, owner));
 	}
 	assert_locks("w0+0");
+	core_locks_destroy(&others);
 	close(other);
 }
 
@@ -286,7 +311,7 @@ static void test_an_owners_ranges_are_merged_and_split(void **state)
 	assert_locks("r0+0");
 	assert_int_equal(set(1, F_UNLCK, 1, 0), 0);
 	assert_locks("r0+1");
-	assert_int_equal(set(1, F_WRLCK, 10, -5), 0);
+	assert_int_equal(set(1, F_WRLCK, 5, 5), 0);
 	assert_locks("r0+1 w5+5");
 	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
 	assert_locks("");
@@ -298,13 +323,13 @@ static void test_an_unlock_costs_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
-	core_locks_drop(locks, ino, 1);
-	core_locks_drop_by(locks, ino, &bys[1]);
+	core_locks_unlock_owner(&locks, 1);
+	core_locks_unlock_handle(&locks, &handles[1]);
 	assert_int_equal(count_fds(), before);
 	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
 	assert_int_equal(set(2, F_UNLCK, 20, 10), 0);
-	core_locks_drop(locks, ino + 1, 2);
+	assert_false(core_locks_unlock_owner(&locks, 1));
 	assert_locks("w0+10");
 }
 
@@ -318,63 +343,56 @@ static void test_an_owner_costs_one_descriptor(void **state)
 	assert_int_equal(count_fds(), before + 1);
 	assert_int_equal(set(2, F_RDLCK, 10, 10), 0);
 	assert_int_equal(count_fds(), before + 2);
-	core_locks_drop(locks, ino, 1);
-	core_locks_drop(locks, ino, 1);
-	core_locks_drop(locks, ino, 2);
+	core_locks_unlock_owner(&locks, 1);
+	core_locks_unlock_owner(&locks, 1);
+	core_locks_unlock_owner(&locks, 2);
 	assert_int_equal(count_fds(), before);
 }
 
-static void test_drop(void **state)
+static void test_unlock_owner(void **state)
 {
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(1, F_RDLCK, 20, 10), 0);
 	assert_int_equal(set(2, F_WRLCK, 40, 10), 0);
-	core_locks_drop(locks, ino, 1);
+	core_locks_unlock_owner(&locks, 1);
 	assert_locks("w40+10");
 	assert_int_equal(set(2, F_WRLCK, 0, 0), 0);
-	core_locks_drop(locks, ino, 2);
+	core_locks_unlock_owner(&locks, 2);
 	assert_locks("");
 	assert_int_equal(natively(F_WRLCK, 0, 0), 0);
 	assert_int_equal(set(1, F_WRLCK, 0, 0), 0); /* begins anew */
 	assert_locks("w0+0");
 }
 
-static void test_drop_by(void **state)
+static void test_unlock_handle(void **state)
 {
-	struct flock lock = range(F_WRLCK, 60, 10);
-
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(2, F_WRLCK, 20, 10), 0);
 	assert_int_equal(set(1 + 16, F_WRLCK, 40, 10), 0);
-	assert_int_equal(core_locks_set(locks, ino + 1, 1, &bys[2], fd, &lock,
-					&no_share),
-			 0);
-	core_locks_drop_by(locks, ino, &bys[3]);
-	core_locks_drop_by(locks, ino, &bys[1]);
+	core_locks_unlock_handle(&locks, &handles[3]);
+	core_locks_unlock_handle(&locks, &handles[1]);
 	assert_int_equal(natively(F_WRLCK, 0, 20), 0);
 	assert_int_equal(natively(F_WRLCK, 20, 10), EXCLUDED);
 	assert_int_equal(natively(F_WRLCK, 30, 30), 0);
-	assert_int_equal(natively(F_WRLCK, 60, 10), EXCLUDED);
-	core_locks_drop_by(locks, ino, &bys[2]);
-	core_locks_drop_by(locks, ino + 1, &bys[2]);
+	core_locks_unlock_handle(&locks, &handles[2]);
 	assert_locks("");
 }
 
 /* What was in vain, or released, has no bearing on what is taken later. */
-static void test_drop_by_after_another_by(void **state)
+static void test_unlock_handle_after_another(void **state)
 {
 	struct flock lock = range(F_WRLCK, 0, 10);
 
 	(void)state;
 	assert_int_equal(set(2, F_WRLCK, 0, 10), 0);
-	assert_int_equal(core_locks_set(locks, ino, 1, "first", fd, &lock,
-					&no_share),
+	assert_int_equal(core_locks_set(&locks, 1, "first", fd, &lock, true,
+					&charge),
 			 EXCLUDED);
-	core_locks_drop(locks, ino, 2);
+	core_locks_unlock_owner(&locks, 2);
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
-	core_locks_drop_by(locks, ino, &bys[1]);
+	core_locks_unlock_handle(&locks, &handles[1]);
 	assert_locks("");
 }
 
@@ -423,40 +441,38 @@ static void test_bad_ranges(void **state)
 	assert_int_equal(set(1, F_WRLCK, 0, -1), -EINVAL);
 	assert_int_equal(set(1, 99, 0, 1), -EINVAL);
 	assert_int_equal(set(1, F_WRLCK, MAX, 2), -EOVERFLOW);
-	assert_int_equal(core_locks_get(locks, ino, 1, fd, &lock), -EINVAL);
+	assert_int_equal(core_locks_get(&locks, 1, fd, &lock), -EINVAL);
 	assert_int_equal(set(2, F_WRLCK, -1, 1), -EINVAL);
 	assert_locks("w0+10");
 	assert_int_equal(set(1, F_WRLCK, MAX, 1), 0);
 	assert_locks("w0+10 w9223372036854775807+0");
 }
 
-/* The process's own rights count, not what fd was opened for. */
+/* The process's own rights count, not what the descriptor was opened for. */
 static void test_any_descriptor_will_do(void **state)
 {
 	static const int flags[] = { O_RDONLY, O_WRONLY, O_PATH };
-	struct flock lock = range(F_WRLCK, 0, 0);
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(flags); i++) {
 		int any = open(PATH, flags[i] | O_CLOEXEC);
 
-		assert_int_equal(core_locks_set(locks, ino, 1, bys, any, &lock,
-						&no_share),
-				 0);
+		assert_int_equal(set_by(any, 1, F_WRLCK, 0, 0), 0);
 		close(any); /* releases nothing */
 		assert_locks("w0+0");
-		core_locks_drop(locks, ino, 1);
+		core_locks_unlock_owner(&locks, 1);
 	}
 }
 
 static int lock_as_user(void *arg)
 {
-	struct core_locks *own;
-	int r = core_locks_new(NULL, &own);
+	struct core_locks own;
+	int r;
 
-	if (r == 0)
-		r = core_locks_set(own, ino, 1, bys, fd, arg, &no_share);
-	core_locks_free(own);
+	core_locks_init(&own, release);
+	r = core_locks_set(&own, 1, handles, fd, arg, true, &charge);
+	core_locks_unlock_owner(&own, 1);
+	core_locks_destroy(&own);
 	return r;
 }
 
@@ -513,32 +529,97 @@ static void test_nothing_to_pay_with(void **state)
 	struct flock lock = range(F_RDLCK, 0, 10);
 
 	(void)state;
-	assert_int_equal(core_locks_set(locks, ino, 1, bys, fd, &lock, NULL),
+	assert_int_equal(core_locks_set(&locks, 1, handles, fd, &lock, true,
+					NULL),
 			 -ENOLCK);
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
-	assert_int_equal(core_locks_set(locks, ino, 1, bys, fd, &lock, NULL),
-			 0);
-	lock.l_start = 20;
-	assert_int_equal(core_locks_set(locks, ino, 1, bys, fd, &lock, NULL),
-			 0);
+	for (int i = 0; i < 2; i++) {
+		lock.l_start = 20 * i;
+		assert_int_equal(core_locks_set(&locks, 1, handles, fd, &lock,
+						true, NULL),
+				 0);
+	}
 	assert_locks("r0+10 r20+10");
-	core_locks_drop(locks, ino, 1);
+	core_locks_unlock_owner(&locks, 1);
 	assert_locks("");
 }
 
-static void test_free_releases_all(void **state)
+static void test_a_charge_is_kept_as_long_as_the_owner(void **state)
 {
-	int before = count_fds();
+	int paid;
 
 	(void)state;
-	for (uint64_t owner = 1; owner <= 100; owner++)
-		assert_int_equal(set(owner, F_WRLCK, (off_t)owner, 1), 0);
-	assert_int_equal(count_fds(), before + 100);
-	locks = core_locks_free(locks);
-	assert_null(locks);
-	assert_null(core_locks_free(NULL));
-	assert_int_equal(count_fds(), before);
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	charge = &paid;
+	assert_int_equal(set(1, F_WRLCK, 10, 10), 0);
+	assert_int_equal(set(2, F_WRLCK, 0, 10), EXCLUDED);
+	assert_ptr_equal(charge, &paid);
+	assert_int_equal(set(2, F_WRLCK, 30, 10), 0);
+	assert_null(charge);
+	assert_int_equal(set(2, F_UNLCK, 0, 0), 0);
+	assert_null(released);
+	core_locks_unlock_owner(&locks, 2);
+	assert_ptr_equal(released, &paid);
+}
+
+/*
+ * fcntl(2) lasts as long as the test wants, for who locks this byte.
+ */
+
+#define LASTING 1000
+
+static sem_t has_begun, may_end;
+
+int __real_fcntl64(int fd_, int command, ...);
+int __wrap_fcntl64(int fd_, int command, ...);
+
+int __wrap_fcntl64(int fd_, int command, ...)
+{
+	const struct flock *lock;
+	va_list args;
+
+	va_start(args, command);
+	lock = va_arg(args, const struct flock *);
+	va_end(args);
+	if (command == F_OFD_SETLK && lock->l_start == LASTING) {
+		sem_post(&has_begun);
+		sem_wait(&may_end);
+	}
+	return __real_fcntl64(fd_, command, lock);
+}
+
+static void *lock_lasting(void *closure)
+{
+	*(int *)closure = set(9, F_WRLCK, LASTING, 1);
+	return NULL;
+}
+
+static void test_a_call_that_lasts_holds_up_no_other_owner(void **state)
+{
+	struct flock lock = range(F_WRLCK, 0, 1);
+	pthread_t thread;
+	int r = UNKNOWN;
+
+	(void)state;
+	sem_init(&has_begun, 0, 0);
+	sem_init(&may_end, 0, 0);
+	assert_int_equal(set(2, F_WRLCK, 10, 10), 0);
+	pthread_create(&thread, NULL, lock_lasting, &r);
+	sem_wait(&has_begun);
+	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
+	assert_int_equal(get(3, F_WRLCK, 0, 10).l_type, F_WRLCK);
+	assert_true(core_locks_unlock_owner(&locks, 1));
+	assert_false(core_locks_unlock_owner(&locks, 3));
+	core_locks_unlock_handle(&locks, &handles[2]);
 	assert_locks("");
+	/* Who doesn't wait for the owner itself tries again. */
+	assert_int_equal(core_locks_set(&locks, 9, handles, fd, &lock, false,
+					&charge),
+			 -EAGAIN);
+	sem_post(&may_end);
+	pthread_join(thread, NULL);
+	assert_int_equal(r, 0);
+	assert_locks("w1000+1");
 }
 
 /*
@@ -556,9 +637,9 @@ static void give_up(uint64_t owner, int how)
 	if (how == 0)
 		failed = failed || set(owner, F_UNLCK, 0, 1) != 0;
 	else if (how == 1)
-		core_locks_drop(locks, ino, owner);
+		core_locks_unlock_owner(&locks, owner);
 	else
-		core_locks_drop_by(locks, ino, &bys[owner]);
+		core_locks_unlock_handle(&locks, &handles[owner]);
 }
 
 static void *contend(void *closure)
@@ -578,7 +659,7 @@ static void *contend(void *closure)
 			failed = true;
 		}
 		lock = range(F_RDLCK, 0, 0);
-		if (core_locks_get(locks, ino, owner, fd, &lock) != 0)
+		if (core_locks_get(&locks, owner, fd, &lock) != 0)
 			failed = true;
 	}
 	return NULL;
@@ -615,7 +696,7 @@ static void test_threads(void **state)
 	assert_false(failed);
 	assert_locks("");
 	for (uint64_t owner = 1; owner <= 4; owner++)
-		core_locks_drop(locks, ino, owner);
+		core_locks_unlock_owner(&locks, owner);
 	assert_int_equal(count_fds(), before);
 }
 
@@ -633,9 +714,9 @@ int main(void)
 		TEST(an_owners_ranges_are_merged_and_split),
 		TEST(an_unlock_costs_nothing),
 		TEST(an_owner_costs_one_descriptor),
-		TEST(drop),
-		TEST(drop_by),
-		TEST(drop_by_after_another_by),
+		TEST(unlock_owner),
+		TEST(unlock_handle),
+		TEST(unlock_handle_after_another),
 		TEST(get),
 		TEST(get_costs_nothing),
 		TEST(bad_ranges),
@@ -643,7 +724,8 @@ int main(void)
 		TEST(a_process_without_privileges),
 		TEST(no_descriptors),
 		TEST(nothing_to_pay_with),
-		TEST(free_releases_all),
+		TEST(a_charge_is_kept_as_long_as_the_owner),
+		TEST(a_call_that_lasts_holds_up_no_other_owner),
 		TEST(threads),
 	};
 
