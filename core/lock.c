@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The table's lock guards the list of owners, and is held for a look at it only. An
- * owner's own lock is held during fcntl(2). Nobody holds both.
+ * owner's own lock is held during fcntl(2), so that its ranges here are what the
+ * kernel has. Nobody holds both.
  *
  * An owner is in the list while it is "locked", from its first lock until it
  * unlocks as a whole, and while a call uses it. So who unlocks all need not hold up
@@ -16,6 +17,13 @@
 #include "core/object.h"
 
 #include <assert.h>
+#include <string.h>
+#include <sys/param.h>
+
+struct range {
+	off_t start, end; /* the last byte; INT64_MAX: no end */
+	short type;
+};
 
 struct core_lock_owner {
 	LIST_ENTRY(core_lock_owner) entry;
@@ -25,8 +33,12 @@ struct core_lock_owner {
 
 	pthread_mutex_t lock;
 	bool locked;
-	int fd; /* its open file description, or -1 */
+	bool writable; /* fd; a lock to write needs that */
+	int fd;	       /* its open file description, or -1 */
 	void *charge;
+	/* What it holds: in order, apart, and merged as the kernel merges. */
+	size_t n_ranges;
+	struct range *ranges;
 };
 
 void core_locks_init(struct core_locks *locks, void (*release)(void *charge))
@@ -98,6 +110,7 @@ static void put(struct core_locks *locks, struct core_lock_owner *owner,
 	if (owner->charge)
 		locks->release(owner->charge);
 	pthread_mutex_destroy(&owner->lock);
+	free(owner->ranges);
 	free(owner);
 }
 
@@ -107,36 +120,129 @@ static int ofd(int fd, int command, struct flock *lock)
 	return fcntl(fd, command, lock) < 0 ? -errno : 0;
 }
 
-/* With all the access that there is: a lock to write needs a writable one. */
-static int open_description(int fd, int *ret_fd)
-{
-	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY };
-	struct core_cred self = core_cred_self();
-	int r = -EACCES;
+/* Those below, up to set(), are called with the owner's lock. */
 
-	for (int i = 0; i < 3 && (r == -EACCES || r == -EPERM); i++)
-		r = core_object_reopen(&self, fd, flags[i], ret_fd);
-	return r == -EACCES ? -EBADF : r;
+/* An owner's read locks on one more of its descriptions: they don't conflict. */
+static int copy_ranges(const struct core_lock_owner *owner, int fd)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < owner->n_ranges && r == 0; i++) {
+		const struct range *range = &owner->ranges[i];
+		struct flock lock = { .l_type = range->type,
+				      .l_start = range->start };
+
+		if (range->end != INT64_MAX)
+			lock.l_len = range->end - range->start + 1;
+		r = ofd(fd, F_OFD_SETLK, &lock);
+	}
+	return r;
 }
 
-/* The owner's lock is held. */
+/*
+ * Opens the owner's description: to read alone, if the descriptor is open so, or
+ * else with all the access that there is, as an owner may use several descriptors.
+ * If the owner has a description to read, its locks are all to read, and the new
+ * description has them before the old one is closed: at no moment can another owner
+ * lock to write there. What is for appending alone opens with O_APPEND.
+ */
+static int open_description(struct core_lock_owner *owner, int fd)
+{
+	static const int flags[] = { O_RDWR, O_WRONLY, O_RDONLY };
+	const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+	struct core_cred self = core_cred_self();
+	_cleanup_close_ int opened = -1;
+	int r = -EACCES, i;
+
+	for (i = writable ? 0 : 2; i < 3 && (r == -EACCES || r == -EPERM); i++)
+		r = core_object_reopen(&self, fd, flags[i] | O_APPEND, &opened);
+	if (r == 0)
+		r = copy_ranges(owner, opened);
+	if (r < 0)
+		return r == -EACCES ? -EBADF : r;
+	if (owner->fd >= 0)
+		(void)close(owner->fd);
+	owner->fd = core_steal_fd(&opened);
+	owner->writable = flags[i - 1] != O_RDONLY;
+	return 0;
+}
+
+static int to_range(const struct flock *lock, struct range *ret)
+{
+	if (lock->l_whence != SEEK_SET || lock->l_start < 0 || lock->l_len < 0)
+		return -EINVAL;
+	if (lock->l_len > 0 && lock->l_len - 1 > INT64_MAX - lock->l_start)
+		return -EOVERFLOW;
+	*ret = (struct range){
+		.type = lock->l_type,
+		.start = lock->l_start,
+		.end = lock->l_len == 0 ? INT64_MAX
+					: lock->l_start + (lock->l_len - 1),
+	};
+	return 0;
+}
+
+static void append(struct range *ranges, size_t *n, short type, off_t start,
+		   off_t end)
+{
+	struct range *last = *n > 0 ? &ranges[*n - 1] : NULL;
+
+	if (last && last->type == type && last->end + 1 == start)
+		last->end = end;
+	else
+		ranges[(*n)++] = (struct range){ start, end, type };
+}
+
+/* What an owner holds once it has got "new". Up to two ranges more than before. */
+static size_t change_ranges(const struct core_lock_owner *owner,
+			    const struct range *new, struct range *ret)
+{
+	const struct range *old, *end = owner->ranges + owner->n_ranges;
+	size_t n = 0;
+
+	for (old = owner->ranges; old < end && old->start < new->start; old++)
+		append(ret, &n, old->type, old->start,
+		       MIN(old->end, new->start - 1));
+	if (new->type != F_UNLCK)
+		append(ret, &n, new->type, new->start, new->end);
+	for (old = owner->ranges; old < end; old++) {
+		if (old->end > new->end)
+			append(ret, &n, old->type,
+			       MAX(old->start, new->end + 1), old->end);
+	}
+	return n;
+}
+
 static int set(struct core_lock_owner *owner, int fd, const struct flock *lock,
 	       void **charge)
 {
+	_cleanup_free_ struct range *ranges = NULL;
 	struct flock copy = *lock;
-	int r = 0;
+	struct range new;
+	size_t n;
+	int r = to_range(lock, &new);
 
+	if (r < 0)
+		return r;
 	if (!owner->locked && lock->l_type == F_UNLCK)
 		return 0;
 	if (!owner->locked && !charge)
 		return -ENOLCK;
-	if (owner->fd < 0)
-		r = open_description(fd, &owner->fd);
-	if (r == 0)
-		r = ofd(owner->fd, F_OFD_SETLK, &copy);
-	if (r < 0 || owner->locked)
+	if (owner->fd < 0 || (lock->l_type == F_WRLCK && !owner->writable))
+		r = open_description(owner, fd);
+	if (r < 0)
 		return r;
-	if (!owner->charge)
+	ranges = calloc(owner->n_ranges + 2, sizeof(*ranges));
+	if (!ranges)
+		return -ENOMEM;
+	n = change_ranges(owner, &new, ranges);
+	r = ofd(owner->fd, F_OFD_SETLK, &copy);
+	if (r < 0)
+		return r;
+	free(owner->ranges);
+	owner->ranges = core_steal_ptr(ranges);
+	owner->n_ranges = n;
+	if (!owner->locked && !owner->charge)
 		owner->charge = core_steal_ptr(*charge);
 	owner->locked = true;
 	return 0;
@@ -182,8 +288,9 @@ static void unlock_all(struct core_locks *locks, struct core_lock_owner *owner)
 	struct flock all = { .l_type = F_UNLCK };
 
 	pthread_mutex_lock(&owner->lock);
-	if (owner->locked)
+	if (owner->n_ranges > 0)
 		(void)ofd(owner->fd, F_OFD_SETLK, &all);
+	owner->n_ranges = 0;
 	owner->locked = false;
 	pthread_mutex_unlock(&owner->lock);
 	put(locks, owner, NULL);

@@ -40,7 +40,10 @@ void core_locks_destroy(struct core_locks *locks);
  *
  * owner: any number. handle: what the owner acts through, for
  *     core_locks_unlock_handle().
- * fd: a descriptor of the object, of any access.
+ * fd: a descriptor of the object with the access of the owner's; not an O_PATH one.
+ *     If it is for reading alone the owner's description is so, too, and keeps
+ *     nobody from executing the object.
+ * lock: l_whence is SEEK_SET, and l_len isn't negative.
  * wait: false: -EAGAIN also while another call of the same owner runs.
  * charge: what the caller pays for the owner's descriptor. With an owner's first
  *     lock *charge is taken over, and NULL after. NULL: only an owner that has had
@@ -48,7 +51,8 @@ void core_locks_destroy(struct core_locks *locks);
  *
  * Returns 0, or
  *   -EAGAIN     another owner has a conflicting lock
- *   -EBADF      the process may not open the object as the lock demands
+ *   -EBADF      a lock to write, and fd is for reading alone; or the process may
+ *               not open the object as the lock demands
  *   -ENOLCK     also: charge is NULL, and it would be the first lock
  *   -EINVAL, -EOVERFLOW, -EMFILE, -ENFILE, -ENOMEM
  *

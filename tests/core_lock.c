@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #define PATH	 "/dev/shm/object"
@@ -438,7 +439,7 @@ static void test_bad_ranges(void **state)
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(1, F_WRLCK, -1, 1), -EINVAL);
-	assert_int_equal(set(1, F_WRLCK, 0, -1), -EINVAL);
+	assert_int_equal(set(1, F_WRLCK, 5, -1), -EINVAL);
 	assert_int_equal(set(1, 99, 0, 1), -EINVAL);
 	assert_int_equal(set(1, F_WRLCK, MAX, 2), -EOVERFLOW);
 	assert_int_equal(core_locks_get(&locks, 1, fd, &lock), -EINVAL);
@@ -448,20 +449,41 @@ static void test_bad_ranges(void **state)
 	assert_locks("w0+10 w9223372036854775807+0");
 }
 
-/* The process's own rights count, not what the descriptor was opened for. */
-static void test_any_descriptor_will_do(void **state)
+/* Whether nobody has the object open for writing, as who executes it demands. */
+static bool is_executable(void)
 {
-	static const int flags[] = { O_RDONLY, O_WRONLY, O_PATH };
+	int own = open(PATH, O_RDONLY | O_CLOEXEC);
+	bool r = fcntl(own, F_SETLEASE, F_RDLCK) == 0;
+
+	close(own);
+	return r;
+}
+
+static void test_access_is_that_of_the_descriptor(void **state)
+{
+	int before, own;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(flags); i++) {
-		int any = open(PATH, flags[i] | O_CLOEXEC);
-
-		assert_int_equal(set_by(any, 1, F_WRLCK, 0, 0), 0);
-		close(any); /* releases nothing */
-		assert_locks("w0+0");
-		core_locks_unlock_owner(&locks, 1);
-	}
+	close(fd);
+	fd = open(PATH, O_RDONLY | O_CLOEXEC);
+	before = count_fds();
+	assert_int_equal(set(1, F_RDLCK, 0, 10), 0);
+	assert_int_equal(set(1, F_WRLCK, 0, 10), -EBADF);
+	assert_int_equal(set(2, F_WRLCK, 0, 10), -EBADF);
+	assert_true(is_executable());
+	assert_locks("r0+10");
+	/* Another descriptor of the owner's is for more. */
+	own = open(PATH, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(set_by(own, 1, F_WRLCK, 5, 10), 0);
+	assert_locks("r0+5 w5+10");
+	close(own);
+	assert_false(is_executable());
+	assert_int_equal(set(1, F_RDLCK, 10, 10), 0);
+	assert_locks("r0+5 w5+5 r10+10");
+	assert_int_equal(count_fds(), before + 1);
+	core_locks_unlock_owner(&locks, 1);
+	assert_true(is_executable());
+	assert_locks("");
 }
 
 static int lock_as_user(void *arg)
@@ -560,6 +582,37 @@ static void test_a_charge_is_kept_as_long_as_the_owner(void **state)
 	assert_null(released);
 	core_locks_unlock_owner(&locks, 2);
 	assert_ptr_equal(released, &paid);
+}
+
+/* What an owner holds is known as the kernel has it: it moves to a description. */
+static void test_ranges_move(void **state)
+{
+	int reader = open(PATH, O_RDONLY | O_CLOEXEC);
+	unsigned int seed = 1;
+	char expected[300];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		for (int n = rand_r(&seed) % 12; n >= 0; n--) {
+			int type = rand_r(&seed) % 3 ? F_RDLCK : F_UNLCK;
+			off_t start = rand_r(&seed) % 30;
+
+			assert_int_equal(set_by(reader, 1, type, start,
+						rand_r(&seed) % 9),
+					 0);
+			if (rand_r(&seed) % 4 == 0)
+				assert_int_equal(set_by(reader, 1, F_UNLCK,
+							start + 9, 0),
+						 0);
+		}
+		assert_int_equal(set_by(reader, 1, F_UNLCK, 90, 0), 0);
+		locks_of(expected);
+		assert_int_equal(set(1, F_WRLCK, 100, 1), 0);
+		strcat(expected, *expected ? " w100+1" : "w100+1");
+		assert_locks(expected);
+		core_locks_unlock_owner(&locks, 1);
+	}
+	close(reader);
 }
 
 /*
@@ -700,6 +753,44 @@ static void test_threads(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
+/* Owners take turns, so that there is always one that has locked it to read. */
+static void *want_to_write(void *closure)
+{
+	int own = open(PATH, O_RDWR | O_CLOEXEC);
+	struct flock lock;
+
+	while (!*(atomic_bool *)closure) {
+		lock = range(F_WRLCK, 0, 10);
+		lock.l_pid = 0;
+		if (fcntl(own, F_OFD_SETLK, &lock) == 0)
+			failed = true;
+	}
+	close(own);
+	return NULL;
+}
+
+static void test_ranges_move_without_a_gap(void **state)
+{
+	int reader = open(PATH, O_RDONLY | O_CLOEXEC);
+	atomic_bool ended = false;
+	pthread_t thread;
+
+	(void)state;
+	failed = false;
+	assert_int_equal(set_by(reader, 1, F_RDLCK, 0, 10), 0);
+	pthread_create(&thread, NULL, want_to_write, &ended);
+	for (uint64_t i = 1; i <= ROUNDS && !failed; i++) {
+		if (set(i, F_WRLCK, 100, 1) != 0 ||
+		    set_by(reader, i + 1, F_RDLCK, 0, 10) != 0 ||
+		    !core_locks_unlock_owner(&locks, i))
+			failed = true;
+	}
+	ended = true;
+	pthread_join(thread, NULL);
+	assert_false(failed);
+	close(reader);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 
@@ -720,13 +811,15 @@ int main(void)
 		TEST(get),
 		TEST(get_costs_nothing),
 		TEST(bad_ranges),
-		TEST(any_descriptor_will_do),
+		TEST(access_is_that_of_the_descriptor),
 		TEST(a_process_without_privileges),
 		TEST(no_descriptors),
 		TEST(nothing_to_pay_with),
 		TEST(a_charge_is_kept_as_long_as_the_owner),
+		TEST(ranges_move),
 		TEST(a_call_that_lasts_holds_up_no_other_owner),
 		TEST(threads),
+		TEST(ranges_move_without_a_gap),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);

@@ -165,6 +165,35 @@ $(cat)" "$SHM/a" /dev/shm/a
 	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
 }
 
+@test "a lock to read leaves an object executable, and grows to one to write" {
+	cp "$(type -P true)" /dev/shm/a
+	with_locks <<-'END'
+		import subprocess
+		for kind in "posix", "ofd":
+		    fd = os.open(mount, os.O_RDONLY)
+		    fcntl.fcntl(fd, fcntl.F_SETLK if kind == "posix" else OFD_SETLK, record(fcntl.F_RDLCK, 0, 10))
+		    assert child(lambda: try_lock(native, kind)) == 0
+		    os.chmod(native, 0o755)
+		    subprocess.run([native], check=True)
+		    subprocess.run([mount], check=True)
+		    os.close(fd)
+		    assert child(lambda: lock(native, kind)) == 1
+		# A process has what it locked through another descriptor, too.
+		reader = os.open(mount, os.O_RDONLY)
+		fcntl.lockf(reader, fcntl.LOCK_SH, 10)
+		fcntl.lockf(reader, fcntl.LOCK_SH, 10, 20)
+		writer = os.open(mount, os.O_WRONLY)
+		fcntl.lockf(writer, fcntl.LOCK_EX, 10, 5)
+		for start, length, read, write in (0, 5, 1, 0), (5, 10, 0, 0), (15, 5, 1, 1), (20, 10, 1, 0):
+		    assert child(lambda: try_lock(native, "posix", False, start, length)) == read, start
+		    assert child(lambda: try_lock(native, "posix", True, start, length)) == write, start
+		fcntl.lockf(reader, fcntl.LOCK_UN, 10, 20)
+		assert child(lambda: try_lock(native, "posix", True, 20, 10)) == 1
+		os.close(writer)
+		assert child(lambda: lock(native, "posix")) == 1
+	END
+}
+
 @test "a queue can't be locked: no lock is silently local" {
 	echo x >"$MQ/q"
 	run flock -n "$MQ/q" true
