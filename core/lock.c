@@ -236,6 +236,8 @@ static int set(struct core_lock_owner *owner, int fd, const struct flock *lock,
 	if (!ranges)
 		return -ENOMEM;
 	n = change_ranges(owner, &new, ranges);
+	if (n > CORE_LOCKS_MAX_RANGES)
+		return -ENOLCK;
 	r = ofd(owner->fd, F_OFD_SETLK, &copy);
 	if (r < 0)
 		return r;

@@ -21,6 +21,12 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+/*
+ * The most ranges that an owner may hold on an object. The kernel has no limit, and
+ * looks at all of them in each later call about the object.
+ */
+#define CORE_LOCKS_MAX_RANGES 256
+
 /* Part of a caller's structure; private. */
 struct core_locks {
 	atomic_uint n_owners;
@@ -53,7 +59,8 @@ void core_locks_destroy(struct core_locks *locks);
  *   -EAGAIN     another owner has a conflicting lock
  *   -EBADF      a lock to write, and fd is for reading alone; or the process may
  *               not open the object as the lock demands
- *   -ENOLCK     also: charge is NULL, and it would be the first lock
+ *   -ENOLCK     the owner would have more than CORE_LOCKS_MAX_RANGES; or charge is
+ *               NULL and it would be the first lock
  *   -EINVAL, -EOVERFLOW, -EMFILE, -ENFILE, -ENOMEM
  *
  * Source: fcntl(2), "Open file description locks".

@@ -76,6 +76,37 @@ as_python() {
 	rm "$SHM"/*
 }
 
+@test "an owner may have a limited number of record locks on an object" {
+	mount_for_all
+	as_python <<-'END'
+		import errno, fcntl, os
+		a, b = [os.open(f"{os.environ['SHM']}/{name}", os.O_RDWR | os.O_CREAT) for name in "ab"]
+		def fill(fd):
+		    n = 0
+		    while n < 10000:
+		        try:
+		            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 2 * n)
+		        except OSError as e:
+		            assert e.errno == errno.ENOLCK, e
+		            break
+		        n += 1
+		    return n
+		assert fill(a) == 256
+		assert fill(b) == 256
+		# What makes no more of them goes on.
+		fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 3)
+		fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1000)
+		if os.fork() == 0:
+		    fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1001)
+		    os._exit(0)
+		assert os.wait()[1] == 0
+		fcntl.lockf(a, fcntl.LOCK_UN)
+		assert fill(a) == 256
+		os.close(a)
+	END
+	rm "$SHM"/*
+}
+
 # many_locks HOW: "plain": processes of that user ask for locks on an object that has
 # very many, and close files of it, all the time; "locked": and have locks on it.
 # Others are refused nothing meanwhile.

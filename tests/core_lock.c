@@ -439,7 +439,7 @@ static void test_bad_ranges(void **state)
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
 	assert_int_equal(set(1, F_WRLCK, -1, 1), -EINVAL);
-	assert_int_equal(set(1, F_WRLCK, 5, -1), -EINVAL);
+	assert_int_equal(set(1, F_WRLCK, 0, -1), -EINVAL);
 	assert_int_equal(set(1, 99, 0, 1), -EINVAL);
 	assert_int_equal(set(1, F_WRLCK, MAX, 2), -EOVERFLOW);
 	assert_int_equal(core_locks_get(&locks, 1, fd, &lock), -EINVAL);
@@ -582,6 +582,28 @@ static void test_a_charge_is_kept_as_long_as_the_owner(void **state)
 	assert_null(released);
 	core_locks_unlock_owner(&locks, 2);
 	assert_ptr_equal(released, &paid);
+}
+
+static void test_ranges_are_limited(void **state)
+{
+	const off_t max = CORE_LOCKS_MAX_RANGES;
+
+	(void)state;
+	for (off_t i = 0; i < max; i++)
+		assert_int_equal(set(1, F_WRLCK, 2 * i, 1), 0);
+	assert_int_equal(set(1, F_WRLCK, 2 * max, 1), -ENOLCK);
+	assert_int_equal(set(2, F_WRLCK, 2 * max, 1), 0);
+	core_locks_unlock_owner(&locks, 2);
+	/* What is merged makes room. */
+	assert_int_equal(set(1, F_WRLCK, 1, 1), 0);
+	assert_int_equal(set(1, F_WRLCK, 2 * max, 1), 0);
+	assert_int_equal(set(1, F_RDLCK, 1, 1), -ENOLCK);
+	assert_int_equal(set(1, F_UNLCK, 1, 1), -ENOLCK);
+	assert_int_equal(get(2, F_RDLCK, 1, 1).l_type, F_WRLCK);
+	assert_int_equal(set(1, F_UNLCK, 0, 3), 0);
+	assert_int_equal(set(1, F_RDLCK, 0, 1), 0);
+	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
+	assert_locks("");
 }
 
 /* What an owner holds is known as the kernel has it: it moves to a description. */
@@ -816,6 +838,7 @@ int main(void)
 		TEST(no_descriptors),
 		TEST(nothing_to_pay_with),
 		TEST(a_charge_is_kept_as_long_as_the_owner),
+		TEST(ranges_are_limited),
 		TEST(ranges_move),
 		TEST(a_call_that_lasts_holds_up_no_other_owner),
 		TEST(threads),
