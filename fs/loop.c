@@ -308,14 +308,15 @@ static int end_workers(struct loop *loop)
 		if (loop->workers[i].exists)
 			pthread_cancel(loop->workers[i].thread);
 	}
-	(void)clock_gettime(CLOCK_REALTIME, &end);
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += END_SECONDS;
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		pthread_t thread = loop->workers[i].thread;
 
 		if (!loop->workers[i].exists)
 			continue;
-		if (pthread_timedjoin_np(thread, NULL, &end) == 0) {
+		if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC,
+					 &end) == 0) {
 			free(loop->workers[i].buf.mem);
 		} else {
 			pthread_detach(thread);
