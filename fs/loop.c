@@ -18,7 +18,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/param.h>
+#include <sys/queue.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,7 +32,7 @@ enum {
 	END_SECONDS = 5
 };
 
-/* For whom a worker serves what is the kernel's own. */
+/* For whom a worker serves what the kernel doesn't say who asked for. */
 #define NOBODY ((uid_t)-1)
 
 struct worker {
@@ -40,6 +43,12 @@ struct worker {
 	bool slow;
 	uid_t uid;	    /* for whom it serves */
 	unsigned int began; /* at which tick */
+};
+
+/* A request that waits until the serial thread has served those before it. */
+struct handed {
+	STAILQ_ENTRY(handed) entry;
+	struct fuse_buf buf; /* what follows in memory */
 };
 
 struct loop {
@@ -53,6 +62,10 @@ struct loop {
 	unsigned int now; /* ticks */
 	size_t n_workers, n_serving, n_slow;
 	struct worker workers[MAX_WORKERS];
+	/* Serves what can wait, of who has too much, one after the other. */
+	pthread_t serial;
+	pthread_cond_t some; /* are handed over; or closing */
+	STAILQ_HEAD(handed_list, handed) handed;
 };
 
 static void *work(void *closure);
@@ -85,43 +98,64 @@ static bool grow(struct loop *loop)
 	       add_worker(loop) == 0;
 }
 
-/*
- * The kernel waits for what ends something; it never lasts, and nobody can be
- * refused it.
- */
+/* The kernel says who closes a descriptor, but not whose last one that was. */
 static uid_t user_of(const struct fuse_in_header *in)
+{
+	return in->opcode == FUSE_RELEASE || in->opcode == FUSE_RELEASEDIR
+		       ? NOBODY
+		       : in->uid;
+}
+
+/* What takes no time. There may be thousands, and they aren't worth a thread. */
+static bool is_short(const struct fuse_in_header *in)
+{
+	return in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET ||
+	       in->opcode == FUSE_INTERRUPT;
+}
+
+/*
+ * What the kernel holds no lock for. Who closes something can't be refused it, and
+ * locks are never refused natively.
+ */
+static bool can_wait(const struct fuse_in_header *in)
 {
 	switch (in->opcode) {
 	case FUSE_FLUSH:
-	case FUSE_INTERRUPT:
+	case FUSE_GETLK:
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
-		return NOBODY;
+	case FUSE_SETLK:
+	case FUSE_SETLKW:
+		return true;
 	default:
-		return in->uid;
+		return false;
 	}
 }
 
 /*
  * A user may have as many slow workers as would be left: half of all for the first,
- * half of the rest for the next, and so on. Some are kept for what is the kernel's
- * own, and to refuse the others.
+ * half of the rest for the next, and so on. Some are kept to refuse the others. With
+ * a few slow ones already, what can wait doesn't get one more: that may be slow as it
+ * has the kernel compute, and so takes the processors from who isn't.
  */
-static bool may_have_one(const struct loop *loop, uid_t uid)
+static bool may_have_one(const struct loop *loop,
+			 const struct fuse_in_header *in)
 {
 	const size_t most = MAX_WORKERS - FS_LOOP_WORKERS;
-	size_t n = 0;
+	const uid_t uid = user_of(in);
+	size_t n = 0, left;
 
-	if (uid == NOBODY)
-		return true;
 	if (loop->n_serving >= most)
 		return false;
+	left = most - loop->n_serving;
+	if (can_wait(in))
+		left = MIN(left, (size_t)FS_LOOP_WORKERS);
 	/* So it is nearly always, and nobody's need to be counted. */
-	if (loop->n_slow < most - loop->n_serving)
+	if (loop->n_slow < left)
 		return true;
 	for (size_t i = 0; i < MAX_WORKERS; i++)
 		n += loop->workers[i].slow && loop->workers[i].uid == uid;
-	return n < most - loop->n_serving;
+	return n < left;
 }
 
 /* If nobody waits for a request: when somebody is slow another one will. */
@@ -133,14 +167,14 @@ static void watch(struct loop *loop)
 	(void)eventfd_write(loop->event, 1);
 }
 
-static bool begin(struct worker *worker, uid_t uid)
+static bool begin(struct worker *worker, const struct fuse_in_header *in)
 {
 	struct loop *loop = worker->loop;
 
-	if (!may_have_one(loop, uid))
+	if (!may_have_one(loop, in))
 		return false;
 	worker->serves = true;
-	worker->uid = uid;
+	worker->uid = user_of(in);
 	worker->began = loop->now;
 	loop->n_serving++;
 	if (loop->n_serving == loop->n_workers)
@@ -207,26 +241,71 @@ static void refuse(struct fuse_session *session,
 		return;
 }
 
+/* Returns whether there was memory for it. */
+static bool hand_over(struct loop *loop, const struct fuse_buf *buf)
+{
+	struct handed *handed = malloc(sizeof(*handed) + buf->size);
+
+	if (!handed)
+		return false;
+	handed->buf = *buf;
+	handed->buf.mem = memcpy(handed + 1, buf->mem, buf->size);
+	pthread_mutex_lock(&loop->lock);
+	STAILQ_INSERT_TAIL(&loop->handed, handed, entry);
+	pthread_cond_signal(&loop->some);
+	pthread_mutex_unlock(&loop->lock);
+	return true;
+}
+
+/* The next that was handed over, or NULL when the loop ends. */
+static struct handed *await_handed(struct loop *loop)
+{
+	struct handed *handed;
+
+	pthread_mutex_lock(&loop->lock);
+	while (!loop->closing && STAILQ_EMPTY(&loop->handed))
+		pthread_cond_wait(&loop->some, &loop->lock);
+	handed = loop->closing ? NULL : STAILQ_FIRST(&loop->handed);
+	if (handed)
+		STAILQ_REMOVE_HEAD(&loop->handed, entry);
+	pthread_mutex_unlock(&loop->lock);
+	return handed;
+}
+
+static void *serve_handed(void *closure)
+{
+	struct loop *loop = closure;
+	struct handed *handed;
+
+	pthread_setname_np(pthread_self(), "serial");
+	while ((handed = await_handed(loop))) {
+		fuse_session_process_buf(loop->session, &handed->buf);
+		free(handed);
+	}
+	return NULL;
+}
+
 /* Returns whether the worker is still needed. */
 static bool serve(struct worker *worker)
 {
 	const struct fuse_in_header *in = worker->buf.mem;
 	struct loop *loop = worker->loop;
-	bool begun, stays;
+	bool begun = false, stays;
 
-	/* These come by the thousand, and are not worth a thread. */
-	if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET) {
-		fuse_session_process_buf(loop->session, &worker->buf);
-		return true;
-	}
-	pthread_mutex_lock(&loop->lock);
-	begun = begin(worker, user_of(in));
-	pthread_mutex_unlock(&loop->lock);
-	if (!begun) {
-		refuse(loop->session, in);
-		return true;
+	if (!is_short(in)) {
+		pthread_mutex_lock(&loop->lock);
+		begun = begin(worker, in);
+		pthread_mutex_unlock(&loop->lock);
+		if (!begun && !can_wait(in)) {
+			refuse(loop->session, in);
+			return true;
+		}
+		if (!begun && hand_over(loop, &worker->buf))
+			return true;
 	}
 	fuse_session_process_buf(loop->session, &worker->buf);
+	if (!begun)
+		return true;
 	pthread_mutex_lock(&loop->lock);
 	stays = finish(worker);
 	pthread_mutex_unlock(&loop->lock);
@@ -296,13 +375,25 @@ static int wait_for_end(struct loop *loop, const sigset_t *signals)
 	return 0;
 }
 
-static int end_workers(struct loop *loop)
+/* Returns whether the thread has ended by then, and nothing more of it is to come. */
+static bool join(pthread_t thread, const struct timespec *end)
 {
+	if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, end) == 0)
+		return true;
+	pthread_detach(thread);
+	return false;
+}
+
+/* What was handed over is left, as the requests are that nobody has read. */
+static int end_threads(struct loop *loop)
+{
+	struct handed *handed;
 	struct timespec end;
 	int r = 0;
 
 	pthread_mutex_lock(&loop->lock);
 	loop->closing = true;
+	pthread_cond_signal(&loop->some);
 	pthread_mutex_unlock(&loop->lock);
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		if (loop->workers[i].exists)
@@ -311,19 +402,38 @@ static int end_workers(struct loop *loop)
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += END_SECONDS;
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		pthread_t thread = loop->workers[i].thread;
-
 		if (!loop->workers[i].exists)
 			continue;
-		if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC,
-					 &end) == 0) {
+		if (join(loop->workers[i].thread, &end))
 			free(loop->workers[i].buf.mem);
-		} else {
-			pthread_detach(thread);
+		else
 			r = -ETIMEDOUT;
-		}
+	}
+	if (!join(loop->serial, &end))
+		return -ETIMEDOUT;
+	while ((handed = STAILQ_FIRST(&loop->handed))) {
+		STAILQ_REMOVE_HEAD(&loop->handed, entry);
+		free(handed);
 	}
 	return r;
+}
+
+/* Starts the threads, with all signals blocked, and waits for the end. */
+static int run(struct loop *loop, const sigset_t *signals)
+{
+	int r = -pthread_create(&loop->serial, NULL, serve_handed, loop);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&loop->lock);
+	r = add_worker(loop);
+	pthread_mutex_unlock(&loop->lock);
+	if (r == 0)
+		r = wait_for_end(loop, signals);
+	/* Who is left uses the loop, and signals are nobody's any more. */
+	if (end_threads(loop) < 0)
+		return -ETIMEDOUT;
+	return r ?: loop->error;
 }
 
 int fs_loop(struct fuse_session *session)
@@ -342,18 +452,15 @@ int fs_loop(struct fuse_session *session)
 		return r;
 	}
 	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->some, NULL);
+	STAILQ_INIT(&loop->handed);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_mutex_lock(&loop->lock);
-	r = add_worker(loop);
-	pthread_mutex_unlock(&loop->lock);
-	if (r == 0)
-		r = wait_for_end(loop, &old);
-	/* Who is left uses the loop, and signals are nobody's any more. */
-	if (end_workers(loop) < 0)
-		return -ETIMEDOUT;
+	r = run(loop, &old);
+	if (r == -ETIMEDOUT)
+		return r;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	r = r ?: loop->error;
+	pthread_cond_destroy(&loop->some);
 	pthread_mutex_destroy(&loop->lock);
 	(void)close(loop->event);
 	free(loop);

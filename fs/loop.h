@@ -2,13 +2,19 @@
 /*
  * loop: the threads that take requests from the kernel and serve them.
  *
- * libfuse's own loop has ten, and gives any request to any of them, so one user can
- * occupy them all: a process may, without ipcfs, keep the kernel's lock of an
- * object's inode for as long as it likes, and requests for that object wait for it.
- * Here more threads come for those that don't get on, and a user who would have
- * more of them than are left is refused. To keep a request for later instead would
- * keep the locks that the kernel holds for it, of a directory of the mount for
- * instance, and hold up everybody.
+ * libfuse's own loop gives any request to any thread, of ten or as many as one says,
+ * so one user can occupy them all: a process may, without ipcfs, keep the kernel's
+ * lock of an object's inode for as long as it likes, and requests for that object
+ * wait for it. Here more threads come for those that don't get on, and a user who
+ * would have more of them than are left is refused. To keep a request for later
+ * instead would keep the locks that the kernel holds for it, of a directory of the
+ * mount for instance, and hold up everybody. It holds none for a close or for a
+ * record lock; those are handed to one thread, which serves them one after the other.
+ *
+ * libfuse's loop was tried with as many threads (3.18). At the end it waits for each of
+ * them, for ever if one is held up; and it ends, with the mount, when there is no
+ * memory for one more thread's buffer. Nor does it know which requests don't get on,
+ * so a limit would have to count all that a user has, and refuse who has many.
  */
 #ifndef FS_LOOP_H
 #define FS_LOOP_H

@@ -190,6 +190,10 @@ many_locks() {
 	many_locks plain
 }
 
+@test "who releases locks on an object with very many has nobody refused" {
+	many_locks locked
+}
+
 @test "unfinished lines of processes that share a file are limited" {
 	mount_for_all
 	as_python <<-'END'
