@@ -204,9 +204,10 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	struct call call;
 	struct fs_node *node = begin_stat(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_handle *handle = fi ? HANDLE(fi) : NULL;
 
 	end(&call,
-	    fi && ops->endless ? -ESPIPE : ops->getattr(&call.base, node));
+	    handle && ops->endless ? -ESPIPE : ops->getattr(&call.base, node));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)

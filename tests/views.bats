@@ -68,7 +68,8 @@ is_refused() {
 @test "an open file that has a position grows by what comes" {
 	native create q
 	native send q 12345
-	exec 5<"$MQ/q" 6<>"$MQ/q"
+	exec 5<"$MQ/q"
+	exec 6<>"$MQ/q"
 	size() {
 		stat -Lc %s "/proc/self/fd/$1"
 	}
