@@ -203,26 +203,6 @@ refused() {
 	end_target
 }
 
-@test "a thread of the kernel is in the first namespaces" {
-	# The /proc below this one has them, and our processes by another number, which
-	# is more than the search for leaks at the end can bear.
-	export ASAN_OPTIONS=detect_leaks=0
-	# shellcheck disable=SC2016 # it is the other shell's
-	run timeout 20 unshare --mount sh -c 'umount /proc
-		flags=$(cut -d" " -f9 /proc/2/stat) && [ $((flags & 0x200000)) -ne 0 ] || exit 99
-		"$IPCFS" -f -o ro,target=2 "$MNT" 3>&- &
-		until [ -d "$SHM" ]; do kill -0 $! || wait $! || exit; sleep 0.01; done
-		ls "$SHM" "$MQ" && umount "$MNT" && wait $!'
-	echo "$status: $output"
-	[ "$status" -ne 99 ] || skip "none is seen here"
-	if [ "$status" -eq 2 ]; then
-		[[ $output == *"ipcfs: option 'target=2': "* ]]
-	else
-		[ "$status" -eq 0 ]
-		[[ $output != *host* ]]
-	fi
-}
-
 # in_root: a process whose root directory is $ROOT.
 in_root() {
 	export ROOT=$WORK/root
