@@ -313,7 +313,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 @test "a lazy unmount is noticed also where there are few mounts" {
 	native create empty 1 10
 	export IPCFS
-	export -f eventually waits threads is_idle
+	export -f eventually waits look is_idle
 	unshare --mount --propagation private bash -es 3>&- <<-'END'
 		# The table of mounts is read in pieces of a kilobyte.
 		for path in $(cut -d' ' -f5 /proc/self/mountinfo | tac); do

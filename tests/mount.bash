@@ -93,30 +93,33 @@ has_fds() {
 	[ "$(fds "$1")" -eq "$2" ]
 }
 
-# threads: which the daemon has, and how often its workers have gone to sleep. The
-# thread that serves the waiting wakes by itself while a lock is waited for.
-threads() {
-	local task
+# look: whether all threads of the daemon sleep, the workers for want of a request.
+# How often those have gone to sleep is in SLEPT. No process is started for it, as its
+# end would be a request, where it has a file of the mount open.
+look() {
+	local task key value name wchan
 
+	SLEPT=
 	for task in "/proc/$DAEMON/task/"*; do
-		[ "$(<"$task/comm")" = wait ] || grep -HE ctxt_switches: "$task/status"
-	done
+		while read -r key value; do
+			case $key in
+			Name:) name=$value ;;
+			State:) [ "$value" = 'S (sleeping)' ] || return 1 ;;
+			*ctxt_switches:) [ "$name" != worker ] || SLEPT+="$task $value " ;;
+			esac
+		done <"$task/status" || return 1
+		read -r wchan <"$task/wchan" || true
+		[ "$name" != worker ] || [ "$wchan" = fuse_dev_do_read ] || return 1
+	done 2>/dev/null
 }
 
-# All threads of the daemon sleep: what it was sent has been dealt with.
+# All of them sleep at one time: what the daemon was sent has been dealt with.
 is_idle() {
-	local task before
+	local before
 
-	before=$(threads) || return 1
-	! grep -hE '^State:' "/proc/$DAEMON/task/"*/status | grep -qv sleeping ||
-		return 1
-	# They may sleep elsewhere, too: for a lock.
-	for task in "/proc/$DAEMON/task/"*; do
-		[ "$(<"$task/comm")" != worker ] ||
-			[ "$(<"$task/wchan")" = fuse_dev_do_read ] || return 1
-	done
-	# At the same time.
-	[ "$(threads)" = "$before" ]
+	look || return 1
+	before=$SLEPT
+	look && [ "$SLEPT" = "$before" ]
 }
 
 # waits PID...: each is in a request of the mount, and the daemon has it.
