@@ -50,7 +50,7 @@ int twin_open(const char *name, const struct view *view, int flags, mode_t mode)
 	char object[NAME_MAX + 3];
 
 	if (view->is_none)
-		return fail(ENOENT);
+		return fail(EINVAL);
 	(void)snprintf(object, sizeof(object), "/%s", name);
 	return mq_open(object,
 		       (flags & (O_ACCMODE | O_CREAT | O_EXCL)) | O_NONBLOCK,

@@ -44,15 +44,20 @@ OP(content)
  * A write clears setuid and setgid bits. Natively they stay when root writes,
  * which with passthrough the kernel does as nobody; and that of setgid alone for
  * members of the group, of whom without passthrough supplementary ones don't count.
+ * On the mount the kernel may clear them before it finds that nothing can be written.
  */
 static void note_write(struct outcome *ret, enum side side,
 		       const struct args *x, int fd, ssize_t n)
 {
 	struct stat st;
 
-	if (note_result(ret, n) > 0 && side == NATIVE && self.on_mount &&
-	    fstat(fd, &st) == 0 &&
-	    (self.passthrough || (x->user != 0 && st.st_gid == GROUP))) {
+	note_result(ret, n);
+	if (!self.on_mount || fstat(fd, &st) < 0 ||
+	    (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return;
+	if (n <= 0 ||
+	    (side == NATIVE &&
+	     (self.passthrough || (x->user != 0 && st.st_gid == GROUP)))) {
 		act_as(0);
 		(void)fchmod(fd, st.st_mode & 01777);
 	}
@@ -100,13 +105,17 @@ OP(writev)
 OP(copy)
 {
 	off_t from = x->offset, to = x->to_offset;
-	int fd = shm_fd(side, x);
+	int fd = shm_fd(side, x), to_fd = shm_to_fd(side, x);
+	ssize_t n;
 
 	shm_show_size(fd);
-	note_result(ret,
-		    copy_file_range(fd, ONE_IN(x, 0, 4) ? NULL : &from,
-				    shm_to_fd(side, x),
-				    ONE_IN(x, 1, 4) ? NULL : &to, x->size, 0));
+	n = copy_file_range(fd, ONE_IN(x, 0, 4) ? NULL : &from, to_fd,
+			    ONE_IN(x, 1, 4) ? NULL : &to, x->size, 0);
+	/* With passthrough it is the kernel that reads and writes. */
+	if (self.passthrough || n <= 0)
+		note_write(ret, side, x, to_fd, n);
+	else
+		note_result(ret, n);
 	note(ret, "to %ld %ld ", (long)from, (long)to);
 }
 
@@ -157,8 +166,14 @@ OP(fallocate)
 		1 << 20,
 	};
 
-	note_result(ret, fallocate(shm_fd(side, x), CHOOSE(x, 0, modes),
-				   x->offset % 200000, (off_t)x->size));
+	int fd = shm_fd(side, x);
+	int r = fallocate(fd, CHOOSE(x, 0, modes), x->offset % 200000,
+			  (off_t)x->size);
+
+	if (r < 0)
+		note_write(ret, side, x, fd, r);
+	else
+		note_result(ret, r);
 }
 
 OP(fsync)
