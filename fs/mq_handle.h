@@ -37,6 +37,7 @@ struct fs_mq_handle {
 	struct fs *fs;
 	uid_t uid;		/* who opened it */
 	int readable;		/* to see whether a message is awaited, or -1 */
+	atomic_ullong looked;	/* when it was seen that none is */
 	struct fs_share *share; /* what it is charged with after release */
 	struct core_wait_queue *queue;
 	size_t msgsize;

@@ -218,6 +218,24 @@ static bool may_be_cut(const struct fs *fs, size_t size)
 }
 
 /*
+ * Looking takes a microsecond. One who writes without a pause looks less often, and
+ * misses who has come just now.
+ */
+#define LOOK_NS 100000
+
+static bool is_awaited(struct fs_mq_handle *handle)
+{
+	uint64_t now = core_wait_now();
+
+	if (now - handle->looked < LOOK_NS)
+		return false;
+	if (core_mq_is_awaited(handle->base.fd, handle->readable))
+		return true;
+	handle->looked = now;
+	return false;
+}
+
+/*
  * Sends the first message of a write in a process of the caller's, where somebody is
  * to be told who has sent it. That may take as long as the caller likes, so it isn't
  * done in line, where it would hold up others: not if somebody waits there, and not
@@ -226,12 +244,12 @@ static bool may_be_cut(const struct fs *fs, size_t size)
 static int send_awaited(const struct fs_call *call, struct write *write,
 			const struct fs_frame *frame)
 {
-	const struct fs_mq_handle *handle = write->base.handle;
+	struct fs_mq_handle *handle = write->base.handle;
 	struct core_cred cred = { .uid = call->uid,
 				  .gid = fuse_req_ctx(call->req)->gid };
 	int r;
 
-	if (!core_mq_is_awaited(handle->base.fd, handle->readable) ||
+	if (!is_awaited(handle) ||
 	    !core_wait_is_idle(handle->queue, CORE_WAIT_OUT))
 		return 1;
 	r = core_mq_send_as(&cred, handle->base.fd, write->text + frame->start,
