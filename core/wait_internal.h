@@ -101,7 +101,8 @@ void core_wait_arm(struct core_wait_queue *queue);
 void core_wait_line_init(struct core_wait_line *line);
 /*
  * Tries the waiters of a line, or sees to it that whoever does so goes on. until:
- * when the turn of the thread ends; what is left then is postponed.
+ * when the turn of the thread ends, or 0: it begins with this, and where one attempt
+ * is all there is to do nobody asks for the time. What is left then is postponed.
  */
 void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
 			uint64_t until);

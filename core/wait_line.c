@@ -129,9 +129,10 @@ static bool try(struct core_wait *wait, struct core_waiter *waiter, int *ret)
  * the turn ends before.
  */
 static bool round_try(struct core_wait *wait, struct core_wait_line *line,
-		      uint64_t until)
+		      uint64_t *until)
 {
 	struct core_waiter *waiter;
+	uint64_t now;
 	int r;
 
 	while ((waiter = take(&line->blocked)) ||
@@ -144,7 +145,13 @@ static bool round_try(struct core_wait *wait, struct core_wait_line *line,
 		}
 		if (r == -EAGAIN)
 			return true;
-		if (core_wait_now() >= until)
+		if (TAILQ_EMPTY(&line->blocked) && TAILQ_EMPTY(&line->batch) &&
+		    TAILQ_EMPTY(&line->fresh))
+			return true;
+		now = core_wait_now();
+		if (*until == 0)
+			*until = now + CORE_WAIT_TURN_NS;
+		if (now >= *until)
 			return false;
 	}
 	return true;
@@ -165,7 +172,7 @@ void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
 	while (line->again) {
 		line->again = false;
 		move(&line->batch, &line->fresh);
-		if (!round_try(wait, line, until)) {
+		if (!round_try(wait, line, &until)) {
 			core_wait_postpone(queue);
 			break;
 		}
@@ -194,8 +201,7 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		finish(wait, waiter, waiter->end);
 	} else {
 		put(&queue->lines[dir].fresh, waiter);
-		core_wait_line_run(queue, dir,
-				   core_wait_now() + CORE_WAIT_TURN_NS);
+		core_wait_line_run(queue, dir, 0);
 	}
 	pthread_mutex_unlock(&wait->lock);
 }
