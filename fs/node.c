@@ -34,7 +34,7 @@ struct fs_node {
 	pthread_mutex_t lock;
 	char *name, *other; /* the last two names, or NULL */
 	LIST_HEAD(handle_list, fs_handle) handles;
-	unsigned int n_opened; /* ever, up to 2 */
+	unsigned int n_opened;	 /* ever, up to 2 */
 	struct core_locks locks; /* guards itself */
 };
 
