@@ -402,10 +402,7 @@ int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
 		    unsigned int cmd, const void *in, size_t in_size,
 		    size_t out_size)
 {
-	union {
-		unsigned int flags;
-		struct fsxattr attributes;
-	} data = { 0 };
+	struct fsxattr data = { 0 }; /* or an int */
 	int r;
 
 	if (cmd != FS_IOC_GETFLAGS && cmd != FS_IOC_SETFLAGS &&

@@ -47,32 +47,28 @@ as_python() {
 		python3 "$WORK/script" "${@:2}"
 }
 
-attributes='
-	def outcomes(d):
-	    done = [outcome(os.chmod, d, 0o1755), outcome(os.chown, d, 4001, 4002),
-	            outcome(os.chown, d, -1, -1), outcome(os.utime, d, (1, 2))]
-	    st = os.stat(d)
-	    done += [st.st_mode, st.st_uid, st.st_gid, st.st_atime, st.st_mtime]
-	    return done + [outcome(os.chown, d, 0, 0), outcome(os.chmod, d, 0o1777),
-	                   outcome(os.truncate, d, 0)]
-'
+# change_attributes USER NATIVELY HERE: the same to both; prints how utimens(2) ended.
+change_attributes() {
+	as_python "$@" <<-'END'
+		def outcomes(d):
+		    done = [outcome(os.utime, d, (1, 2)), outcome(os.chmod, d, 0o1755),
+		            outcome(os.chown, d, 4001, 4002), outcome(os.chown, d, -1, -1)]
+		    st = os.stat(d)
+		    done += [st.st_mode, st.st_uid, st.st_gid, st.st_atime, st.st_mtime]
+		    return done + [outcome(os.chown, d, 0, 0), outcome(os.chmod, d, 0o1777),
+		                   outcome(os.truncate, d, 0)]
+		print(same(outcomes, *sys.argv[1:])[0])
+		# What is set here is seen there.
+		outcome(os.utime, sys.argv[2], (3, 4))
+		assert os.stat(sys.argv[1]).st_mtime == os.stat(sys.argv[2]).st_mtime
+	END
+}
 
 @test "mode, owner and times of the directories are those of the real ones" {
-	for dir in "/dev/shm $SHM" "$NATIVE $MQ"; do
-		# shellcheck disable=SC2086 # two
-		as_python 0 $dir <<-END
-			$(sed 's/^\t//' <<<"$attributes")
-			assert same(outcomes, *sys.argv[1:])[3] is None
-			# What is set here is seen there.
-			os.utime(sys.argv[2], (3, 4))
-			assert os.stat(sys.argv[1]).st_mtime == 4
-		END
-		# shellcheck disable=SC2086
-		as_python $USER $dir <<-END
-			$(sed 's/^\t//' <<<"$attributes")
-			assert same(outcomes, *sys.argv[1:])[3] == "EPERM"
-		END
-	done
+	[ "$(change_attributes 0 /dev/shm "$SHM")" = None ]
+	[ "$(change_attributes 0 "$NATIVE" "$MQ")" = None ]
+	[ "$(change_attributes $USER /dev/shm "$SHM")" = EPERM ]
+	[ "$(change_attributes $USER "$NATIVE" "$MQ")" = EPERM ]
 	for command in "chmod 700" "chown 1" "touch"; do
 		run $command "$MNT"
 		[[ $output == *"Operation not permitted" ]]
@@ -81,7 +77,7 @@ attributes='
 
 @test "extended attributes of shm/ are those of /dev/shm" {
 	for user in 0 $USER; do
-		as_python $user /dev/shm "$SHM" <<-'END'
+		as_python "$user" /dev/shm "$SHM" <<-'END'
 			def outcomes(d):
 			    done = []
 			    for name in "user.a", "trusted.a", "security.a", "system.posix_acl_access":
@@ -102,10 +98,12 @@ attributes='
 	: >"$MQ/q"
 	setfacl -m u:$USER:r "$SHM/a"
 	for other in "$SHM" "$MNT" "$MQ" "$MNT/mq:info"; do
-		ls -ld "$other/"*/ "$other/"* "$SHM/a" | grep "^-rw-r--r--+.* $SHM/a"
+		run ls -ld "$other" "$other/"* "$SHM/a"
+		[[ ${lines[-1]} == "-rw-r--r--+"*"$SHM/a" ]]
 		[ -z "$(getfattr -d -m - "$other" 2>&1)" ]
 	done
-	ls -l "$SHM" | grep '^-rw-r--r--+'
+	run ls -l "$SHM"
+	[[ ${lines[1]} == "-rw-r--r--+"* ]]
 	rm "$MQ/q"
 }
 
