@@ -280,7 +280,8 @@ static int set_times(const struct fs_call *call, int fd,
  * The kernel asks for no change in two cases. chown(2) with -1 and -1 clears setuid and
  * setgid bits and sets the time of change. So does a write to a backing file before it
  * is made, by whoever may write: the write itself clears the bits then, so it must not
- * fail where only an owner could.
+ * fail where only an owner could. A message clears no bits of a queue, so there it is
+ * no change.
  */
 int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 		      struct fs_handle *handle, const struct stat *attr,
@@ -291,7 +292,8 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 	_cleanup_close_ int fd = -1;
 	int r = fs_object_fd(call, node, &fd);
 
-	if (r == 0 && ((to_set & SET_OWNER) || to_set == 0))
+	if (r == 0 &&
+	    ((to_set & SET_OWNER) || (to_set == 0 && ops->clears_setuid)))
 		r = core_object_chown(
 			cred, fd,
 			(to_set & FUSE_SET_ATTR_UID) ? attr->st_uid : (uid_t)-1,

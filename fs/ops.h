@@ -131,6 +131,8 @@ struct fs_ops {
 			int fd, off_t size);
 	/* Whether lseek(2) to its end is ESPIPE. */
 	bool endless;
+	/* Whether a write clears setuid and setgid bits. */
+	bool clears_setuid;
 	/* Whether each lookup gives a node of its own; see fs/node.h. */
 	bool unshared;
 	/* Whether its name stands for it as long as the mount is there. */

@@ -395,6 +395,7 @@ static const struct fs_ops obj_ops = {
 	.hold = obj_hold,
 	.stat = obj_stat,
 	.truncate = obj_truncate,
+	.clears_setuid = true,
 	.getattr = fs_object_getattr,
 	.statx = fs_object_statx,
 	.setattr = fs_object_setattr,
