@@ -57,7 +57,7 @@ struct loop {
 	pthread_mutex_t lock;
 	bool ended; /* nothing more is to be read; or an error */
 	int error;
-	bool closing;	  /* nobody else is to start or leave */
+	bool closing;	  /* nobody else is to start, leave or serve */
 	bool ticking;	  /* all workers serve */
 	unsigned int now; /* ticks */
 	size_t n_workers, n_serving, n_slow;
@@ -66,6 +66,8 @@ struct loop {
 	pthread_t serial;
 	pthread_cond_t some; /* are handed over; or closing */
 	STAILQ_HEAD(handed_list, handed) handed;
+	bool serial_serves;
+	pthread_cond_t idle; /* closing, and nobody serves */
 };
 
 static void *work(void *closure);
@@ -171,7 +173,7 @@ static bool begin(struct worker *worker, const struct fuse_in_header *in)
 {
 	struct loop *loop = worker->loop;
 
-	if (!may_have_one(loop, in))
+	if (loop->closing || !may_have_one(loop, in))
 		return false;
 	worker->serves = true;
 	worker->uid = user_of(in);
@@ -200,6 +202,8 @@ static bool finish(struct worker *worker)
 
 	loop->n_slow -= worker->slow;
 	loop->n_serving--;
+	if (loop->closing)
+		pthread_cond_signal(&loop->idle);
 	worker->serves = worker->slow = false;
 	if (loop->closing ||
 	    loop->n_workers - loop->n_serving <= FS_LOOP_WORKERS)
@@ -263,11 +267,15 @@ static struct handed *await_handed(struct loop *loop)
 	struct handed *handed;
 
 	pthread_mutex_lock(&loop->lock);
+	loop->serial_serves = false;
+	if (loop->closing)
+		pthread_cond_signal(&loop->idle);
 	while (!loop->closing && STAILQ_EMPTY(&loop->handed))
 		pthread_cond_wait(&loop->some, &loop->lock);
 	handed = loop->closing ? NULL : STAILQ_FIRST(&loop->handed);
 	if (handed)
 		STAILQ_REMOVE_HEAD(&loop->handed, entry);
+	loop->serial_serves = handed;
 	pthread_mutex_unlock(&loop->lock);
 	return handed;
 }
@@ -375,47 +383,56 @@ static int wait_for_end(struct loop *loop, const sigset_t *signals)
 	return 0;
 }
 
-/* Returns whether the thread has ended by then, and nothing more of it is to come. */
-static bool join(pthread_t thread, const struct timespec *end)
+/* Lets nobody begin, and returns whether nobody serves a request any more. */
+static bool await_idle(struct loop *loop)
 {
-	if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, end) == 0)
-		return true;
-	pthread_detach(thread);
-	return false;
+	struct timespec end;
+	int r = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += END_SECONDS;
+	pthread_mutex_lock(&loop->lock);
+	loop->closing = true;
+	pthread_cond_signal(&loop->some);
+	for (size_t i = 0; i < MAX_WORKERS; i++) {
+		if (loop->workers[i].exists)
+			pthread_cancel(loop->workers[i].thread);
+	}
+	while (r == 0 && (loop->n_serving > 0 || loop->serial_serves))
+		r = pthread_cond_clockwait(&loop->idle, &loop->lock,
+					   CLOCK_MONOTONIC, &end);
+	pthread_mutex_unlock(&loop->lock);
+	return r == 0;
+}
+
+/* Of a thread that serves somebody, perhaps for ever, nothing is freed. */
+static void end_thread(pthread_t thread, bool is_idle)
+{
+	if (is_idle)
+		pthread_join(thread, NULL);
+	else
+		pthread_detach(thread);
 }
 
 /* What was handed over is left, as the requests are that nobody has read. */
 static int end_threads(struct loop *loop)
 {
+	const bool is_idle = await_idle(loop);
 	struct handed *handed;
-	struct timespec end;
-	int r = 0;
 
-	pthread_mutex_lock(&loop->lock);
-	loop->closing = true;
-	pthread_cond_signal(&loop->some);
-	pthread_mutex_unlock(&loop->lock);
-	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		if (loop->workers[i].exists)
-			pthread_cancel(loop->workers[i].thread);
-	}
-	(void)clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += END_SECONDS;
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		if (!loop->workers[i].exists)
 			continue;
-		if (join(loop->workers[i].thread, &end))
+		end_thread(loop->workers[i].thread, is_idle);
+		if (is_idle)
 			free(loop->workers[i].buf.mem);
-		else
-			r = -ETIMEDOUT;
 	}
-	if (!join(loop->serial, &end))
-		return -ETIMEDOUT;
-	while ((handed = STAILQ_FIRST(&loop->handed))) {
+	end_thread(loop->serial, is_idle);
+	while (is_idle && (handed = STAILQ_FIRST(&loop->handed))) {
 		STAILQ_REMOVE_HEAD(&loop->handed, entry);
 		free(handed);
 	}
-	return r;
+	return is_idle ? 0 : -ETIMEDOUT;
 }
 
 /* Starts the threads, with all signals blocked, and waits for the end. */
@@ -453,6 +470,7 @@ int fs_loop(struct fuse_session *session)
 	}
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->some, NULL);
+	pthread_cond_init(&loop->idle, NULL);
 	STAILQ_INIT(&loop->handed);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -460,6 +478,7 @@ int fs_loop(struct fuse_session *session)
 	if (r == -ETIMEDOUT)
 		return r;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_cond_destroy(&loop->idle);
 	pthread_cond_destroy(&loop->some);
 	pthread_mutex_destroy(&loop->lock);
 	(void)close(loop->event);
