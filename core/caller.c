@@ -30,8 +30,11 @@ static struct path path_of(pid_t tid, const char *file)
 	return path;
 }
 
-/* Reads all of a file of /proc; ret: from malloc(3), null-terminated. */
-static int read_file(const char *path, char **ret)
+/*
+ * Reads all of a file of /proc. Returns it null-terminated, from malloc(3), or NULL with
+ * errno.
+ */
+static char *read_file(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
@@ -39,23 +42,28 @@ static int read_file(const char *path, char **ret)
 	ssize_t n;
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ESRCH ? -EPERM : -errno;
+		return NULL;
 	do {
 		if (size - len < 2) {
 			char *more = realloc(text, size += 4096);
 
 			if (!more)
-				return -ENOMEM;
+				return NULL;
 			text = more;
 		}
 		n = read(fd, text + len, size - len - 1);
 		if (n < 0)
-			return errno == ESRCH ? -EPERM : -errno;
+			return NULL;
 		len += (size_t)n;
 	} while (n > 0);
 	text[len] = '\0';
-	*ret = core_steal_ptr(text);
-	return 0;
+	return core_steal_ptr(text);
+}
+
+/* Why a file of a thread could not be read; a thread that is gone has no rights. */
+static int read_error(void)
+{
+	return errno == ENOENT || errno == ESRCH ? -EPERM : -errno;
 }
 
 /*
@@ -71,15 +79,12 @@ static const char *field(const char *text, const char *name)
 
 bool core_caller_works(void)
 {
-	_cleanup_free_ char *text = NULL;
-	const char *pids;
+	_cleanup_free_ char *text = read_file("/proc/self/status");
+	const char *pids = text ? field(text, "\nNSpid:") : NULL;
 	int pid, n = 0;
 
 	/* One number for each namespace from that of /proc down to ours. */
-	if (read_file("/proc/self/status", &text) < 0 ||
-	    !(pids = field(text, "\nNSpid:")))
-		return false;
-	return sscanf(pids, "%d%n", &pid, &n) == 1 && pid == getpid() &&
+	return pids && sscanf(pids, "%d%n", &pid, &n) == 1 && pid == getpid() &&
 	       pids[n] == '\n';
 }
 
@@ -159,9 +164,9 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 		*ret_groups = NULL;
 		return 0;
 	}
-	r = read_file(path_of(tid, "status").s, &text);
-	if (r < 0)
-		return r;
+	text = read_file(path_of(tid, "status").s);
+	if (!text)
+		return read_error();
 	uids = field(text, "\nUid:");
 	gids = field(text, "\nGid:");
 	groups = field(text, "\nGroups:");
@@ -190,7 +195,6 @@ int core_caller_queue_limit(pid_t tid, struct rlimit *ret)
 	unsigned long long n;
 	struct rlimit limit;
 	const char *line;
-	int r;
 
 	if (getrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
 		return -errno;
@@ -198,9 +202,9 @@ int core_caller_queue_limit(pid_t tid, struct rlimit *ret)
 		*ret = limit;
 		return 0;
 	}
-	r = read_file(path_of(tid, "limits").s, &text);
-	if (r < 0)
-		return r;
+	text = read_file(path_of(tid, "limits").s);
+	if (!text)
+		return read_error();
 	line = field(text, name);
 	if (!line)
 		return -EIO;

@@ -86,7 +86,7 @@ static int check_protected(const struct core_ns *ns,
 int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
 		    int fd, int flags, int *ret_fd)
 {
-	int r = flags & O_TRUNC ? check_protected(ns, cred, fd) : 0;
+	int r = (flags & O_TRUNC) ? check_protected(ns, cred, fd) : 0;
 
 	if (r < 0)
 		return r;

@@ -286,11 +286,11 @@ python_as() {
 				as $A touch /dev/shm/object
 				as $A chmod $mode /dev/shm/object
 				run as "$user" ln /dev/shm/object /dev/shm/link
-				native=$status
+				natively=$status
 				rm -f /dev/shm/link
 				run as "$user" ln "$SHM/object" "$SHM/link"
 				echo "protected $protected, mode $mode, user $user: $output"
-				[ "$status" -eq "$native" ]
+				[ "$status" -eq "$natively" ]
 				rm -f /dev/shm/{object,link}
 			done
 		done

@@ -176,8 +176,8 @@ OP(open)
 	if (natively(side) && x->name != DIRECTORY && !(flags & O_DIRECTORY) &&
 	    (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL) &&
 	    access(path, F_OK) == 0)
-		fd = open(path, flags & O_TRUNC ? (flags & ~O_EXCL) | O_CREAT
-						: flags & ~O_CREAT);
+		fd = open(path, (flags & O_TRUNC) ? (flags & ~O_EXCL) | O_CREAT
+						  : flags & ~O_CREAT);
 	else
 		fd = model_open(path, flags, x->mode | 0600);
 	note(ret, "flags %#o ", (unsigned int)flags);
