@@ -285,7 +285,7 @@ assert mounted == natively, mounted'
 		def release_all():
 		    while held:
 		        os.close(held.pop())
-		dir = os.open(SHM, os.O_RDONLY)
+		shm = os.open(SHM, os.O_RDONLY)
 		n = hold_all()
 		assert n > 50, n
 		for dir in SHM, MQ:
@@ -315,7 +315,7 @@ assert mounted == natively, mounted'
 		t.join()
 		assert os.read(q, 10) == b"poll"
 		# What needs none for long.
-		assert sorted(os.listdir(dir)) == ["a", "b"]
+		assert sorted(os.listdir(shm)) == ["a", "b"]
 		assert os.stat(f"{SHM}/b") == b and os.stat(f"{MQ}/q").st_size == 0
 		os.rename(f"{SHM}/b", f"{SHM}/c")
 		os.truncate(f"{SHM}/c", 100)

@@ -462,7 +462,7 @@ race() {
 	echo x >"$SHM/a"
 	for command in "mkdir $SHM/d" "mv $SHM/a $MQ/a" "ln $SHM/a $MQ/a" "ln -s a $SHM/b" \
 		"mkfifo $SHM/b" "mknod $SHM/b c 1 3" "rmdir $MNT/mq" \
-		"mkdir $MNT/new" "touch $MNT/new" "chmod 700 $SHM"; do
+		"mkdir $MNT/new" "touch $MNT/new" "chmod 700 $MNT"; do
 		# shellcheck disable=SC2086 # words
 		run $command
 		echo "$command: $output"

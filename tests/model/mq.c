@@ -35,8 +35,6 @@ static const struct view views[] = {
 	{ .dir = "mq:lines", .lines = true },
 	{ .dir = "mq:lines,prefix", .lines = true, .prefix = true },
 	{ .dir = "mq:msgsize=9,lines", .lines = true, .msgsize = 9 },
-	{ .dir = "mq:follow,drain", .is_none = true },
-	{ .dir = "mq:priority=32768", .is_none = true },
 };
 
 static const struct view plain = { .dir = "mq" };

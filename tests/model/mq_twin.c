@@ -49,8 +49,6 @@ int twin_open(const char *name, const struct view *view, int flags, mode_t mode)
 				.mq_msgsize = view->msgsize ?: MSGSIZE };
 	char object[NAME_MAX + 3];
 
-	if (view->is_none)
-		return fail(EINVAL);
 	(void)snprintf(object, sizeof(object), "/%s", name);
 	return mq_open(object,
 		       (flags & (O_ACCMODE | O_CREAT | O_EXCL)) | O_NONBLOCK,

@@ -23,7 +23,6 @@ struct view {
 	bool prefix, lines;
 	unsigned int priority;
 	long maxmsg, msgsize; /* 0: the default */
-	bool is_none;	      /* there is no such view */
 };
 
 /* An open queue. On the mount it is just fd; the rest is the twin's. */
