@@ -40,16 +40,31 @@ struct worker {
 	bool exists, serves;
 	pthread_t thread;
 	struct fuse_buf buf;
-	bool slow;
+	bool slow, lists;
 	uid_t uid;	    /* for whom it serves */
 	unsigned int began; /* at which tick */
 };
 
-/* A request that waits until the serial thread has served those before it. */
+/* A request that waits until a lane has served those before it. */
 struct handed {
 	STAILQ_ENTRY(handed) entry;
 	struct fuse_buf buf; /* what follows in memory */
 };
+
+/* A thread that serves what is handed to it, one after the other. */
+struct lane {
+	struct loop *loop;
+	pthread_t thread;
+	pthread_cond_t some; /* are handed over; or closing */
+	STAILQ_HEAD(handed_list, handed) handed;
+	bool serves;
+};
+
+/* For closes and locks of who has too much; and for listings beside others. */
+enum { SERIAL, LISTINGS, N_LANES };
+
+/* So many workers serve listings; one who lists alone needs no lane. */
+enum { MAX_LISTINGS = 2 };
 
 struct loop {
 	struct fuse_session *session;
@@ -60,13 +75,9 @@ struct loop {
 	bool closing;	  /* nobody else is to start, leave or serve */
 	bool ticking;	  /* all workers serve */
 	unsigned int now; /* ticks */
-	size_t n_workers, n_serving, n_slow;
+	size_t n_workers, n_serving, n_slow, n_listings;
 	struct worker workers[MAX_WORKERS];
-	/* Serves what can wait, of who has too much, one after the other. */
-	pthread_t serial;
-	pthread_cond_t some; /* are handed over; or closing */
-	STAILQ_HEAD(handed_list, handed) handed;
-	bool serial_serves;
+	struct lane lanes[N_LANES];
 	pthread_cond_t idle; /* closing, and nobody serves */
 };
 
@@ -169,12 +180,21 @@ static void watch(struct loop *loop)
 	(void)eventfd_write(loop->event, 1);
 }
 
+/*
+ * Begins to serve a request, unless its user may not have one more served, or it is a
+ * listing and enough are served: a hundred processes that list would have all else
+ * wait for theirs in the kernel's queue.
+ */
 static bool begin(struct worker *worker, const struct fuse_in_header *in)
 {
 	struct loop *loop = worker->loop;
+	bool lists = in->opcode == FUSE_READDIR;
 
-	if (loop->closing || !may_have_one(loop, in))
+	if (loop->closing || !may_have_one(loop, in) ||
+	    (lists && loop->n_listings >= MAX_LISTINGS))
 		return false;
+	worker->lists = lists;
+	loop->n_listings += lists;
 	worker->serves = true;
 	worker->uid = user_of(in);
 	worker->began = loop->now;
@@ -201,6 +221,7 @@ static bool finish(struct worker *worker)
 	struct loop *loop = worker->loop;
 
 	loop->n_slow -= worker->slow;
+	loop->n_listings -= worker->lists;
 	loop->n_serving--;
 	if (loop->closing)
 		pthread_cond_signal(&loop->idle);
@@ -246,51 +267,61 @@ static void refuse(struct fuse_session *session,
 }
 
 /* Returns whether there was memory for it. */
-static bool hand_over(struct loop *loop, const struct fuse_buf *buf)
+static bool hand_over(struct lane *lane, const struct fuse_buf *buf)
 {
 	struct handed *handed = malloc(sizeof(*handed) + buf->size);
+	struct loop *loop = lane->loop;
 
 	if (!handed)
 		return false;
 	handed->buf = *buf;
 	handed->buf.mem = memcpy(handed + 1, buf->mem, buf->size);
 	pthread_mutex_lock(&loop->lock);
-	STAILQ_INSERT_TAIL(&loop->handed, handed, entry);
-	pthread_cond_signal(&loop->some);
+	STAILQ_INSERT_TAIL(&lane->handed, handed, entry);
+	pthread_cond_signal(&lane->some);
 	pthread_mutex_unlock(&loop->lock);
 	return true;
 }
 
 /* The next that was handed over, or NULL when the loop ends. */
-static struct handed *await_handed(struct loop *loop)
+static struct handed *await_handed(struct lane *lane)
 {
+	struct loop *loop = lane->loop;
 	struct handed *handed;
 
 	pthread_mutex_lock(&loop->lock);
-	loop->serial_serves = false;
+	lane->serves = false;
 	if (loop->closing)
 		pthread_cond_signal(&loop->idle);
-	while (!loop->closing && STAILQ_EMPTY(&loop->handed))
-		pthread_cond_wait(&loop->some, &loop->lock);
-	handed = loop->closing ? NULL : STAILQ_FIRST(&loop->handed);
+	while (!loop->closing && STAILQ_EMPTY(&lane->handed))
+		pthread_cond_wait(&lane->some, &loop->lock);
+	handed = loop->closing ? NULL : STAILQ_FIRST(&lane->handed);
 	if (handed)
-		STAILQ_REMOVE_HEAD(&loop->handed, entry);
-	loop->serial_serves = handed;
+		STAILQ_REMOVE_HEAD(&lane->handed, entry);
+	lane->serves = handed;
 	pthread_mutex_unlock(&loop->lock);
 	return handed;
 }
 
 static void *serve_handed(void *closure)
 {
-	struct loop *loop = closure;
+	struct lane *lane = closure;
 	struct handed *handed;
 
-	pthread_setname_np(pthread_self(), "serial");
-	while ((handed = await_handed(loop))) {
-		fuse_session_process_buf(loop->session, &handed->buf);
+	pthread_setname_np(pthread_self(), "lane");
+	while ((handed = await_handed(lane))) {
+		fuse_session_process_buf(lane->loop->session, &handed->buf);
 		free(handed);
 	}
 	return NULL;
+}
+
+/* The lane of what can wait, or NULL. */
+static struct lane *lane_of(struct loop *loop, const struct fuse_in_header *in)
+{
+	if (in->opcode == FUSE_READDIR)
+		return &loop->lanes[LISTINGS];
+	return can_wait(in) ? &loop->lanes[SERIAL] : NULL;
 }
 
 /* Returns whether the worker is still needed. */
@@ -299,16 +330,18 @@ static bool serve(struct worker *worker)
 	const struct fuse_in_header *in = worker->buf.mem;
 	struct loop *loop = worker->loop;
 	bool begun = false, stays;
+	struct lane *lane;
 
 	if (!is_short(in)) {
 		pthread_mutex_lock(&loop->lock);
 		begun = begin(worker, in);
 		pthread_mutex_unlock(&loop->lock);
-		if (!begun && !can_wait(in)) {
+		lane = lane_of(loop, in);
+		if (!begun && !lane) {
 			refuse(loop->session, in);
 			return true;
 		}
-		if (!begun && hand_over(loop, &worker->buf))
+		if (!begun && hand_over(lane, &worker->buf))
 			return true;
 	}
 	fuse_session_process_buf(loop->session, &worker->buf);
@@ -393,12 +426,14 @@ static bool await_idle(struct loop *loop)
 	end.tv_sec += END_SECONDS;
 	pthread_mutex_lock(&loop->lock);
 	loop->closing = true;
-	pthread_cond_signal(&loop->some);
+	for (int i = 0; i < N_LANES; i++)
+		pthread_cond_signal(&loop->lanes[i].some);
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		if (loop->workers[i].exists)
 			pthread_cancel(loop->workers[i].thread);
 	}
-	while (r == 0 && (loop->n_serving > 0 || loop->serial_serves))
+	while (r == 0 && (loop->n_serving > 0 || loop->lanes[SERIAL].serves ||
+			  loop->lanes[LISTINGS].serves))
 		r = pthread_cond_clockwait(&loop->idle, &loop->lock,
 					   CLOCK_MONOTONIC, &end);
 	pthread_mutex_unlock(&loop->lock);
@@ -414,11 +449,38 @@ static void end_thread(pthread_t thread, bool is_idle)
 		pthread_detach(thread);
 }
 
+static int start_lane(struct loop *loop, struct lane *lane)
+{
+	int r;
+
+	lane->loop = loop;
+	STAILQ_INIT(&lane->handed);
+	pthread_cond_init(&lane->some, NULL);
+	r = pthread_create(&lane->thread, NULL, serve_handed, lane);
+	if (r != 0)
+		lane->loop = NULL;
+	return -r;
+}
+
 /* What was handed over is left, as the requests are that nobody has read. */
+static void end_lane(struct lane *lane, bool is_idle)
+{
+	struct handed *handed;
+
+	if (!lane->loop)
+		return;
+	end_thread(lane->thread, is_idle);
+	while (is_idle && (handed = STAILQ_FIRST(&lane->handed))) {
+		STAILQ_REMOVE_HEAD(&lane->handed, entry);
+		free(handed);
+	}
+	if (is_idle)
+		pthread_cond_destroy(&lane->some);
+}
+
 static int end_threads(struct loop *loop)
 {
 	const bool is_idle = await_idle(loop);
-	struct handed *handed;
 
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		if (!loop->workers[i].exists)
@@ -427,23 +489,21 @@ static int end_threads(struct loop *loop)
 		if (is_idle)
 			free(loop->workers[i].buf.mem);
 	}
-	end_thread(loop->serial, is_idle);
-	while (is_idle && (handed = STAILQ_FIRST(&loop->handed))) {
-		STAILQ_REMOVE_HEAD(&loop->handed, entry);
-		free(handed);
-	}
+	for (int i = 0; i < N_LANES; i++)
+		end_lane(&loop->lanes[i], is_idle);
 	return is_idle ? 0 : -ETIMEDOUT;
 }
 
 /* Starts the threads, with all signals blocked, and waits for the end. */
 static int run(struct loop *loop, const sigset_t *signals)
 {
-	int r = -pthread_create(&loop->serial, NULL, serve_handed, loop);
+	int r = 0;
 
-	if (r < 0)
-		return r;
+	for (int i = 0; i < N_LANES && r == 0; i++)
+		r = start_lane(loop, &loop->lanes[i]);
 	pthread_mutex_lock(&loop->lock);
-	r = add_worker(loop);
+	if (r == 0)
+		r = add_worker(loop);
 	pthread_mutex_unlock(&loop->lock);
 	if (r == 0)
 		r = wait_for_end(loop, signals);
@@ -469,9 +529,7 @@ int fs_loop(struct fuse_session *session)
 		return r;
 	}
 	pthread_mutex_init(&loop->lock, NULL);
-	pthread_cond_init(&loop->some, NULL);
 	pthread_cond_init(&loop->idle, NULL);
-	STAILQ_INIT(&loop->handed);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = run(loop, &old);
@@ -479,7 +537,6 @@ int fs_loop(struct fuse_session *session)
 		return r;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_cond_destroy(&loop->idle);
-	pthread_cond_destroy(&loop->some);
 	pthread_mutex_destroy(&loop->lock);
 	(void)close(loop->event);
 	free(loop);

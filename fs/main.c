@@ -49,8 +49,8 @@
  *	core/ns		where the objects live
  *	core/name, seen, cleanup	names, those met last, helpers
  *
- * Threads: fs/loop's workers serve requests, and its serial one what a user would
- * have too many of them for; core/wait's completes those that had to wait; fs/retry's
+ * Threads: fs/loop's workers serve requests, and its two lanes what a user would have
+ * too many of them for, and listings beside others; core/wait's completes those that had to wait; fs/retry's
  * closes what it has kept; fs/mountpoint's watches the mount table. Locks are taken
  * in the order node table, node, queue handle, core/wait, core/lock, quota; none is
  * held while a reply is sent. fs/loop's and fs/retry's are taken alone.
