@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole status is read through one open file: the kernel writes the text once, at
- * the first read(2), so user, groups and capabilities are of the same moment.
+ * The whole status is read through one open file: the kernel writes the text
+ * once, at the first read(2), so user, groups and capabilities are of the same
+ * moment.
  *
- * The text costs the kernel 10 us. A root that has all of our capabilities is known
- * by capget(2) already, and no group can matter to it, so for the usual root the text
- * isn't read.
+ * The kernel takes 10 us to write the text. A root thread with all of our
+ * capabilities doesn't need it: capget(2) tells the capabilities, and groups
+ * make no difference to such a thread.
  */
 #include "core/caller.h"
 
@@ -31,8 +32,8 @@ static struct path path_of(pid_t tid, const char *file)
 }
 
 /*
- * Reads all of a file of /proc. Returns it null-terminated, from malloc(3), or NULL with
- * errno.
+ * Reads a whole file of /proc. Returns the null-terminated text, for free(3),
+ * or NULL with errno.
  */
 static char *read_file(const char *path)
 {
@@ -60,15 +61,18 @@ static char *read_file(const char *path)
 	return core_steal_ptr(text);
 }
 
-/* Why a file of a thread could not be read; a thread that is gone has no rights. */
+/*
+ * The error of a thread's file from errno. A thread that has ended has no
+ * rights.
+ */
 static int read_error(void)
 {
 	return errno == ENOENT || errno == ESRCH ? -EPERM : -errno;
 }
 
 /*
- * What is behind "\nNAME:", or NULL. The kernel escapes newlines in the first line,
- * the program's name, which is the only text that its user chooses.
+ * The text after name ("\nNAME:"), or NULL. Only the first line, the program's
+ * name, is chosen by the user, and the kernel escapes newlines in it.
  */
 static const char *field(const char *text, const char *name)
 {
@@ -83,7 +87,9 @@ bool core_caller_works(void)
 	const char *pids = text ? field(text, "\nNSpid:") : NULL;
 	int pid, n = 0;
 
-	/* One number for each namespace from that of /proc down to ours. */
+	/*
+	 * A number for each PID namespace, from the one of /proc down to ours.
+	 */
 	return pids && sscanf(pids, "%d%n", &pid, &n) == 1 && pid == getpid() &&
 	       pids[n] == '\n';
 }
@@ -114,10 +120,10 @@ static bool has_all(pid_t tid)
 	return core_cred_has_all(&cred) && is_in_our_user_namespace(tid);
 }
 
-/* Reads the numbers of a line. ret: from malloc(3), or NULL if there are none. */
+/* Reads the numbers of a line. ret: for free(3). */
 static int read_groups(const char *line, gid_t **ret, size_t *ret_n)
 {
-	/* Each takes a digit and a space at least. */
+	/* A number takes at least a digit and a space. */
 	size_t most = strcspn(line, "\n") / 2 + 1, n = 0;
 	gid_t *groups = calloc(most, sizeof(*groups));
 	unsigned int group;
@@ -133,13 +139,16 @@ static int read_groups(const char *line, gid_t **ret, size_t *ret_n)
 	return 0;
 }
 
-/* The capabilities with which a thread asks as cred, or 0. */
+/* The capabilities that count for a request. as_real: made by access(2). */
 static uint64_t capabilities(const char *text, const struct core_cred *cred,
 			     bool as_real)
 {
 	const char *line = field(text, as_real ? "\nCapPrm:" : "\nCapEff:");
 
-	/* access(2) puts none in force, or for the real root all that there are. */
+	/*
+	 * access(2) checks without capabilities, but for a real root with all
+	 * that are permitted.
+	 */
 	if (!line || (as_real && cred->uid != 0))
 		return 0;
 	return strtoull(line, NULL, 16);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * caller: what a thread of another process may do, as /proc tells.
+ * caller: the rights and the queue limit of a thread of another process, from
+ * /proc.
  *
- * A FUSE request names its thread, one user and one group. The supplementary groups
- * and the capabilities are read here. The caller waits for its reply meanwhile, so
- * they can't change. What can't be read is refused, never guessed.
+ * A FUSE request names its thread, one user and one group. The supplementary
+ * groups and the capabilities are read here. The thread waits for its reply
+ * meanwhile, so they can't change. If they can't be read, the call fails:
+ * rights are never guessed.
  */
 #ifndef CORE_CALLER_H
 #define CORE_CALLER_H
@@ -14,25 +16,29 @@
 #include <sys/resource.h>
 
 /*
- * Whether /proc is that of this process's PID namespace. If it isn't, the numbers
- * in requests are those of other threads there, and nothing here can be trusted.
+ * Whether /proc shows this process's PID namespace. If not, a thread number in
+ * a request belongs to another thread in /proc, and the calls below must not be
+ * used. False also if /proc/self/status can't be read.
  */
 bool core_caller_works(void);
 
 /*
- * Reads the credentials of a thread that asks as uid and gid.
+ * Reads the credentials of a thread whose request came with uid and gid.
  *
- * tid: its number. 0 stands for a thread that has none in our PID namespace.
- * ret: its caps are only those that the thread has in our user namespace.
- * ret_groups: what ret->groups points to, or NULL; from malloc(3), to be freed.
+ * tid: the thread's number. 0: the thread has no number in our PID namespace;
+ *     -EPERM.
+ * ret: error is 0; pid is tid; caps are those that count in our user namespace.
+ * ret_groups: the array that ret->groups points to, or NULL; the caller frees
+ *     it with free(3).
  *
- * uid and gid must be the file system user and group of the thread, or both the real
- * ones, as in access(2). They differ where one thread asks with the credentials of
- * another: a worker of io_uring(7), overlayfs, a kernel's NFS server.
+ * uid and gid must be the file system user and group of the thread, or both the
+ * real ones, as in access(2). They differ where one thread asks with the
+ * credentials of another: a worker of io_uring(7), overlayfs, the kernel's NFS
+ * server.
  *
  * Returns 0, or
- *   -EPERM   there is no such thread here, or it has another user or group
- *   -EACCES, -EMFILE, -ENFILE, -ENOMEM   its status can't be read
+ *   -EPERM   no such thread, or its user or group is another one
+ *   -EACCES, -EMFILE, -ENFILE, -ENOMEM   the status can't be read
  *
  * Source: proc_pid_status(5), credentials(7), user_namespaces(7).
  */
@@ -40,10 +46,12 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 		     gid_t **ret_groups);
 
 /*
- * Reads what all queues of a thread's user may take: its RLIMIT_MSGQUEUE, up to the
- * hard limit of this process. tid 0: the limit of this process.
+ * Reads the RLIMIT_MSGQUEUE of a thread: how many bytes the queues of its user
+ * may take together. ret: its soft limit, lowered to the hard limit of this
+ * process; and that hard limit. tid 0: both limits of this process.
  *
- * Returns 0, -EPERM (no such thread), -EIO (no such limit there), or as above.
+ * Returns 0, -EPERM (no such thread), -EIO (/proc has no such limit), or as
+ * core_caller_read().
  * Source: proc_pid_limits(5), getrlimit(2).
  */
 int core_caller_queue_limit(pid_t tid, struct rlimit *ret);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel asks for the group of who owns the memory of the process that runs. So a
- * thread won't do, nor a child that shares this memory; that would also be killed
- * with the child where the group has none left. The child enters the group itself,
- * by a file that was opened here: the kernel looks at the rights of who opened it.
+ * The kernel charges the cgroup of the process that owns the address space. So
+ * neither a thread nor a child that shares our memory can do this; and if the
+ * cgroup had no memory left, we would be killed with such a child. The child
+ * enters the cgroup itself, by writing to a file that is opened here: the
+ * kernel checks the rights of the process that opened it.
  *
- * clone3(2) could start the child in the group. But it knows groups of version 2
- * only, and is forbidden where systemd restricts namespaces.
+ * clone3(2) could start the child in the cgroup. But clone3 knows cgroups of
+ * version 2 only, and systemd forbids it where it restricts namespaces.
  */
 #include "core/charge.h"
 
@@ -18,9 +19,9 @@
 #include <sys/syscall.h>
 
 /*
- * The file by which one enters the memory cgroup of a process; the caller's. Empty:
- * there are no such groups. In /proc/PID/cgroup that of version 2 is the last line,
- * and counts where none of version 1 has the memory.
+ * Finds the cgroup.procs file of a process's memory cgroup. ret: for free(3);
+ * empty if there are no cgroups. In /proc/PID/cgroup the line of version 2 is
+ * the last one. It counts if no cgroup of version 1 controls memory.
  */
 static int find_group(pid_t pid, char **ret)
 {
@@ -53,8 +54,9 @@ static int find_group(pid_t pid, char **ret)
 }
 
 /*
- * Opens the group of a process, if it isn't this one's; else *ret_fd stays. One that
- * is above all that is seen here has ".." in its path, which would lead elsewhere.
+ * Opens the cgroup of a process. *ret_fd stays as it is if this process is in
+ * the same cgroup. The path of a cgroup outside our cgroup namespace has ".."
+ * in it and would lead elsewhere: -EPERM.
  */
 static int open_group(pid_t pid, int *ret_fd)
 {
@@ -75,7 +77,7 @@ static int open_group(pid_t pid, int *ret_fd)
 }
 
 struct job {
-	int group; /* to be entered */
+	int group; /* cgroup.procs of the cgroup to enter */
 	int (*fn)(void *arg);
 	void *arg;
 };

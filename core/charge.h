@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * charge: whose memory it is that a call makes the kernel take.
+ * charge: make a call whose memory counts for the caller's memory cgroup.
  *
- * The kernel counts it for the memory cgroup of the process that makes the call. For
- * a daemon that acts for others that would be the wrong one: what a user may have
- * would not be limited, and what the daemon may have would be used up.
+ * The kernel charges memory to the cgroup of the process that makes the call.
+ * If a daemon makes calls for others, their memory counts for the daemon: users
+ * have no limit, and the daemon's limit is used up.
  */
 #ifndef CORE_CHARGE_H
 #define CORE_CHARGE_H
@@ -12,20 +12,23 @@
 #include "core/child.h"
 
 /*
- * Runs fn(arg) as cred and at the charge of the process that cred is of. Where its
- * group isn't this process's, that is done by a child with a memory of its own.
+ * Runs fn(arg) as cred; memory is charged to the cgroup of process cred->pid.
+ * If that isn't the cgroup of this process, a child with a copy of the memory
+ * runs fn.
  *
- * A process without privileges, which acts for its own user only, and pid 0 are
- * charged to this process.
+ * This process itself is charged if it isn't root's (it acts for its own user
+ * only) or if cred->pid is 0.
  *
- * fn: CORE_IN_CHILD; it may make system calls that open nothing. What it writes may be
- *     lost. Returns 0 or a negative errno.
+ * fn: CORE_IN_CHILD; it may make system calls, but none that opens a
+ *     descriptor. What it writes to memory may be lost. Returns 0 or a negative
+ *     errno.
  *
  * Returns what fn returned, or
- *   -ENOMEM  the group has no more memory, so the child was killed
- *   -EPERM   the group can't be entered: it is not below /sys/fs/cgroup, or that
- *            can't be written to; or as core_cred_enter()
- *   -EAGAIN  no process more
+ *   -ENOMEM  no memory; or the cgroup's is used up, and the child was killed
+ *   -EPERM   the cgroup can't be entered: it isn't below /sys/fs/cgroup, or
+ *            that is read-only
+ *   -EAGAIN  no more processes
+ *   or as core_cred_enter(), or an error of opening /proc/PID/cgroup
  *
  * Source: cgroups(7).
  */

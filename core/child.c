@@ -39,14 +39,14 @@ int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 struct child {
 	const struct core_cred *cred;
-	bool is_self; /* cred is who we are */
+	bool is_self; /* cred is the process itself */
 	int fd;
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
 };
 
-/* Puts those of our capabilities in force that the user has as well. */
+/* Puts our capabilities in force, but only those that are in caps. */
 CORE_IN_CHILD static int limit_capabilities(uint64_t caps)
 {
 	struct __user_cap_header_struct header = {
@@ -176,7 +176,10 @@ CORE_IN_CHILD int core_child_give(int socket, int fd)
 	control->cmsg_type = SCM_RIGHTS;
 	control->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(control), &fd, sizeof(fd));
-	/* The C library's function could be cancelled, as the thread that waits. */
+	/*
+	 * sendmsg(3) is a cancellation point, and the child shares the
+	 * cancellation state of the waiting thread.
+	 */
 	return syscall(SYS_sendmsg, socket, &message.header, 0) < 0 ? -errno
 								    : 0;
 }
@@ -190,7 +193,7 @@ int core_child_take(int socket, int *ret_fd)
 	if (recvmsg(socket, &message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <
 	    0)
 		return errno == EAGAIN ? -ENOENT : -errno;
-	/* Where there is no number left for it, it isn't there. */
+	/* If no descriptor number was free, the kernel has dropped it. */
 	control = CMSG_FIRSTHDR(&message.header);
 	if (!control || control->cmsg_len < CMSG_LEN(sizeof(int)))
 		return -EMFILE;

@@ -18,10 +18,10 @@
 
 /*
  * Runs fn(arg) as cred in a child process and waits for its end. The child has
- * this process's memory, and of its descriptors only fd; those that fn opens end
- * with it, unless they are given away.
+ * this process's memory, and of its descriptors only fd. Descriptors that fn
+ * opens are closed when the child ends, unless core_child_give() has sent them.
  *
- * fd: or -1 for none.
+ * fd: the descriptor that the child keeps; -1: none.
  * fn: CORE_IN_CHILD; it may make system calls, by the C library's thin wrappers,
  *     and write to arg; nothing that takes a lock or memory. Returns 0 or a
  *     negative errno.
@@ -39,21 +39,27 @@ int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		   void *arg);
 
 /*
- * Runs fn(arg) in a child process that is as this thread is and shares its
- * descriptors, and waits for its end. flags: CLONE_VM, or 0 for a copy of the memory.
+ * Runs fn(arg) in a child process and waits for its end. The child has the
+ * credentials of this thread and shares its descriptors.
  *
- * Returns the exit status, which is what fn returns, or -EINTR (it was killed or
- * stopped), -EAGAIN, -ENOMEM.
+ * fn: CORE_IN_CHILD; returns an exit status, 0 to 255.
+ * flags: CLONE_VM (the child shares the memory), or 0 (a copy).
+ *
+ * Returns the exit status, or -EINTR (the child was killed or stopped), -EAGAIN
+ * (no more processes), -ENOMEM. Source: clone(2).
  */
 int core_child_start(int (*fn)(void *arg), void *arg, int flags);
 
 /*
- * Sends a descriptor through a socket, and receives one that was sent; with a pair of
- * sockets a child gives away what it has opened. The first is for a child to call,
- * too. The second doesn't wait. ret_fd: the caller's, close-on-exec.
+ * Sends a descriptor through a socket; receives a descriptor that was sent.
+ * Through a socketpair(2) a child passes on what it has opened.
+ * core_child_give() is CORE_IN_CHILD. core_child_take() doesn't wait.
  *
- * Return 0, or an error of sendmsg(2), -ENOENT (nothing was sent), -EMFILE.
- * Source: unix(7), SCM_RIGHTS.
+ * ret_fd: the caller's, close-on-exec.
+ *
+ * core_child_give() returns 0 or an error of sendmsg(2). core_child_take()
+ * returns 0, -ENOENT (nothing was sent), -EMFILE (no descriptor number is
+ * free), or an error of recvmsg(2). Source: unix(7), SCM_RIGHTS.
  */
 int core_child_give(int socket, int fd);
 int core_child_take(int socket, int *ret_fd);

@@ -78,7 +78,7 @@ bool core_cred_is_self(const struct core_cred *cred)
 						   core_cred_has_all(cred)));
 }
 
-/* Puts those of the process's capabilities in force that are among these. */
+/* Puts the process's capabilities in force, but only those that are in caps. */
 static int set_capabilities(uint64_t caps)
 {
 	struct __user_cap_header_struct header = {
@@ -141,7 +141,7 @@ void core_cred_be_nobody(void)
 {
 	static _Thread_local bool is_nobody;
 
-	/* Where there is no such user, as in a user namespace, it stays. */
+	/* It fails in a user namespace that has no such user. */
 	if (!is_nobody && geteuid() == 0)
 		(void)syscall(SYS_setresuid, (uid_t)-2, (uid_t)-1, (uid_t)-1);
 	is_nobody = true;

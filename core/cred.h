@@ -5,9 +5,9 @@
  * Linux keeps credentials per thread. Only those that file access looks at are
  * changed: the file system user and group and the supplementary groups. The
  * thread's real, effective and saved user stay the daemon's, so the user that
- * it acts for can't send it signals. While a thread acts as somebody only those of
- * its capabilities are in force that the user has too: it may do what that user may,
- * and no more.
+ * it acts for can't send it signals. While a thread acts as a user, its
+ * capabilities are limited to those that the user has: the thread may do what
+ * the user may, and no more.
  */
 #ifndef CORE_CRED_H
 #define CORE_CRED_H
@@ -27,9 +27,8 @@ struct core_cred {
 	gid_t gid;
 	size_t n_groups;
 	const gid_t *groups;
-	uint64_t
-		caps; /* a bit for each capability that it has: capabilities(7) */
-	pid_t pid;    /* whose resource limits count; 0: this process's */
+	uint64_t caps; /* a bit for each capability: capabilities(7) */
+	pid_t pid;     /* the thread whose limits and cgroup count; 0: ours */
 };
 
 /*
@@ -75,10 +74,14 @@ int core_cred_enter_capable(const struct core_cred *cred);
 void core_cred_leave(const struct core_cred *cred);
 
 /*
- * Makes the real user of the calling thread, if it is root's, one that nobody has:
- * 4294967294. Rights and signals go by the others. Somebody who is told the real user
- * of a sender (mq_notify(3)) doesn't take it for root then. For good, and for a thread
- * that runs no programs: some don't like that their users differ.
+ * Sets the real user of the calling thread, if the thread is root's, to one
+ * that nobody has, 4294967294; for good. The effective, saved and file system
+ * users stay, so rights don't change. mq_notify(3) tells the receiver the real
+ * user of the sender: the receiver must not take the sender for root.
+ *
+ * The thread must not start programs afterwards: some refuse to run if real and
+ * effective user differ. If the user namespace has no such user, nothing
+ * changes.
  */
 void core_cred_be_nobody(void);
 
