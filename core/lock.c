@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The table's lock guards the list of owners, and is held for a look at it only. An
- * owner's own lock is held during fcntl(2), so that its ranges here are what the
- * kernel has. Nobody holds both.
+ * The table's mutex guards the list of owners, and is held only to search the
+ * list. An owner's mutex is held during fcntl(2), so that the ranges here are
+ * those that the kernel has. No thread holds both.
  *
- * An owner is in the list while it is "locked", from its first lock until it
- * unlocks as a whole, and while a call uses it. So who unlocks all need not hold up
- * the owner's next call: that one finds the same owner and the same description,
- * which is closed when it is out of the list and has no lock. An owner that has
- * released its last range stays, as it is likely to lock again.
+ * An owner is in the list while it is "locked", which is from its first lock
+ * until all its locks are released together, and while a call uses it. So the
+ * owner's next call may begin while all locks are released: the call finds the
+ * same owner and the same description. The description is closed when the owner
+ * leaves the list. An owner that has unlocked its last range stays, as it is
+ * likely to lock again.
  */
 #include "core/lock.h"
 
@@ -28,15 +29,15 @@ struct range {
 struct core_lock_owner {
 	LIST_ENTRY(core_lock_owner) entry;
 	uint64_t id;
-	unsigned int n_calls; /* that use it now */
-	const void *handle;   /* through which it last locked */
+	unsigned int n_calls; /* running calls of the owner */
+	const void *handle;   /* of the owner's last lock */
 
 	pthread_mutex_t lock;
 	bool locked;
-	bool writable; /* fd; a lock to write needs that */
-	int fd;	       /* its open file description, or -1 */
+	bool writable; /* fd is; a write lock needs that */
+	int fd;	       /* the open file description, or -1 */
 	void *charge;
-	/* What it holds: in order, apart, and merged as the kernel merges. */
+	/* The locks: sorted, disjoint, and merged as the kernel merges. */
 	size_t n_ranges;
 	struct range *ranges;
 };
@@ -55,7 +56,7 @@ void core_locks_destroy(struct core_locks *locks)
 	pthread_mutex_destroy(&locks->lock);
 }
 
-/* The table's lock is held. */
+/* Called with the table's mutex. */
 static struct core_lock_owner *add(struct core_locks *locks, uint64_t id)
 {
 	struct core_lock_owner *owner = calloc(1, sizeof(*owner));
@@ -70,7 +71,7 @@ static struct core_lock_owner *add(struct core_locks *locks, uint64_t id)
 	return owner;
 }
 
-/* Finds an owner, or adds it, for a call that ends with put(). Or NULL. */
+/* Finds or adds an owner for a call, which ends with put(). Or NULL. */
 static struct core_lock_owner *get(struct core_locks *locks, uint64_t id,
 				   bool adds)
 {
@@ -88,7 +89,7 @@ static struct core_lock_owner *get(struct core_locks *locks, uint64_t id,
 	return owner;
 }
 
-/* handle: it has locked through that one; or NULL. */
+/* handle: the handle of a lock that this call has set; or NULL. */
 static void put(struct core_locks *locks, struct core_lock_owner *owner,
 		const void *handle)
 {
@@ -120,9 +121,12 @@ static int ofd(int fd, int command, struct flock *lock)
 	return fcntl(fd, command, lock) < 0 ? -errno : 0;
 }
 
-/* Those below, up to set(), are called with the owner's lock. */
+/* The functions up to set() are called with the owner's mutex. */
 
-/* An owner's read locks on one more of its descriptions: they don't conflict. */
+/*
+ * Sets an owner's read locks on a second description: read locks don't
+ * conflict.
+ */
 static int copy_ranges(const struct core_lock_owner *owner, int fd)
 {
 	int r = 0;
@@ -140,11 +144,14 @@ static int copy_ranges(const struct core_lock_owner *owner, int fd)
 }
 
 /*
- * Opens the owner's description: to read alone, if the descriptor is open so, or
- * else with all the access that there is, as an owner may use several descriptors.
- * If the owner has a description to read, its locks are all to read, and the new
- * description has them before the old one is closed: at no moment can another owner
- * lock to write there. What is for appending alone opens with O_APPEND.
+ * Opens the owner's description: read-only if fd is read-only, otherwise with
+ * all the access that this process can get, as an owner may use several
+ * descriptors.
+ *
+ * An owner whose description is read-only has read locks only. The new
+ * description gets them before the old one is closed, so there is no moment in
+ * which another owner can set a write lock there. O_APPEND is for append-only
+ * files, which can't be opened without.
  */
 static int open_description(struct core_lock_owner *owner, int fd)
 {
@@ -193,7 +200,7 @@ static void append(struct range *ranges, size_t *n, short type, off_t start,
 		ranges[(*n)++] = (struct range){ start, end, type };
 }
 
-/* What an owner holds once it has got "new". Up to two ranges more than before. */
+/* The owner's ranges after "new" is set: at most two more than before. */
 static size_t change_ranges(const struct core_lock_owner *owner,
 			    const struct range *new, struct range *ret)
 {
@@ -284,7 +291,9 @@ int core_locks_get(struct core_locks *locks, uint64_t id, int fd,
 	return r;
 }
 
-/* For a call that has got the owner, and ends here. */
+/*
+ * Releases all locks of an owner that get() has returned, and ends with put().
+ */
 static void unlock_all(struct core_locks *locks, struct core_lock_owner *owner)
 {
 	struct flock all = { .l_type = F_UNLCK };

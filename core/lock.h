@@ -2,13 +2,14 @@
 /*
  * lock: the record locks of one object, held for owners that are not this process.
  *
- * An owner is a process, or an open file description that others have. Each owner
- * of locks has an open file description here, on which its locks are taken as open
- * file description locks: they exclude those of all others, with fcntl(2) or
- * through here, and are merged and split with the owner's own. Nothing waits here:
+ * An owner is a process, or an open file description of another process. Each
+ * owner of locks has an open file description here, which holds the owner's
+ * locks as open file description locks. The kernel checks them against all
+ * other locks, set through this module or by fcntl(2), and merges and splits
+ * the locks of one owner. No call waits for a lock to be released:
  * see core/wait.
  *
- * Calls of one owner are made one after the other. Those of different owners never
+ * Calls of one owner run one after the other. Calls of different owners never
  * wait for each other, however long the kernel takes over a list of locks.
  */
 #ifndef CORE_LOCK_H
@@ -22,8 +23,8 @@
 #include <sys/queue.h>
 
 /*
- * The most ranges that an owner may hold on an object. The kernel has no limit, and
- * looks at all of them in each later call about the object.
+ * The most ranges that an owner may hold on an object. The kernel has no limit,
+ * and goes through all ranges in each later call on the object.
  */
 #define CORE_LOCKS_MAX_RANGES 256
 
@@ -35,32 +36,35 @@ struct core_locks {
 	void (*release)(void *charge);
 };
 
-/* release: called with the charge of an owner that has no lock any more. */
+/*
+ * release: called with an owner's charge after its last lock, without a lock.
+ */
 void core_locks_init(struct core_locks *locks, void (*release)(void *charge));
 
-/* For when all owners have unlocked. */
+/* All owners must have unlocked. */
 void core_locks_destroy(struct core_locks *locks);
 
 /*
  * fcntl(F_SETLK) for an owner: sets, changes or (F_UNLCK) releases a lock.
  *
- * owner: any number. handle: what the owner acts through, for
+ * owner: any number. handle: the handle through which the owner acts, for
  *     core_locks_unlock_handle().
- * fd: a descriptor of the object with the access of the owner's; not an O_PATH one.
- *     If it is for reading alone the owner's description is so, too, and keeps
- *     nobody from executing the object.
+ * fd: a descriptor of the object with the owner's access; not O_PATH. If fd is
+ *     read-only, the owner's description is opened read-only too, so that it
+ *     doesn't keep anybody from executing the object.
  * lock: l_whence is SEEK_SET, and l_len isn't negative.
- * wait: false: -EAGAIN also while another call of the same owner runs.
- * charge: what the caller pays for the owner's descriptor. With an owner's first
- *     lock *charge is taken over, and NULL after. NULL: only an owner that has had
- *     a lock can set one.
+ * wait: whether to wait while another call of the same owner runs; otherwise
+ *     -EAGAIN.
+ * charge: *charge pays for the owner's descriptor. An owner's first lock takes
+ *     it over and sets *charge to NULL. If charge is NULL, only an owner that
+ *     has set a lock before can lock.
  *
  * Returns 0, or
- *   -EAGAIN     another owner has a conflicting lock
- *   -EBADF      a lock to write, and fd is for reading alone; or the process may
- *               not open the object as the lock demands
- *   -ENOLCK     the owner would have more than CORE_LOCKS_MAX_RANGES; or charge is
- *               NULL and it would be the first lock
+ *   -EAGAIN     another owner has a conflicting lock; or see wait
+ *   -EBADF      a write lock, and fd is read-only; or this process may not open
+ *               the object for the lock
+ *   -ENOLCK     the owner would have more than CORE_LOCKS_MAX_RANGES ranges; or
+ *               charge is NULL, and this would be the owner's first lock
  *   -EINVAL, -EOVERFLOW, -EMFILE, -ENFILE, -ENOMEM
  *
  * Source: fcntl(2), "Open file description locks".
@@ -77,12 +81,13 @@ int core_locks_get(struct core_locks *locks, uint64_t owner, int fd,
 		   struct flock *lock);
 
 /*
- * Releases all locks of an owner, as close(2) does. Returns whether there may have
- * been any. Where no owner has a lock, this takes no lock and makes no system call.
+ * Releases all locks of an owner, as close(2) does. Returns whether the owner
+ * may have had any. If no owner has a lock on the object, this takes no mutex
+ * and makes no system call.
  */
 bool core_locks_unlock_owner(struct core_locks *locks, uint64_t owner);
 
-/* Releases all locks of the owners that took their last one through the handle. */
+/* Releases all locks of each owner whose last lock was set through handle. */
 void core_locks_unlock_handle(struct core_locks *locks, const void *handle);
 
 #endif
