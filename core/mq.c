@@ -75,7 +75,7 @@ static int open_named(const struct core_cred *cred, const char *object,
 	return r;
 }
 
-/* A queue to be created. */
+/* A queue that a child creates. */
 struct creation {
 	const char *object;
 	int flags;
@@ -98,9 +98,10 @@ CORE_IN_CHILD static int create_in_child(void *arg)
 }
 
 /*
- * The kernel charges a queue to the real user of the process that creates it, so
- * that is a child of ours. Its descriptor is the one that counts: by name others
- * might have removed the queue by then, and its mode might not let its owner in.
+ * The kernel charges a queue to the real user of the process that creates it.
+ * So a child creates the queue and sends the descriptor. We can't open the
+ * queue by name instead: the name may be removed by then, and the mode may deny
+ * the owner.
  */
 static int create(const struct core_cred *cred, int flags,
 		  struct creation *creation, int *ret_fd)
@@ -121,8 +122,8 @@ static int create(const struct core_cred *cred, int flags,
 }
 
 /*
- * How often others may remove the queue before it is opened and make it before it is
- * created.
+ * How often others may remove the queue before our open, and create it before
+ * our create.
  */
 #define TRIES 64
 
@@ -241,9 +242,9 @@ int core_mq_look(int fd, struct core_mq_info *ret)
 }
 
 /*
- * Looks at a queue as far as cred may. Who may only write can know how long a
- * message may be, but here not how many there are. An empty queue isn't read: that
- * would be an access.
+ * Looks at a queue as far as cred may. A user who may only write gets the
+ * attributes but not the number of messages. An empty queue isn't read: reading
+ * the text counts as an access.
  */
 static int look_as(const struct core_cred *cred, int fd,
 		   struct core_mq_info *ret)
@@ -304,7 +305,10 @@ int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority)
 	return mq_send(fd, buf, len, priority) < 0 ? -errno : 0;
 }
 
-/* The text is read only if the queue is empty: reading sets times, as sending does. */
+/*
+ * Reads the text only if the queue is empty: reading sets times, as the send
+ * will.
+ */
 bool core_mq_is_awaited(int fd, int readable)
 {
 	char text[128] = "";
@@ -413,7 +417,7 @@ bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
 			forget_seen(ns, cred, ret_name);
 			continue;
 		}
-		/* readdir(3) hides an entry whose number is 0. */
+		/* readdir(3) hides entries whose number is 0. */
 		*ret_ino = r == 0 && fstat(fd, &st) == 0 ? st.st_ino : 1;
 		return true;
 	}
@@ -431,7 +435,7 @@ int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
 	return 0;
 }
 
-/* How many queues a directory of queues lists. */
+/* Counts the queues in a directory of queues. */
 static int count_entries(int mq_dir, size_t *ret)
 {
 	int fd = openat(mq_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -59,9 +59,12 @@ int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
  * fstat(2) of a queue, with the messages in it as content: st_size is the sum
  * of their lengths in bytes, st_blksize the longest message allowed.
  *
- * fd: any descriptor of the queue. overhead: bytes that each message counts for
- * besides its own. st_size is 0 where cred may not read the queue, and st_blksize
- * the kernel's where it may not write either. Returns 0, -EMFILE, -ENFILE or -ENOMEM.
+ * fd: any descriptor of the queue. overhead: bytes to add for each message. If
+ * cred may not read the queue, st_size is 0; if cred may not write to it
+ * either, st_blksize is the kernel's.
+ *
+ * Returns 0, -ENOENT (no /proc), -EMFILE, -ENFILE, -ENOMEM, or as
+ * core_cred_enter().
  *
  * Source: mq_overview(7), QSIZE.
  */
@@ -78,8 +81,9 @@ struct core_mq_info {
 };
 
 /*
- * Looks at a queue. fd: a descriptor of it that is open for reading. Returns 0, or
- * -EBADF (not open so).
+ * Reads what there is to know. fd: a descriptor of the queue, open for reading.
+ * Returns 0, -EBADF (not open for reading), or -EIO (the kernel's
+ * text has another form).
  */
 int core_mq_look(int fd, struct core_mq_info *ret);
 
@@ -101,18 +105,20 @@ int core_mq_msgsize(int fd, size_t *ret);
 int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority);
 
 /*
- * Whether a process waits to be told of a message by a signal: mq_notify(3), and the
- * queue is empty. It is told the user who sends: the real one of the thread, or with
- * core_mq_send_as() cred's.
+ * Whether the next message will make the kernel send a signal: a process has
+ * registered by mq_notify(3), and the queue is empty. The signal tells the
+ * sender's real user: the thread's with core_mq_send(), cred's with
+ * core_mq_send_as().
  *
- * fd, readable: descriptors of the queue, or one; readable is open for reading, or -1:
- * then that can't be seen, and the answer is false.
+ * fd: any open descriptor of the queue. readable: one that is open for reading
+ * (may be fd), or -1: the result is false. Also false on an error.
  */
 bool core_mq_is_awaited(int fd, int readable);
 
 /*
- * core_mq_send() in a process that is cred's; it takes the time that core_child_run()
- * does. Returns as that and core_mq_send(); at -EINTR the message may have been sent.
+ * core_mq_send() in a child process of cred's, so that cred is the sender.
+ * Takes as long as core_child_run(). Returns as core_mq_send() or
+ * core_child_run(); with -EINTR the message may have been sent.
  */
 int core_mq_send_as(const struct core_cred *cred, int fd, const void *buf,
 		    size_t len, unsigned int priority);
@@ -141,12 +147,14 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		   const char *name);
 
 /*
- * Where the system can't list the queues (CORE_NS_MQ_NONE), those that were opened
- * last with this ns and still exist: finds the first one at or behind a place.
+ * Lists queues where the system can't (CORE_NS_MQ_NONE): finds the first queue
+ * at or after a place, among those that were opened last with this ns and still
+ * exist.
  *
- * place: begins at 0; becomes the place behind the queue. ret_name: NAME_MAX + 1
- * bytes. ret_ino: its inode number, or 1 where cred may not open the queue.
- * Returns whether there is one.
+ * place: 0 for the first call; becomes the place after the queue.
+ * ret_name: NAME_MAX + 1 bytes.
+ * ret_ino: the queue's inode number, or 1 if cred may not open the queue.
+ * Returns whether a queue was found.
  */
 bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
 		  size_t *place, char *ret_name, ino_t *ret_ino);

@@ -62,7 +62,9 @@ static int open_mounted(int *ret_fd)
 	return 0;
 }
 
-/* Whether a map, /proc/self/uid_map or gid_map, has an id of this user namespace. */
+/*
+ * Whether a map, /proc/self/uid_map or gid_map, maps an id. True if unreadable.
+ */
 static bool has_id(const char *map, unsigned int id)
 {
 	FILE *file = fopen(map, "re");
@@ -76,7 +78,7 @@ static bool has_id(const char *map, unsigned int id)
 	return found;
 }
 
-/* What stands for ids that aren't in the map; -1: none is needed, as it has all. */
+/* The id shown for unmapped ids; -1: none, as the map has that id too. */
 static unsigned int unknown_id(const char *map, const char *sysctl)
 {
 	FILE *file = fopen(sysctl, "re");

@@ -23,7 +23,10 @@ struct core_ns {
 	int mq_dir;	    /* directory of the queues; -1 with MQ_NONE */
 	enum core_ns_mq mq; /* where mq_dir comes from */
 	struct core_seen *mq_seen; /* queues opened here; with MQ_NONE only */
-	/* The ids that stand for all that the user namespace lacks; -1: it has all. */
+	/*
+	 * The ids shown for all unmapped ids; -1: the user namespace maps all
+	 * ids.
+	 */
 	uid_t unknown_uid;
 	gid_t unknown_gid;
 };
@@ -62,12 +65,12 @@ int core_ns_new(struct core_ns **ret);
 int core_ns_enter(pid_t pid, struct core_ns **ret);
 
 /*
- * fstat(2) of one of the directories. Where the user namespace has no id for the owner
- * or the group, that of the process stands for it: the kernel lets nobody create a file
- * in a directory of an unknown owner, whatever its mode is.
+ * fstat(2) of one of the directories. If the user namespace doesn't map the
+ * owner or the group, ret has this process's instead: for a directory whose
+ * owner is unmapped, the kernel refuses every creation, whatever the mode is.
  *
- * dir: ns->shm_dir or ns->mq_dir. Returns 0 or -errno. Source: user_namespaces(7),
- * "Unmapped user and group IDs".
+ * dir: ns->shm_dir or ns->mq_dir. Returns 0 or an error of fstat(2).
+ * Source: user_namespaces(7), "Unmapped user and group IDs".
  */
 int core_ns_stat(const struct core_ns *ns, int dir, struct stat *ret);
 

@@ -51,9 +51,9 @@ int core_object_check(int fd, ino_t ino)
 }
 
 /*
- * An append-only file can only be opened with O_APPEND. All others are opened without it:
- * on such a descriptor pwrite(2) appends too, also when the caller has removed the flag
- * from theirs since.
+ * Opens without O_APPEND if possible: on a descriptor with O_APPEND, pwrite(2)
+ * appends too, even after the caller has removed the flag from its own
+ * descriptor. Only append-only files can't be opened without (EPERM).
  */
 static int open_as(const struct core_cred *cred, int dir, const char *path,
 		   struct open_how how)

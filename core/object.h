@@ -19,18 +19,24 @@
 #include <time.h>
 
 /*
- * openat(2) as cred, of what is in the very file system of dir; O_APPEND counts for
- * append-only files alone: a symbolic link is
- * -ELOOP as with O_NOFOLLOW, which is added as O_CLOEXEC is, and what is mounted on
- * the name -ENOENT. mode: less the umask. ret_fd: the caller's.
+ * openat(2) as cred, within the file system of dir.
  *
- * Returns 0 or an error of openat2(2). Source: openat2(2), RESOLVE_NO_XDEV.
+ * flags: O_NOFOLLOW and O_CLOEXEC are added; O_APPEND counts for append-only
+ *     files only.
+ * mode: less the umask. ret_fd: the caller's.
+ *
+ * Returns 0, -ELOOP (a symbolic link, unless O_PATH), -ENOENT (also if
+ * something is mounted on the name), or another error of openat2(2) or
+ * core_cred_enter(). Source: openat2(2), RESOLVE_NO_XDEV.
  */
 int core_object_open_name(int dir, const struct core_cred *cred,
 			  const char *name, int flags, mode_t mode,
 			  int *ret_fd);
 
-/* Whether everybody may look names up in a directory: by its mode, without an ACL. */
+/*
+ * Whether everybody may search a directory: the mode says so, and it has no
+ * ACL.
+ */
 bool core_object_is_searchable(int dir);
 
 /*
@@ -60,8 +66,8 @@ int core_object_check(int fd, ino_t ino);
 /*
  * Opens the object behind fd once more, with the rights of cred.
  *
- * flags: as for open(2); O_CLOEXEC and O_NONBLOCK are added, and O_APPEND counts for
- * append-only files alone.
+ * flags: as for open(2); O_CLOEXEC and O_NONBLOCK are added, and O_APPEND
+ * counts for append-only files only.
  * ret_fd: the caller's. Returns 0 or the error of open(2), such as -EACCES;
  * -ENOENT also where /proc isn't mounted.
  */
@@ -89,10 +95,12 @@ int core_object_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_object_access(const struct core_cred *cred, int fd, int mask);
 
 /*
- * linkat(2) by cred: gives the object one name more, in a directory of objects.
+ * linkat(2) by cred: gives the object another name. dir: a directory of
+ * objects.
  *
- * Returns 0, -EEXIST, -EACCES, -EPERM (also fs.protected_hardlinks), -ENOENT (it has
- * no name any more, unless it was opened with O_TMPFILE), or as core_name_check().
+ * Returns 0, -EEXIST, -EACCES, -EPERM (also fs.protected_hardlinks), -ENOENT
+ * (the object has lost its last name, or there is no /proc), -EXDEV, -EMLINK,
+ * -ENOSPC, -ENOMEM, or as core_name_check(). Source: linkat(2), proc_sys_fs(5).
  */
 int core_object_link(const struct core_cred *cred, int fd, int dir,
 		     const char *name);
@@ -111,9 +119,10 @@ int core_object_removexattr(const struct core_cred *cred, int fd,
 			    const char *name);
 
 /*
- * ioctl(2) by cred on an open object: FS_IOC_GETFLAGS and the others of inode flags.
- * data: what the request's manual page says. Returns what ioctl(2) does, or its
- * negative errno. Source: ioctl_iflags(2), ioctl_xfs_fsgetxattr(2).
+ * ioctl(2) by cred: FS_IOC_GETFLAGS and the other requests about inode flags.
+ * fd: not O_PATH. data: as the request's manual page says. Returns what
+ * ioctl(2) returns, or its negative errno. Source: ioctl_iflags(2),
+ * ioctl_xfs_fsgetxattr(2).
  */
 int core_object_ioctl(const struct core_cred *cred, int fd,
 		      unsigned int request, void *data);

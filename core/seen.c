@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A table under one lock. To open a queue takes longer than to search the table. */
+/* A table under one lock. Searching it takes less time than opening a queue. */
 #include "core/seen.h"
 
 #include <errno.h>
@@ -35,7 +35,10 @@ struct core_seen *core_seen_free(struct core_seen *seen)
 	return NULL;
 }
 
-/* The place of a name, or if name is NULL a free one; NULL: none. Needs the lock. */
+/*
+ * The place of a name, or a free place if name is NULL; or NULL. Needs the
+ * lock.
+ */
 static char **find(struct core_seen *seen, const char *name)
 {
 	for (size_t i = 0; i < CORE_SEEN_MAX; i++) {

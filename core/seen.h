@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * seen: the names that were met last, where the system has no directory that lists
- * them. Threads may share a set.
+ * seen: a set of the names that were used last, for names that no directory
+ * lists. Threads may share a set.
  */
 #ifndef CORE_SEEN_H
 #define CORE_SEEN_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* How many names are kept. The memory for them is at most 256 KiB. */
+/* The most names in a set. They take at most 256 KiB. */
 #define CORE_SEEN_MAX 1024
 
 struct core_seen;
@@ -22,8 +22,8 @@ int core_seen_new(struct core_seen **ret);
 struct core_seen *core_seen_free(struct core_seen *seen);
 
 /*
- * Adds a name (copied), or leaves the one that is there. When the set is full, the
- * name replaces an old one. Returns 0 or -ENOMEM.
+ * Adds a copy of a name, unless the set has the name. In a full set, the name
+ * replaces an old one. name: up to NAME_MAX bytes. Returns 0 or -ENOMEM.
  */
 int core_seen_add(struct core_seen *seen, const char *name);
 
@@ -31,11 +31,11 @@ int core_seen_add(struct core_seen *seen, const char *name);
 void core_seen_remove(struct core_seen *seen, const char *name);
 
 /*
- * Finds the first name at or behind a place. A name keeps its place while it is in
- * the set, so a caller who goes from place to place meets it once.
+ * Finds the first name at or after a place. A name keeps its place while it is
+ * in the set, so a caller who goes from place to place finds each name once.
  *
- * place: begins at 0; becomes the place behind the name. ret: NAME_MAX + 1 bytes.
- * Returns whether there is a name.
+ * place: 0 for the first call; becomes the place after the name. ret: NAME_MAX
+ * + 1 bytes. Returns whether a name was found.
  */
 bool core_seen_next(struct core_seen *seen, size_t *place, char *ret);
 

@@ -55,7 +55,9 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 	return r == -ENXIO ? -ENOENT : r; /* a FIFO by now */
 }
 
-/* The value of sysctl fs.protected_regular; where it can't be read, the strictest. */
+/*
+ * The value of sysctl fs.protected_regular; the strictest if it can't be read.
+ */
 static int protected_regular(void)
 {
 	_cleanup_close_ int fd =
@@ -143,7 +145,7 @@ int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
 {
 	struct allocation allocation = { fd, mode, offset, length };
 
-	/* Else it takes no memory, but gives some back. */
+	/* A hole frees memory, so nobody is charged. */
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))
 		return core_charge_run(cred, allocate, &allocation);
 	return CORE_CRED_AS(cred, fallocate(fd, mode, offset, length));

@@ -16,9 +16,9 @@
 /*
  * Opens or creates an object: shm_open(3) as cred.
  *
- * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_APPEND (which
- *        counts for append-only objects alone), O_NOATIME; others are ignored.
- *        shm_open leaves out O_WRONLY and the last two.
+ * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_APPEND
+ *        (which counts for append-only objects only), O_NOATIME; others are
+ *        ignored. shm_open(3) doesn't know O_WRONLY, O_APPEND and O_NOATIME.
  * mode: of a new object, less the process's umask.
  * ret_fd: the caller's, close-on-exec.
  *
@@ -36,12 +36,16 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 		  const char *name, int flags, mode_t mode, int *ret_fd);
 
 /*
- * Opens the object behind fd once more, as cred; flags as above, less those that
- * create. O_TRUNC stands for a shell's ">", which has O_CREAT with it as well, so
- * fs.protected_regular applies: an object that is neither cred's nor the directory
- * owner's is refused in a sticky directory that others may write to.
+ * Opens the object behind fd once more, as cred.
  *
- * Returns 0, -EACCES, or another error of open(2). Source: open(2), proc_sys_fs(5).
+ * flags: as core_shm_open(), without O_CREAT and O_EXCL. O_TRUNC is taken for a
+ *        shell's ">", which opens with O_CREAT too, so fs.protected_regular
+ *        applies: in a sticky directory that others may write to, an object
+ *        that belongs neither to cred nor to the directory's owner is refused.
+ * ret_fd: the caller's, close-on-exec.
+ *
+ * Returns 0, -EACCES, or another error of core_object_reopen().
+ * Source: open(2), proc_sys_fs(5).
  */
 int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
 		    int fd, int flags, int *ret_fd);
@@ -61,7 +65,9 @@ int core_shm_open_anonymous(const struct core_ns *ns,
  * ftruncate(2), fallocate(2) and write(2) by cred on an object that is open for
  * writing. What they differ in from the plain calls: where cred is not root's,
  * setuid and setgid bits are cleared. append: write at the end, whatever offset
- * says. Returns 0 or the bytes written, or the errors of the model.
+ * says. Returns 0 or the bytes written, or the errors of the model;
+ * core_shm_allocate() also those of core_charge_run(), which it uses unless it
+ * punches a hole.
  */
 int core_shm_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
@@ -92,8 +98,8 @@ int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 		    const char *name);
 
 /*
- * Whether a regular file of this name in the objects' directory is an object, and not
- * a semaphore ("sem.*"). Source: sem_overview(7).
+ * Whether a regular file of this name in the objects' directory is a shared
+ * memory object. "sem.*" is a semaphore. Source: sem_overview(7).
  */
 bool core_shm_is_object(const char *name);
 
