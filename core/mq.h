@@ -82,8 +82,8 @@ struct core_mq_info {
 
 /*
  * Reads what there is to know. fd: a descriptor of the queue, open for reading.
- * Returns 0, -EBADF (not open for reading), or -EIO (the kernel's
- * text has another form).
+ * Returns 0, -EBADF (not open for reading), or -EIO (the kernel's text has
+ * another form).
  */
 int core_mq_look(int fd, struct core_mq_info *ret);
 

@@ -17,7 +17,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-/* Keys in epoll that no queue has: there is no inode 0 and no user -1. */
+/* Keys in epoll that no queue has: no inode is 0, and no user is -1. */
 #define EVENT_KEY    0
 #define TIMER_KEY    UINT64_MAX
 #define DEADLINE_KEY (UINT64_MAX - 1)
@@ -41,12 +41,14 @@ void core_wait_set_timer(int timer, int flags, uint64_t ns)
 }
 
 /*
- * The key of a queue is its inode number and its owner. The number has 32 bits:
- * after 2^32 inodes, which takes an hour, a user can make a queue with the number
- * of one that exists. If the two were taken for one, waiters of the one could hold
- * up those of the other, but its owner can do that to a queue anyway. Changing the
- * owner takes a privilege. After it there may be two queues here for one of the
- * kernel: then the order of those who wait is kept within each.
+ * The key of a queue is its inode number and its owner. The number has 32 bits,
+ * so after 2^32 inodes, which takes an hour, a user can create a queue with the
+ * number of an existing one. With the owner in the key, that can only hit
+ * another queue of the same user: its waiters could hold up those of the other
+ * queue, but an owner can do that to a queue anyway.
+ *
+ * A change of the owner needs a privilege. After it the kernel's queue may have
+ * two queues here, and order is kept only within each.
  */
 static int key_of(int fd, uint64_t *ret)
 {
@@ -212,7 +214,7 @@ static void *serve(void *closure)
 		n = epoll_wait(wait->epoll, events,
 			       sizeof(events) / sizeof(*events), -1);
 		pthread_mutex_lock(&wait->lock);
-		/* One turn for all of these, and an attempt at least for each. */
+		/* One turn for all events; each gets at least one attempt. */
 		until = core_wait_now() + CORE_WAIT_TURN_NS;
 		for (int i = 0; i < n; i++)
 			handle(wait, &events[i], until);

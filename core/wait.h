@@ -14,8 +14,8 @@
  * - Exactly one completion: done() is called once for each waiter submitted,
  *   on whatever thread, perhaps before core_wait_submit() returns.
  * - One at a time: in one line no two attempts run at once.
- * - A thread works on a line for a millisecond, or one attempt if that takes
- *   longer. Then those of other lines come first.
+ * - A thread works on a line for a millisecond, or for one attempt if that
+ *   takes longer. Then waiters in other lines come first.
  * - No lock of this module is held during attempt() or done(). Both may take
  *   the caller's locks; neither may submit to the same queue, and only done()
  *   may close it.
@@ -41,30 +41,34 @@ enum core_wait_dir {
 /* Part of a caller's structure; the caller's memory, lent until done(). */
 struct core_waiter {
 	/*
-	 * Tries the operation without blocking. Returns -EAGAIN when it must
-	 * wait, or CORE_WAIT_AGAIN when it has done a part of much work: it is
-	 * called again before any other of its line, but others of other lines
-	 * may come first. Anything else is final and goes to done().
+	 * Tries the operation without blocking. Returns -EAGAIN if it must
+	 * wait. Returns CORE_WAIT_AGAIN if it has done a part of much work:
+	 * attempt() is called again before any other waiter of the line has its
+	 * turn, but waiters in other lines may come first. Anything else is
+	 * final and goes to done().
 	 */
 	int (*attempt)(struct core_waiter *waiter);
 	/*
 	 * The end: with what attempt() returned, or
 	 *   -EAGAIN    it would have to wait, and nowait is set
 	 *   -EINTR     cancelled
-	 *   -ETIMEDOUT, -ENOENT  see deadline and needs_name
+	 *   -ETIMEDOUT the deadline has passed
+	 *   -ENOENT    the queue has no name any more, and needs_name is set
 	 *   -ENOTCONN  core_wait_end_all() or core_wait_stop()
 	 * The memory is the caller's again.
 	 */
 	void (*done)(struct core_waiter *waiter, int result);
 	bool nowait; /* end with -EAGAIN rather than wait */
-	/* When to end with -ETIMEDOUT, as core_wait_now() counts; 0: never. */
+	/*
+	 * When to end with -ETIMEDOUT, in terms of core_wait_now(); 0: never.
+	 */
 	uint64_t deadline;
-	/* End with -ENOENT within a second or two after the queue lost its name. */
+	/* End with -ENOENT, up to two seconds after the queue lost its name. */
 	bool needs_name;
 
 	/* Private. */
 	int state;
-	int end; /* what it was cancelled with */
+	int end; /* the result of a cancelled waiter */
 	struct core_waiter_list *list;
 	TAILQ_ENTRY(core_waiter) entry;
 	struct core_wait_queue *queue;
@@ -116,13 +120,14 @@ int core_wait_open(struct core_wait *wait, int fd,
 void core_wait_close(struct core_wait_queue *queue);
 
 /*
- * Puts a waiter at the end of a line; see the top for what follows. What is
- * private of the waiter is zero, or it was cancelled already.
+ * Puts a waiter at the end of a line; see the top for what follows. The
+ * waiter's private members must be zero, unless core_wait_cancel() has been
+ * called.
  */
 void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
 
-/* Whether nobody waits in a line, or is just coming. */
+/* Whether a line is empty, and no thread works on it. */
 bool core_wait_is_idle(struct core_wait_queue *queue, enum core_wait_dir dir);
 
 /*

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waiters that end by themselves: at a deadline, or when their queue has no name
- * any more. Nobody reports that, so it is looked up every second.
+ * Waiters that end by themselves: at a deadline, or when their queue has no
+ * name any more. The kernel doesn't report the removal of a name, so the
+ * queue's link count is looked at every second.
  *
- * The waiters are a skew heap: a binary tree in which no waiter is due after its
- * children. Two heaps are melded along their right edges, and the children of all
- * that is passed change places; so these edges stay short, and melding takes
- * O(log n) on average (Sleator and Tarjan, "Self-adjusting heaps", 1986). Adding
- * melds with a heap of one, and removing melds the two children. The heap needs no
- * memory of its own, so a deadline can't fail.
+ * The waiters form a skew heap: a binary tree in which no waiter is due after
+ * its children. Two heaps are melded along their right edges, and the children
+ * of each node on the way are swapped. So right edges stay short, and melding
+ * takes O(log n), amortized (Sleator and Tarjan, "Self-adjusting heaps", 1986).
+ * To add is to meld with a heap of one node; to remove is to meld the two
+ * children. The heap needs no memory of its own, so adding a deadline can't
+ * fail.
  */
 #include "core/wait_internal.h"
 
@@ -17,7 +19,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define PERIOD_NS 1000000000 /* of the look for a name */
+#define PERIOD_NS 1000000000 /* between two looks at a queue's name */
 
 static void place(struct core_waiter **slot, struct core_waiter *waiter)
 {

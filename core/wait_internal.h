@@ -22,7 +22,7 @@
 
 struct core_watcher;
 
-/* A turn of a thread, after which others are served: nanoseconds. */
+/* How long a thread works on one line before others have their turn. */
 #define CORE_WAIT_TURN_NS 1000000
 
 struct core_wait_line {
@@ -47,7 +47,7 @@ struct core_wait_queue {
 
 	int watch_fd; /* reports each change, once there are watchers; or -1 */
 	LIST_HEAD(core_watcher_list, core_watcher) watchers;
-	struct core_watcher_list changed; /* those that are to be told */
+	struct core_watcher_list changed; /* watchers to call ready() of */
 };
 
 struct core_wait {
@@ -71,12 +71,14 @@ struct core_wait {
 	size_t n_timed;
 
 	int deadline_timer;	       /* a timerfd */
-	struct core_waiter *deadlines; /* the first one to be due */
+	struct core_waiter *deadlines; /* root of the heap, due first */
 };
 
 /*
- * What a queue's watch_fd reports to epoll; its fd reports EPOLLIN and EPOLLOUT.
- * Both have the queue's key. The kernel sets a bit of either pair together.
+ * The events of a queue's watch_fd in epoll. The queue's fd has EPOLLIN and
+ * EPOLLOUT. Both descriptors have the queue's key, so the events tell them
+ * apart: the kernel reports EPOLLIN and EPOLLRDNORM together, and so the other
+ * pair.
  */
 #define CORE_WAIT_WATCH_EVENTS (EPOLLRDNORM | EPOLLWRNORM)
 
@@ -87,7 +89,7 @@ void core_wait_relock(struct core_wait *wait);
 /* Lets the thread look at what has changed. */
 void core_wait_wake(const struct core_wait *wait);
 
-/* Lets the thread go on with a queue after it has served others. */
+/* Lets the epoll thread go on with a queue after it has served others. */
 void core_wait_postpone(struct core_wait_queue *queue);
 
 /* Makes a queue without a descriptor, not in any list. Or NULL: no memory. */
@@ -100,33 +102,36 @@ void core_wait_arm(struct core_wait_queue *queue);
 
 void core_wait_line_init(struct core_wait_line *line);
 /*
- * Tries the waiters of a line, or sees to it that whoever does so goes on. until:
- * when the turn of the thread ends, or 0: it begins with this, and where one attempt
- * is all there is to do nobody asks for the time. What is left then is postponed.
+ * Tries the waiters of a line; if another thread does so, makes that one go on.
+ * until: when the turn ends; the waiters that are left then are postponed. 0:
+ * the turn begins with this call, and a single attempt doesn't ask for the
+ * time.
  */
 void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
 			uint64_t until);
 /* Moves the waiters of a line to the end of a list. */
 void core_wait_line_clear(struct core_wait_line *line,
 			  struct core_waiter_list *to);
-/* Calls done() of all in a list. */
+/* Calls done() of all waiters in a list. */
 void core_wait_line_finish(struct core_wait *wait,
 			   struct core_waiter_list *list, int result);
-/* Calls done() of those that were cancelled, for one turn. */
+/* Calls done() of cancelled waiters, at least of one, until the turn ends. */
 void core_wait_line_finish_cancelled(struct core_wait *wait, uint64_t until);
 
-/* core_wait_cancel() that ends the waiter with this result. */
+/* As core_wait_cancel(), but done() gets this result. */
 void core_wait_line_cancel(struct core_wait *wait, struct core_waiter *waiter,
 			   int result);
 
-/* Sets a timerfd: when it fires, once, in nanoseconds; flags: TFD_TIMER_ABSTIME. */
+/*
+ * Lets a timerfd fire once: after ns, or with TFD_TIMER_ABSTIME in flags at ns.
+ */
 void core_wait_set_timer(int timer, int flags, uint64_t ns);
 
-/* Of a waiter that begins to wait, or did so before. */
+/* Watches a waiter's deadline and name, unless they are watched already. */
 void core_wait_deadline_add(struct core_waiter *waiter);
-/* Of a waiter that ends. */
+/* Stops watching a waiter, if it is watched. */
 void core_wait_deadline_remove(struct core_waiter *waiter);
-/* The timer for deadlines has expired. */
+/* The timer for deadlines has expired: ends waiters until the turn ends. */
 void core_wait_deadline_handle(struct core_wait *wait, uint64_t until);
 
 /* core_wait_arm() of a timed queue. */
@@ -138,7 +143,7 @@ void core_wait_timed_handle(struct core_wait *wait, uint64_t until);
 void core_wait_watch_close(struct core_wait_queue *queue);
 /* The queue's watch_fd has reported a change. */
 void core_wait_watch_handle(struct core_wait_queue *queue);
-/* Tells watchers of a change, for one turn. */
+/* Calls ready() of changed watchers, at least of one, until the turn ends. */
 void core_wait_watch_tell(struct core_wait_queue *queue, uint64_t until);
 
 #endif

@@ -10,8 +10,8 @@
  * head until one must wait. What is behind it then must wait too, without a try
  * of its own: the work per message doesn't grow with the number of waiters. This
  * conclusion holds only for those that were there before the failed try, which
- * is what the batch is for: who comes later starts a new round. A round that the
- * end of a turn has cut leaves its batch to the next one.
+ * is what the batch is for: a later waiter starts a new round. If the turn ends
+ * during a round, the next round begins with the rest of its batch.
  *
  * No wake-up is lost: the descriptor is armed (EPOLLONESHOT) after the round, and
  * arming one that is ready reports it at once.
@@ -99,7 +99,10 @@ void core_wait_line_finish_cancelled(struct core_wait *wait, uint64_t until)
 	}
 }
 
-/* Makes an attempt. Returns whether the waiter goes back to the head of the line. */
+/*
+ * Makes an attempt. Returns whether the waiter must go back to the head of the
+ * line; *ret says why: -EAGAIN or CORE_WAIT_AGAIN.
+ */
 static bool try(struct core_wait *wait, struct core_waiter *waiter, int *ret)
 {
 	unsigned int n_ends = wait->n_ends;
@@ -125,8 +128,8 @@ static bool try(struct core_wait *wait, struct core_waiter *waiter, int *ret)
 }
 
 /*
- * Tries waiters from the head of the line until one has to wait. Returns false if
- * the turn ends before.
+ * Tries waiters from the head of the line until one must wait. Returns false if
+ * the turn ends before that.
  */
 static bool round_try(struct core_wait *wait, struct core_wait_line *line,
 		      uint64_t *until)

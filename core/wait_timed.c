@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 /*
- * How often timed queues are tried: less often when there are many. And so many at
- * once, or as many as a turn has time for: a try may take the kernel a millisecond
- * where an object has very many locks.
+ * Timed queues are tried every 10 ms, less often if there are many. A round
+ * ends after 64 attempts or with the turn, so that it doesn't delay other
+ * waiters: one attempt can take 1 ms on an object with very many locks.
  */
 #define PERIOD_NS 10000000
 #define MANY	  64

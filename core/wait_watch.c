@@ -22,7 +22,7 @@ void core_wait_watch_handle(struct core_wait_queue *queue)
 	move(&queue->changed, &queue->watchers);
 }
 
-/* They may watch again, or go, meanwhile. */
+/* Watchers may watch again, or go away, while ready() runs. */
 void core_wait_watch_tell(struct core_wait_queue *queue, uint64_t until)
 {
 	struct core_wait *wait = queue->wait;
