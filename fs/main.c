@@ -10,8 +10,8 @@
  *	fs/view		options through which queues are seen
  *	fs/version	what works on this machine
  *	fs/diagnose	what is in the way, and the command that mends it
- *	fs/mountpoint	the directory mounted on, and the end of the mount
- *	fs/mount	makes the mount
+ *	fs/mountpoint	the directory, the mount on it, and the unmount
+ *	fs/mount	makes the mount, as a descriptor
  *	fs/notify	tells the service manager how far it is
  *	fs/init		what the kernel and the daemon tell each other first
  *	fs/loop		the threads that take requests, and who gets how many
@@ -19,7 +19,7 @@
  *	fs/ops.h	the slots: what a kind of node can do
  *	fs/node		node id <-> node, lookup counts, open handles
  *	fs/quota	how much each user may have
- *	fs/retry	a second try of a path that was ESTALE
+ *	fs/retry	lets the kernel's second try after ESTALE succeed
  *	fs/log		what users make go wrong
  *	fs/backing	files that the kernel reads, writes and maps itself
  *	fs/reply	replies that carry a node or a handle
@@ -39,21 +39,33 @@
  *	core/lock	record locks on objects	) call that resolves a name
  *	core/wait	waiting without threads	) takes whom to act as
  *	core/wait_line	  in line, for a turn	)
- *	core/wait_deadline  not for ever	)
+ *	core/wait_deadline  until a deadline	)
  *	core/wait_timed	  by trying again	)
  *	core/wait_watch	  to be told of a change	)
  *	core/object	what objects share	)
+ *	core/caller	the rights of a request's thread, from /proc
  *	core/cred	act as a user
  *	core/child	be one, in a process of its own
- *	core/charge	whose memory a call takes
+ *	core/charge	make a call at the caller's memory cgroup
  *	core/ns		where the objects live
- *	core/name, seen, cleanup	names, those met last, helpers
+ *	core/name, seen, cleanup	names, a set of names, helpers
  *
- * Threads: fs/loop's workers serve requests, and its two lanes what a user would have
- * too many of them for, and listings beside others; core/wait's completes those that had to wait; fs/retry's
- * closes what it has kept; fs/mountpoint's watches the mount table. Locks are taken
- * in the order node table, node, queue handle, core/wait, core/lock, quota; none is
- * held while a reply is sent. fs/loop's and fs/retry's are taken alone.
+ * Threads
+ *	main		starts the others, waits for the end, ticks for fs/loop
+ *	worker		of fs/loop: each serves a request
+ *	lane		two of fs/loop: closes and locks of users who have too
+ *			many workers, and listings beside others
+ *	wait		of core/wait: completes requests that had to wait
+ *	retry		of fs/retry: closes descriptors that it has kept
+ *	watch		of fs/mountpoint: watches the mount table
+ *
+ * Locks. A thread holds at most two, in one of these orders:
+ *	node table, then node or quota
+ *	node, then queue handle or fs/log
+ *	mq_info handle, then node
+ *	directory handle, then core/seen
+ * All others are taken alone: core/wait, core/lock's table, a lock owner,
+ * fs/loop, fs/retry. No lock is held while a reply is sent.
  */
 #include "fs/diagnose.h"
 #include "fs/dispatch.h"
@@ -89,9 +101,11 @@ static int fail(const char *what, int r)
 }
 
 /*
- * The connection ends with the last descriptor of it, and then the mount is dead.
- * libfuse would unmount by path, so it isn't asked to. A late reply or what it does
- * last goes to a directory, and fails: once closed, that number could be a file's.
+ * Ends the connection by closing its last descriptor; then the mount is dead.
+ * libfuse isn't asked to unmount, as it would do so by path. We put a directory
+ * in place of the /dev/fuse descriptor, so that late replies and libfuse's
+ * cleanup fail. If we closed the descriptor, its number could be reused for
+ * another file.
  */
 static void end_connection(const struct fs *fs)
 {
@@ -100,7 +114,7 @@ static void end_connection(const struct fs *fs)
 
 /*
  * For when a thread is held up, perhaps for ever, by a lock that somebody has in the
- * kernel. It may use whatever there is, so nothing is freed but the mount.
+ * kernel. The thread may use any of our data, so only the mount is ended.
  */
 _Noreturn static void give_up(const struct fs *fs,
 			      const struct fs_mountpoint *mountpoint)
@@ -169,9 +183,9 @@ static int start(struct fuse_session *session, struct fs *fs,
  * What each user may have unless told otherwise: a quarter of the descriptors for
  * open files, each of which takes one or a few, and as many waiting; but no more
  * than 4096 and 2048. Lines that wait to be sent, and those that an open file has
- * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB. And so many nodes that
- * only who wants to use the daemon up comes to, 28 MB: as long as it isn't in use,
- * fs/node has the kernel forget what is above half of that.
+ * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB. And 65536 nodes,
+ * which take 28 MB. Only an attack reaches that number: from half of it on,
+ * fs/node asks the kernel to forget nodes that aren't in use.
  */
 static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 {
@@ -216,7 +230,7 @@ static int mount_and_serve(struct fuse_session *session,
 		fs->nodes = fs_nodes_free(fs->nodes);
 		fs->retries = fs_retries_free(fs->retries);
 		fs->wait = core_wait_free(fs->wait);
-		/* This takes descriptors, of which there are some now. */
+		/* The unmount opens descriptors, and now some are free. */
 		if (fs_mountpoint_unmount(&mountpoint) < 0)
 			r = EXIT_FAILURE;
 	}
