@@ -32,7 +32,7 @@ enum {
 	END_SECONDS = 5
 };
 
-/* For whom a worker serves what the kernel doesn't say who asked for. */
+/* The user of a request if the kernel doesn't name one. */
 #define NOBODY ((uid_t)-1)
 
 struct worker {
@@ -48,22 +48,22 @@ struct worker {
 /* A request that waits until a lane has served those before it. */
 struct handed {
 	STAILQ_ENTRY(handed) entry;
-	struct fuse_buf buf; /* what follows in memory */
+	struct fuse_buf buf; /* its memory follows */
 };
 
 /* A thread that serves what is handed to it, one after the other. */
 struct lane {
 	struct loop *loop;
 	pthread_t thread;
-	pthread_cond_t some; /* are handed over; or closing */
+	pthread_cond_t some; /* handed isn't empty, or closing */
 	STAILQ_HEAD(handed_list, handed) handed;
 	bool serves;
 };
 
-/* For closes and locks of who has too much; and for listings beside others. */
+/* Closes and locks of users with too many workers; listings beside others. */
 enum { SERIAL, LISTINGS, N_LANES };
 
-/* So many workers serve listings; one who lists alone needs no lane. */
+/* The workers that may serve listings. A user who lists alone needs no lane. */
 enum { MAX_LISTINGS = 2 };
 
 struct loop {
@@ -72,7 +72,7 @@ struct loop {
 	pthread_mutex_t lock;
 	bool ended; /* nothing more is to be read; or an error */
 	int error;
-	bool closing;	  /* nobody else is to start, leave or serve */
+	bool closing;	  /* no thread may start, leave or serve any more */
 	bool ticking;	  /* all workers serve */
 	unsigned int now; /* ticks */
 	size_t n_workers, n_serving, n_slow, n_listings;
@@ -119,7 +119,7 @@ static uid_t user_of(const struct fuse_in_header *in)
 		       : in->uid;
 }
 
-/* What takes no time. There may be thousands, and they aren't worth a thread. */
+/* These take no time. There may be thousands, not worth a thread each. */
 static bool is_short(const struct fuse_in_header *in)
 {
 	return in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET ||
@@ -127,8 +127,8 @@ static bool is_short(const struct fuse_in_header *in)
 }
 
 /*
- * What the kernel holds no lock for. Who closes something can't be refused it, and
- * locks are never refused natively.
+ * Requests for which the kernel holds no lock. A close can't be refused, and
+ * natively no lock call fails for want of threads.
  */
 static bool can_wait(const struct fuse_in_header *in)
 {
@@ -147,9 +147,10 @@ static bool can_wait(const struct fuse_in_header *in)
 
 /*
  * A user may have as many slow workers as would be left: half of all for the first,
- * half of the rest for the next, and so on. Some are kept to refuse the others. With
- * a few slow ones already, what can wait doesn't get one more: that may be slow as it
- * has the kernel compute, and so takes the processors from who isn't.
+ * half of the rest for the next, and so on. Some are kept to refuse the others.
+ * A request that can wait gets a worker only while its user has fewer than
+ * FS_LOOP_WORKERS slow ones: it may be slow because the kernel computes, and
+ * would take the processors from other users.
  */
 static bool may_have_one(const struct loop *loop,
 			 const struct fuse_in_header *in)
@@ -266,7 +267,7 @@ static void refuse(struct fuse_session *session,
 		return;
 }
 
-/* Returns whether there was memory for it. */
+/* Gives a copy of a request to a lane. Returns false without memory. */
 static bool hand_over(struct lane *lane, const struct fuse_buf *buf)
 {
 	struct handed *handed = malloc(sizeof(*handed) + buf->size);
@@ -283,7 +284,7 @@ static bool hand_over(struct lane *lane, const struct fuse_buf *buf)
 	return true;
 }
 
-/* The next that was handed over, or NULL when the loop ends. */
+/* Waits for the next request that was handed over. NULL: the loop ends. */
 static struct handed *await_handed(struct lane *lane)
 {
 	struct loop *loop = lane->loop;
@@ -416,7 +417,9 @@ static int wait_for_end(struct loop *loop, const sigset_t *signals)
 	return 0;
 }
 
-/* Lets nobody begin, and returns whether nobody serves a request any more. */
+/*
+ * Lets no thread begin to serve. Returns whether all that served have finished.
+ */
 static bool await_idle(struct loop *loop)
 {
 	struct timespec end;
@@ -440,7 +443,7 @@ static bool await_idle(struct loop *loop)
 	return r == 0;
 }
 
-/* Of a thread that serves somebody, perhaps for ever, nothing is freed. */
+/* A thread that still serves, perhaps for ever, keeps what it uses. */
 static void end_thread(pthread_t thread, bool is_idle)
 {
 	if (is_idle)
@@ -462,7 +465,7 @@ static int start_lane(struct loop *loop, struct lane *lane)
 	return -r;
 }
 
-/* What was handed over is left, as the requests are that nobody has read. */
+/* Requests that were handed over are dropped, as are those that weren't read. */
 static void end_lane(struct lane *lane, bool is_idle)
 {
 	struct handed *handed;
