@@ -10,21 +10,25 @@
 #include <string.h>
 
 /*
- * How many bytes of entries a handle holds. With twice as many a list of 200,000 names
- * is no faster; with half as many it takes a tenth longer.
+ * How many bytes of entries a handle holds. Twice as many don't make a listing
+ * of 200,000 names faster; with half as many it takes a tenth longer.
  */
 enum { PAGE_SIZE = 16384 };
 
 /*
- * An entry's offset is that of the real directory: it says where the next entry begins.
- * The mqueue file system just counts, so lseek(2) to an offset finds another place when
- * entries before it have come or gone. The position of a descriptor that only reads on
- * stays right. So the descriptor is moved only where the reader moves: a reply is made
- * of one page, and the page is kept, as a reader who is interrupted by a signal, or has
- * a small buffer, takes a part of the reply and asks for the rest again.
+ * An entry's offset is that of the real directory, and says where the next
+ * entry begins. In the mqueue file system it is a mere count. So when entries
+ * before it have come or gone, lseek(2) to an offset finds another place; but a
+ * descriptor that only reads on keeps its place (lseek to the current offset
+ * does nothing).
+ *
+ * So the descriptor must move only where the reader seeks. A reader that is
+ * interrupted by a signal, or has a small buffer, takes a part of the reply and
+ * asks for the rest again. So a reply is made of one page, and the page is
+ * kept.
  */
 struct dir_handle {
-	struct fs_handle base; /* fd: its own, or -1: see "next" in fs/ops.h */
+	struct fs_handle base; /* fd: its own; -1: see "next" in fs/ops.h */
 	pthread_mutex_t lock;  /* threads may share the handle */
 	off_t start;	       /* the offset of the first entry in the page */
 	size_t size;	       /* of the page's entries, bytes */
@@ -73,7 +77,7 @@ void fs_dir_release(const struct fs_call *call, struct fs_handle *handle)
 	free(dir);
 }
 
-/* Where in the page the entry at an offset is; the page's size: nowhere. */
+/* Returns where in the page an offset's entry is, or the page's size. */
 static size_t find(const struct dir_handle *dir, off_t offset)
 {
 	off_t begins = dir->start;
@@ -88,7 +92,9 @@ static size_t find(const struct dir_handle *dir, off_t offset)
 	return at;
 }
 
-/* Makes the entry at an offset where no descriptor has one: 1, 0 or -errno. */
+/*
+ * Makes the entry at an offset, if there is no descriptor. Returns as "next".
+ */
 static int make_entry(const struct fs_call *call, const struct dir_handle *dir,
 		      off_t offset, struct dirent64 *ret)
 {
@@ -125,7 +131,7 @@ static int fill_page(const struct fs_call *call, struct dir_handle *dir,
 	return n > 0;
 }
 
-/* Whether an entry is listed; as what: ret's inode number and type. */
+/* Whether an entry is listed. ret: its inode number and type. */
 static bool is_listed(const struct dir_handle *dir,
 		      const struct dirent64 *entry, struct stat *ret)
 {
@@ -139,15 +145,15 @@ static bool is_listed(const struct dir_handle *dir,
 		ret->st_ino = fs_node_ino(dir->base.node);
 	if (is_parent)
 		ret->st_ino = FUSE_ROOT_ID;
-	/* tmpfs and mqueue both fill d_type in, so DT_UNKNOWN can't happen. */
+	/* Neither tmpfs nor mqueue leaves d_type at DT_UNKNOWN. */
 	return is_self || is_parent || dir->base.fd < 0 ||
 	       (entry->d_type == DT_REG &&
 		(!ops->lists || ops->lists(entry->d_name)));
 }
 
 /*
- * Adds the page's entries, from the one at "at" on, to a reply: those that are
- * listed, as many as fit. Moves *offset behind the last one that was looked at.
+ * Adds the page's entries from "at" on to a reply, if they are listed, as many
+ * as fit. *offset becomes the offset of the first entry that wasn't looked at.
  */
 static size_t add_entries(fuse_req_t req, const struct dir_handle *dir,
 			  size_t at, off_t *offset, char *buf, size_t size)
@@ -184,9 +190,11 @@ int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
 	if (size < sizeof(struct dirent64))
 		return -EINVAL;
 	pthread_mutex_lock(&dir->lock);
-	/* rewinddir(3) is to see what has changed since. */
+	/* After rewinddir(3) the reader must see changes. */
 	at = offset == 0 ? dir->size : find(dir, offset);
-	/* A reply without an entry is the end, so pages that have none are passed. */
+	/*
+	 * An empty reply means the end, so skip pages without a listed entry.
+	 */
 	while (r > 0 && used == 0) {
 		if (at == dir->size) {
 			r = fill_page(call, dir, offset);

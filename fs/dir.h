@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dir: the slots that are the same for every directory. A listing is handed on as
- * the kernel gives it, a page at a time, so it takes no more memory for more names.
- * Like a native one it may be torn by objects that come and go meanwhile; an object
- * that stays is listed once. See fs/ops.h for what the slots mean.
+ * dir: the slots that are the same for every directory. See fs/ops.h for what
+ * the slots mean.
+ *
+ * A listing is passed on as the kernel gives it, a page at a time, so its
+ * memory doesn't grow with the number of names. As natively, objects that come
+ * or go during the listing may be in it or not; an object that stays is listed
+ * once.
  */
 #ifndef FS_DIR_H
 #define FS_DIR_H

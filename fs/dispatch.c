@@ -81,8 +81,8 @@ static struct fs_node *begin_open(struct call *call, fuse_req_t req,
 }
 
 /*
- * Lets the slot act as the caller. A daemon without privileges acts as itself or not
- * at all, so it needs no look into /proc.
+ * Lets the slot act as the caller. A daemon without privileges acts as itself
+ * or not at all, so it doesn't need the caller's groups and capabilities.
  */
 static void act_as_caller(struct call *call)
 {
@@ -136,7 +136,10 @@ static void end_empty(struct call *call, int result)
 	end(call, result);
 }
 
-/* Whether everybody finds the same in a directory, whatever rights they have. */
+/*
+ * Whether a lookup in a directory gives everybody the same, whatever their
+ * rights.
+ */
 static bool is_public(const struct fs_call *call, const struct fs_ops *ops)
 {
 	int fd;
@@ -183,8 +186,8 @@ static void on_forget_multi(fuse_req_t req, size_t count,
 }
 
 /*
- * Begins a stat. The right to search the directory was asked for by the lookup, and
- * beyond that it takes none.
+ * Begins a stat. The lookup has checked the right to search the directory, and
+ * stat needs no other right.
  */
 static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
 				  fuse_ino_t id)
@@ -198,7 +201,10 @@ static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
 	return node;
 }
 
-/* The kernel names the open file when it asks for the sake of SEEK_END alone. */
+/*
+ * GETATTR comes with an open file only for SEEK_END (and the kernel's
+ * refreshes).
+ */
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct call call;
@@ -246,7 +252,7 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 	struct fs_node *node = begin(&call, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	/* access(2) leaves capabilities to root alone. */
+	/* In access(2) only root's capabilities count. */
 	if (call.base.uid != 0)
 		call.base.cred.caps = 0;
 	if (ops->access)
@@ -443,7 +449,9 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 			   : -EISDIR);
 }
 
-/* Whether a write must clear setuid and setgid bits. Older libfuses don't tell. */
+/*
+ * Whether a write must clear setuid and setgid bits. Older libfuse doesn't say.
+ */
 static bool kills_suidgid(const struct fuse_file_info *fi)
 {
 #if FUSE_VERSION > FUSE_MAKE_VERSION(3, 18) || \
@@ -456,8 +464,9 @@ static bool kills_suidgid(const struct fuse_file_info *fi)
 }
 
 /*
- * The right to write was checked by open. A write that must clear bits is made as the
- * caller, who has no capability to keep them: of a root, that must be looked up.
+ * The right to write was checked by open. A write that must clear bits is made
+ * as the caller, without capabilities, so that the kernel clears them. Root may
+ * have CAP_FSETID, which keeps them, so for root the capabilities are read.
  */
 static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 		     size_t size, off_t offset, struct fuse_file_info *fi)

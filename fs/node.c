@@ -28,13 +28,13 @@ struct fs_node {
 	ino_t ino;
 	struct fs_view view;
 	uint64_t n_lookup;
-	struct fs_share *share;	    /* of who made it */
+	struct fs_share *share;	    /* of the user who made it */
 	TAILQ_ENTRY(fs_node) entry; /* in all */
 
 	pthread_mutex_t lock;
 	char *name, *other; /* the last two names, or NULL */
 	LIST_HEAD(handle_list, fs_handle) handles;
-	unsigned int n_opened;	 /* ever, up to 2 */
+	unsigned int n_opened;	 /* handles ever; 2: two or more */
 	struct core_locks locks; /* guards itself */
 };
 
@@ -42,10 +42,10 @@ struct fs_nodes {
 	pthread_mutex_t lock;
 	struct fs_node root;
 	void *shared; /* tree of struct fs_node * */
-	/* First those that the kernel was asked the longest ago to forget. */
+	/* The kernel was asked to forget the first ones the longest ago. */
 	TAILQ_HEAD(node_list, fs_node) all;
-	size_t n, n_new;      /* all, and since the kernel was asked */
-	atomic_bool cant_ask; /* before Linux 6.18 */
+	size_t n, n_new;      /* in all; since the kernel was asked */
+	atomic_bool cant_ask; /* the kernel is older than 6.18 */
 };
 
 static int compare(const void *a, const void *b)
@@ -129,9 +129,9 @@ static void give_share(void *share)
 }
 
 /*
- * Those of shared memory objects are not: there is one for each object, which costs
- * more than its node. Views are as many as somebody thinks of, and a queue has as
- * many nodes as it was looked up for.
+ * Whether a user is charged for a node. A shared memory object has one node,
+ * which costs less than the object, so it isn't charged. But a user can make up
+ * any number of views, and each lookup of a queue makes a node.
  */
 static bool is_charged(const struct fs_call *call, const struct fs_ops *ops)
 {
@@ -177,13 +177,14 @@ static int get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 }
 
 /*
- * So many nodes, some 14 MB, are left to the kernel to forget when it likes to. If
- * there are more, it is asked to forget some of them, which it does unless they are
- * in use. It asks for a name each time that this is used, so it loses nothing.
+ * Up to MANY nodes, some 14 MB, the kernel forgets nodes when it likes to. If
+ * there are more, the kernel is asked to forget PRUNED of them at a time, which
+ * it does unless they are in use. That costs nothing, as the kernel looks names
+ * up at each use anyway.
  */
 enum { MANY = 32768, PRUNED = 512 };
 
-/* FUSE_NOTIFY_PRUNE in linux/fuse.h since 6.18, and its message. */
+/* FUSE_NOTIFY_PRUNE of linux/fuse.h since 6.18, and its message. */
 #define NOTIFY_PRUNE 9
 
 struct prune {
@@ -193,7 +194,7 @@ struct prune {
 	uint64_t ids[PRUNED];
 };
 
-/* Chooses those that have not been for the longest; the table's lock is held. */
+/* Chooses nodes that were chosen the longest ago; the table's lock is held. */
 static bool choose(struct fs_nodes *nodes, struct prune *ret)
 {
 	if (nodes->n < MANY || nodes->n_new < PRUNED / 2 || nodes->cant_ask)
@@ -315,7 +316,10 @@ void fs_node_add(struct fs_node *node, struct fs_handle *handle)
 	pthread_mutex_unlock(&node->lock);
 }
 
-/* A close is told after it, so what was opened twice is never again open once. */
+/*
+ * RELEASE comes some time after close(2). So after a second open we can't know
+ * that only one handle is left, and n_opened never decreases.
+ */
 void fs_node_stat_open(struct fs_node *node, struct stat *st)
 {
 	struct fs_handle *handle;

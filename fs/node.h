@@ -58,9 +58,9 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  * Finds or makes the node of an object and adds one to its lookup count, as a
  * reply with an entry does.
  *
- * ino: the object's inode number. name: where it is now. It is seen through the
- * view of the call.
- * Returns 0 or -ENOMEM, also where the user has too many nodes.
+ * ino: the object's inode number. name: where it is now. The node's view is
+ * that of the call. Returns 0, or -ENOMEM (also if the user has too many
+ * nodes).
  */
 int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 		const char *name, struct fs_node **ret);
@@ -72,18 +72,19 @@ const struct fs_ops *fs_node_ops(const struct fs_node *node);
 ino_t fs_node_ino(const struct fs_node *node);
 const struct fs_view *fs_node_view(const struct fs_node *node);
 
-/* The record locks of its object; the charges of their owners are of fs/quota. */
+/* The record locks of the node's object. Charges are shares of fs/quota. */
 struct core_locks *fs_node_locks(struct fs_node *node);
 
 /* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
 void fs_node_name(struct fs_node *node, char *ret);
 
-/* Where it was seen before that, if it has had two names; else the same. */
+/* The name before that; the same if the node has had one name only. */
 void fs_node_other_name(struct fs_node *node, char *ret);
 
 /*
- * Changes what stat() gave to what it is for the one who has the node open. Nothing if
- * nobody has, or if it was opened again, by /proc/PID/fd: a stat doesn't name the file.
+ * Adapts the result of stat() to the node's open handle, if there is exactly
+ * one and there never was another: a stat doesn't name the handle. (A second
+ * one can come from opening /proc/PID/fd.) Otherwise st is unchanged.
  */
 void fs_node_stat_open(struct fs_node *node, struct stat *st);
 
@@ -110,9 +111,9 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 int fs_node_may_keep(int any_fd);
 
 /*
- * Duplicates the descriptor of an open handle of the node, through which the object
- * can be reached also when it has no name any more.
- * Returns 0, -ENOENT (nothing is open), -EMFILE.
+ * Duplicates the descriptor of an open handle of the node, through which an
+ * object without a name can be reached. ret_fd: the caller's. Returns 0,
+ * -ENOENT (no handle is open), -EMFILE.
  */
 int fs_node_dup(struct fs_node *node, int *ret_fd);
 

@@ -46,7 +46,7 @@ struct fs {
 	struct core_wait *wait;
 	struct fs_nodes *nodes;
 	struct fs_retries *retries;
-	/* What each user may have: open files, requests that wait, and nodes. */
+	/* What each user may have: open files, waiting requests, nodes. */
 	struct fs_quota *handles, *waiting, *n_nodes;
 	struct fs_view view;	 /* of mq: -o options */
 	bool read_only;		 /* -o ro */
@@ -61,7 +61,7 @@ struct fs_call {
 	struct fs *fs;
 	fuse_req_t req;
 	struct core_cred cred;	    /* whom to act as */
-	uid_t uid;		    /* who asks, and pays */
+	uid_t uid;		    /* the caller, who is charged */
 	const struct fs_view *view; /* of the node that it is for */
 	struct fs_share **share;    /* for the handle that it opens */
 };
@@ -78,11 +78,12 @@ struct fs_ops {
 	/* Of the file system of the node's kind: statvfs(3). Required. */
 	int (*statfs)(const struct fs_call *call, struct statvfs *ret);
 
-	/* For directories. Whether a regular file is listed. Empty: yes */
+	/* For directories. Whether to list a regular file. Empty: yes */
 	bool (*lists)(const char *name);
 	/*
-	 * Where dir_fd is -1: the entry at the offset ret->d_off, which is 2 or more.
-	 * Moves that to where the next entry begins. Returns 1, 0 (no more), -errno.
+	 * For a directory without dir_fd: fills in the entry at offset
+	 * ret->d_off (2 or more), and sets ret->d_off to the next entry's
+	 * offset. Returns 1, 0 (no more entries), or -errno.
 	 */
 	int (*next)(const struct fs_call *call, struct dirent64 *ret);
 	/* stat(2) of the directory; its inode number is the node's. */
@@ -91,7 +92,7 @@ struct fs_ops {
 	int (*dir_fd)(const struct fs_call *call);
 	/* Removes a name. Empty: EPERM */
 	int (*unlink)(const struct fs_call *call, const char *name);
-	/* Gives the object behind fd one name more. Empty: EPERM */
+	/* Gives the object behind fd another name. Empty: EPERM */
 	int (*link)(const struct fs_call *call, int fd, const char *name);
 	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
 	int (*rename)(const struct fs_call *call, const char *name,
@@ -119,9 +120,9 @@ struct fs_ops {
 		    struct fs_handle **ret);
 	/* fstat(2) of an object's descriptor. */
 	int (*stat)(const struct fs_call *call, int fd, struct stat *ret);
-	/* Whether what that tells depends on the caller's rights. */
+	/* Whether the result of stat depends on the caller's rights. */
 	bool stat_as_caller;
-	/* Changes that to what it is for an open handle. Empty: the same */
+	/* Adapts the result of stat to an open handle. Empty: unchanged */
 	void (*stat_open)(struct fs_handle *handle, struct stat *st);
 	/*
 	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
@@ -129,7 +130,7 @@ struct fs_ops {
 	 */
 	int (*truncate)(const struct fs_call *call, struct fs_handle *handle,
 			int fd, off_t size);
-	/* Whether lseek(2) to its end is ESPIPE. */
+	/* Whether a seek to the end (SEEK_END) is ESPIPE. */
 	bool endless;
 	/* Whether a write clears setuid and setgid bits. */
 	bool clears_setuid;
@@ -162,8 +163,8 @@ struct fs_ops {
 	int (*access)(const struct fs_call *call, struct fs_node *node,
 		      int mask);
 	/*
-	 * fs_reply_xattr. Empty: there are none. ENOTSUP would make ls(1) look for no
-	 * ACL any more on the whole mount.
+	 * fs_reply_xattr. Empty: no attributes, ENODATA. After ENOTSUP ls(1)
+	 * would not look for ACLs any more, on the whole mount.
 	 */
 	int (*getxattr)(const struct fs_call *call, struct fs_node *node,
 			const char *name, size_t size);
@@ -182,7 +183,7 @@ struct fs_ops {
 	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. Empty: EISDIR */
 	int (*read)(const struct fs_call *call, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);
-	/* fuse_reply_write, as cred; fi->flags: now. Empty: EISDIR */
+	/* fuse_reply_write; acts as cred; fi->flags: now. Empty: EISDIR */
 	int (*write)(const struct fs_call *call, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
 		     const struct fuse_file_info *fi);
@@ -190,8 +191,9 @@ struct fs_ops {
 	int (*fallocate)(const struct fs_call *call, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length);
 	/*
-	 * fuse_reply_write, to a handle of the same kind. EOPNOTSUPP: the kernel is
-	 * to do it itself. Empty: EINVAL, at which tools go back to read and write
+	 * fuse_reply_write, to a handle of the same kind. With EOPNOTSUPP the
+	 * kernel copies itself. Empty: EINVAL, after which tools read and write
+	 * instead
 	 */
 	int (*copy)(const struct fs_call *call, struct fs_handle *from,
 		    off_t offset_from, struct fs_handle *to, off_t offset_to,

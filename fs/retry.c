@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * No name of an object is cached. So before the kernel uses an object, the same
- * thread has asked where the name leads, and what it found last is what it uses.
+ * The kernel caches no name of an object. So before the kernel uses an object,
+ * the same thread has looked its name up, and uses what it found last.
  *
- * To close the last descriptor of a removed object frees its memory, which may take
- * seconds. So it is a thread of its own that closes what was kept. The lock is a
- * leaf, and isn't held meanwhile.
+ * Closing the last descriptor of a removed object frees its memory, which may
+ * take seconds. So a thread of its own closes descriptors that have expired.
+ * The lock is a leaf, and isn't held during the close.
  */
 #include "fs/retry.h"
 
@@ -19,11 +19,11 @@
 #include <sys/queue.h>
 #include <time.h>
 
-/* Lists are short, as there are many. */
+/* So many that each list is short. */
 #define N_LISTS	     256
 #define LIFETIME_SEC 2
 
-/* A thread that was told ESTALE, and what it has found since. */
+/* A thread that got ESTALE, and what it has found since. */
 struct retry {
 	pid_t thread;
 	time_t end;
@@ -39,9 +39,9 @@ LIST_HEAD(retry_list, retry);
 struct fs_retries {
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* n from zero, or ended */
+	pthread_cond_t changed; /* n is above zero, or ended */
 	bool ended;
-	atomic_size_t n; /* with none, nothing has to be looked for */
+	atomic_size_t n; /* retries; 0: no lookup takes the lock */
 	struct retry_list lists[N_LISTS];
 };
 
@@ -53,7 +53,7 @@ static time_t now(void)
 	return now.tv_sec;
 }
 
-/* Takes out those that have ended by then; the lock is held. */
+/* Takes out the retries that end by then; the lock is held. */
 static void collect(struct fs_retries *retries, time_t then,
 		    struct retry_list *ret)
 {
@@ -159,7 +159,7 @@ static struct retry_list *list_of(struct fs_retries *retries, pid_t thread)
 	return &retries->lists[(unsigned int)thread % N_LISTS];
 }
 
-/* That of the calling thread, or NULL; the lock is held. */
+/* The retry of a thread, or NULL; the lock is held. */
 static struct retry *find(struct fs_retries *retries, pid_t thread)
 {
 	struct retry *retry = LIST_FIRST(list_of(retries, thread));
@@ -173,7 +173,7 @@ void fs_retry_begin(const struct fs_call *call)
 {
 	struct fs_retries *retries = call->fs->retries;
 	struct retry *retry = calloc(1, sizeof(*retry)), *old;
-	_cleanup_close_ int fd = -1; /* it was in vain */
+	_cleanup_close_ int fd = -1; /* of an earlier try, in vain */
 
 	if (!retry ||
 	    fs_quota_take(call->fs->handles, call->uid, &retry->share) < 0) {
