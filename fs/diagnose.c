@@ -146,16 +146,16 @@ static const char *refusal(const char *path, bool allow_other,
 }
 
 /*
- * Requests name their threads by the numbers of our PID namespace. Without privileges
- * we don't look them up.
+ * A request names its thread by the number in our PID namespace, and
+ * core/caller looks it up in /proc. Without privileges nothing is looked up.
  */
 static int check_proc(void)
 {
 	if (geteuid() != 0 || core_caller_works())
 		return 0;
 	(void)fputs(
-		"ipcfs: /proc is not that of this PID namespace, so nobody's "
-		"rights can be told; mend it with: mount -t proc proc "
+		"ipcfs: /proc is not that of this PID namespace, so callers' "
+		"rights can't be read; mend it with: mount -t proc proc "
 		"/proc\n",
 		stderr);
 	return -EPERM;

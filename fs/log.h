@@ -10,8 +10,8 @@
 void fs_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * Makes a text of a user's fit for the log: whatever is not printable ASCII, such as
- * a newline or what controls a terminal, becomes "?".
+ * Makes a user's text fit for the log: each byte that isn't printable ASCII,
+ * such as a newline or a terminal's control code, becomes "?".
  */
 void fs_log_make_printable(char *text);
 

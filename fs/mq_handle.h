@@ -25,7 +25,7 @@
  * have: nobody waits for long, and for who waits no more memory is held.
  */
 #define FS_MQ_BATCH 65536
-/* And at most so many, for it takes half a millisecond to send or receive them. */
+/* Most messages that one attempt moves: they take half a millisecond. */
 #define FS_MQ_MANY 1024
 
 struct fs_mq_partial;
@@ -35,10 +35,10 @@ TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
 struct fs_mq_handle {
 	struct fs_handle base;
 	struct fs *fs;
-	uid_t uid;		/* who opened it */
-	int readable;		/* to see whether a message is awaited, or -1 */
-	atomic_ullong looked;	/* when it was seen that none is */
-	struct fs_share *share; /* what it is charged with after release */
+	uid_t uid;		/* the user who opened it */
+	int readable;		/* for core_mq_is_awaited(), or -1 */
+	atomic_ullong looked;	/* when that last returned false */
+	struct fs_share *share; /* the handle's charge, from its release on */
 	struct core_wait_queue *queue;
 	size_t msgsize;
 	struct fs_view view;
@@ -50,7 +50,7 @@ struct fs_mq_handle {
 	size_t start;	/* the position of its first byte; it may wrap */
 	size_t taken;	/* how many of its bytes were read */
 	bool received;	/* a message since the open or the last end */
-	bool nonblock;	/* O_NONBLOCK, as the last read or the open had it */
+	bool nonblock;	/* O_NONBLOCK of the last read, or else the open */
 	size_t n_reads; /* that took a message, since a seek back */
 	struct fs_mq_partials partials; /* of fs/mq_write */
 	size_t n_partial;		/* bytes in them */
@@ -86,9 +86,12 @@ bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
 /* Gives up a reference; the last one closes the queue. */
 void fs_mq_unref(struct fs_mq_handle *handle);
 
-/* Of fs/mq_read, called with the lock: whether bytes are left to read. */
+/* Of fs/mq_read; needs the handle's lock. Whether text is left to read. */
 bool fs_mq_has_rest(const struct fs_mq_handle *handle);
-/* And whether an empty queue is the end of file. */
+/*
+ * Of fs/mq_read; needs the handle's lock. Whether an empty queue is end of
+ * file.
+ */
 bool fs_mq_ends_if_empty(const struct fs_mq_handle *handle);
 /* Of fs/mq_read: at the end of a handle. */
 void fs_mq_window_free(struct fs_mq_window *window);

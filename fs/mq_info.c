@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A byte of a name takes up to four. */
+/* A byte of a name takes up to four bytes of text. */
 enum { ESCAPED_MAX = 4 * NAME_MAX + 1 };
 
 struct info_handle {
@@ -77,7 +77,7 @@ static void info_release(const struct fs_call *call, struct fs_handle *handle_)
 	free(handle);
 }
 
-/* Writes a name so that it stays in its line, as /proc/mounts does. */
+/* Writes a name without newlines, in octal as /proc/mounts does: "\012". */
 static void escape(const char *name, char ret[static ESCAPED_MAX])
 {
 	for (; *name; name++) {

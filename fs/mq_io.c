@@ -86,9 +86,9 @@ static void on_change(struct core_watcher *watcher)
 }
 
 /*
- * It is readable exactly when a read wouldn't wait, so also at the end of file. The
- * kernel doesn't say whether it is O_NONBLOCK now, to which an empty queue is no
- * end, but reads do.
+ * A queue is readable exactly when a read wouldn't wait, so also at the end of
+ * file. With O_NONBLOCK an empty queue isn't the end. A poll request doesn't
+ * carry that flag, so the one of the last read counts.
  */
 int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle_,
 	       struct fuse_pollhandle *poll_)
@@ -135,7 +135,7 @@ void fs_mq_release(const struct fs_call *call, struct fs_handle *handle_)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 
-	/* Lines that are yet to be sent keep the descriptor. */
+	/* Unsent lines keep the descriptor, and so the charge. */
 	handle->share = core_steal_ptr(handle_->share);
 	fs_node_remove(call, handle_);
 	if (handle->queue)
@@ -152,8 +152,9 @@ static bool may_read(const struct fs *fs, int flags)
 }
 
 /*
- * A write must see who is to be notified of it. That is no access. A daemon without
- * privileges has no need to: what it sends comes from its user.
+ * Before a write we must see whether a process will be notified of it. That
+ * shows the caller nothing, so the daemon opens the queue as itself. A daemon
+ * without privileges needn't look: its messages come from its own user anyway.
  */
 static int open_readable(int fd, int flags)
 {

@@ -44,9 +44,9 @@ bool fs_mq_has_rest(const struct fs_mq_handle *handle)
 }
 
 /*
- * An open file with a position is as long as what was taken through it and what waits
- * now: so it grows, as the one that tail -f reads, which takes a file that has become
- * shorter for another one and seeks back to its begin.
+ * The size of an open file with a position is what was taken through it plus
+ * what waits now. So a read doesn't make the file shorter: tail -f takes a file
+ * that has become shorter for a new one, and seeks back to its beginning.
  */
 void fs_mq_stat_open(struct fs_handle *handle_, struct stat *st)
 {

@@ -7,10 +7,10 @@
  * how many bytes were.
  *
  * A partial line is sent when its process closes the file. That may have to wait
- * for room, which close(2) must not: a process that ends can't be interrupted. So
- * the daemon waits for it, and such a send has no request. Nobody could end it
- * then, and it keeps the queue and its memory; so it ends after a minute, and when
- * the queue is removed.
+ * for room, which close(2) must not: a process that ends can't be interrupted.
+ * So the daemon waits instead, without a request. Nobody can interrupt that
+ * wait, and it keeps the queue and its memory. So it ends after a minute, or
+ * when the queue is removed.
  */
 #include "core/cleanup.h"
 #include "core/mq.h"
@@ -118,7 +118,7 @@ static int write_attempt(struct core_waiter *waiter)
 	struct fs_frame frame;
 	int r;
 
-	/* Who is told of a message must not take it for root's. */
+	/* mq_notify(3) tells the sender's real user, which must not be root. */
 	core_cred_be_nobody();
 	for (int n = 0; n < FS_MQ_MANY; n++) {
 		r = next_frame(write, &frame);
@@ -218,8 +218,8 @@ static bool may_be_cut(const struct fs *fs, size_t size)
 }
 
 /*
- * Looking takes a microsecond. One who writes without a pause looks less often, and
- * misses who has come just now.
+ * A look takes a microsecond. A handle that is written to without a pause looks
+ * every 100 us only, and misses a registration that is younger.
  */
 #define LOOK_NS 100000
 
@@ -236,10 +236,11 @@ static bool is_awaited(struct fs_mq_handle *handle)
 }
 
 /*
- * Sends the first message of a write in a process of the caller's, where somebody is
- * to be told who has sent it. That may take as long as the caller likes, so it isn't
- * done in line, where it would hold up others: not if somebody waits there, and not
- * for what is sent when a file closes. Returns 1 if the write goes on in line.
+ * If a process will be notified, sends the first message of a write in a
+ * process of the caller's, so that the notification tells the right user. The
+ * caller can make that last as long as it likes. So it must not be done by the
+ * wait thread, nor while others wait, nor for lines that are sent when a file
+ * closes. Returns 0 if all is sent, or 1 if the rest must be submitted.
  */
 static int send_awaited(const struct fs_call *call, struct write *write,
 			const struct fs_frame *frame)
@@ -254,7 +255,10 @@ static int send_awaited(const struct fs_call *call, struct write *write,
 		return 1;
 	r = core_mq_send_as(&cred, handle->base.fd, write->text + frame->start,
 			    frame->len, frame->priority);
-	/* Whoever kills it may lose the message, but doesn't get it sent twice. */
+	/*
+	 * A user who kills the child may lose the message, but never sends it
+	 * twice.
+	 */
 	if (r == 0 || r == -EINTR)
 		write->sent = frame->end;
 	return write->sent == write->size ? 0 : 1;

@@ -30,9 +30,10 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
 }
 
 /*
- * Removes what was created, where the rest has failed for want of memory. It may
- * have been removed, and the name be another object's by now. That it becomes so
- * between the two steps can't be ruled out: Linux removes names, not objects.
+ * Removes what was created, after a later step has failed for want of memory.
+ * The object may be removed already, and the name be another object's by now.
+ * That can also happen between the two steps here: Linux removes names, not
+ * objects.
  */
 static void undo(const struct fs_call *call, struct fs_node *dir,
 		 const char *name, const struct stat *made)
@@ -121,7 +122,7 @@ int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 	return r < 0 ? r : reply_created(call, ops, "", &fd, flags);
 }
 
-/* A directory that isn't there for us has nothing that could be changed. */
+/* Without a real directory there are no attributes to change. */
 static int dup_dir(int dir_fd, int *ret_fd)
 {
 	int fd = dir_fd < 0 ? -1 : fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
@@ -133,9 +134,9 @@ static int dup_dir(int dir_fd, int *ret_fd)
 }
 
 /*
- * Of an open handle, for then the object may have no name any more, or else by name.
- * The name may be another object's by now; ESTALE makes the kernel look the path up
- * again.
+ * The descriptor is one of an open handle, as the object may have no name any
+ * more. Without a handle the object is found by name. The name may be another
+ * object's by now; ESTALE makes the kernel look the path up again.
  */
 int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 {
@@ -153,7 +154,7 @@ int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
 	fs_node_name(node, name);
 	r = ops->find(call, name, fs_node_ino(node), ret_fd);
 	if (r == -ENOENT || r == -ESTALE) {
-		/* Of two names one may be removed. */
+		/* If the object has had two names, one may be removed. */
 		fs_node_other_name(node, name);
 		r = ops->find(call, name, fs_node_ino(node), ret_fd);
 	}
@@ -175,8 +176,9 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 	if (r == 0)
 		r = fs_node_may_keep(found);
 	/*
-	 * What is executed must be readable, too: the kernel takes all that FUSE
-	 * shows for readable, and so lets a tracer of the program read it.
+	 * A program must be readable to be executed: the kernel takes every
+	 * file of FUSE for readable, and so lets a tracer read the program. So
+	 * the reopen below checks the right to read.
 	 */
 	if (r == 0 && (flags & FMODE_EXEC))
 		r = core_object_access(&call->cred, found, X_OK);
@@ -277,11 +279,12 @@ static int set_times(const struct fs_call *call, int fd,
 #define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
 
 /*
- * The kernel asks for no change in two cases. chown(2) with -1 and -1 clears setuid and
- * setgid bits and sets the time of change. So does a write to a backing file before it
- * is made, by whoever may write: the write itself clears the bits then, so it must not
- * fail where only an owner could. A message clears no bits of a queue, so there it is
- * no change.
+ * The kernel sends a change of nothing in two cases, and in both setuid and
+ * setgid bits must be cleared and the time of change set: chown(2) with -1 and
+ * -1; and a write to a backing file, before it is made. Whoever may write makes
+ * the second, so it must not fail where only an owner may change the mode: the
+ * write itself clears the bits then. A message doesn't clear bits of a queue,
+ * so for a queue nothing is done.
  */
 int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 		      struct fs_handle *handle, const struct stat *attr,
@@ -399,7 +402,10 @@ int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
 	return r;
 }
 
-/* What lsattr(1) and chattr(1) use. The kernel asks with a handle of its own. */
+/*
+ * For lsattr(1) and chattr(1). The kernel has opened the handle for this
+ * request.
+ */
 int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
 		    unsigned int cmd, const void *in, size_t in_size,
 		    size_t out_size)

@@ -17,13 +17,13 @@ int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
 		    const char *name, mode_t mode);
 int fs_object_create(const struct fs_call *call, struct fs_node *dir,
 		     const char *name, mode_t mode, int flags);
-/* A name more, for an object of the same directory. */
+/* Gives an object of the same directory another name. */
 int fs_object_link(const struct fs_call *call, struct fs_node *node,
 		   struct fs_node *dir, const char *name);
 int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
 		      mode_t mode, int flags);
 
-/* For the object, and but for the first three for a directory that has a dir_fd. */
+/* For the object. From setattr on, also for a directory that has a dir_fd. */
 int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags);
 int fs_object_getattr(const struct fs_call *call, struct fs_node *node);
 int fs_object_statx(const struct fs_call *call, struct fs_node *node,

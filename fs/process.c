@@ -9,7 +9,8 @@
  *	eventpoll, eventfd, 2 timerfds	core/wait
  *	mountinfo, eventfd	fs/mountpoint
  *
- * and in the background, a socket to syslog: to say that descriptors are used up.
+ * and in the background a socket to syslog, opened early: the log must also
+ * work when descriptors are used up.
  */
 #include "fs/process.h"
 
@@ -69,9 +70,9 @@ void fs_process_set_up(void)
  *	SYS_PTRACE	what groups they have, where /proc hides others
  *	DAC_OVERRIDE	locks, whatever the mode
  *
- * and what callers may do to objects that have the capability:
+ * and in force only for callers who have the capability themselves:
  *
- *	DAC_OVERRIDE, DAC_READ_SEARCH	open any
+ *	DAC_OVERRIDE, DAC_READ_SEARCH	open any object
  *	CHOWN, FOWNER	owner, mode and times of any
  *	FSETID		setgid bits stay
  *	SETFCAP		the extended attribute security.capability

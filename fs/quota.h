@@ -21,13 +21,12 @@ int fs_quota_new(size_t max, struct fs_quota **ret);
 struct fs_quota *fs_quota_free(struct fs_quota *quota);
 
 /*
- * Takes one for a user. ret: to be given to fs_quota_give(); NULL for those without a
- * limit. Returns 0, -EAGAIN (the user would have more than may
- * be), -ENOMEM.
+ * Charges a user with one. ret: for fs_quota_give(); NULL for users without a
+ * limit. Returns 0, -EAGAIN (the user's quota is used up), -ENOMEM.
  */
 int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret);
 
-/* Gives one back; NULL is allowed. */
+/* Ends one charge; NULL is allowed. */
 void fs_quota_give(struct fs_share *share);
 
 #endif

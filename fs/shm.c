@@ -147,8 +147,8 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle,
 }
 
 /*
- * Where an append goes is for the object to say: the kernel computes its offset
- * from a size that others may have changed since.
+ * An append goes to the end that the object has now: the kernel computes the
+ * offset from a size that others may have changed since.
  */
 static int obj_write(const struct fs_call *call, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
@@ -175,7 +175,10 @@ static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
 	return 0;
 }
 
-/* Where the kernel can, it does that for the process itself, whose memory it is then. */
+/*
+ * Between two backing files the kernel copies itself, so that the memory is
+ * charged to the process.
+ */
 static int obj_copy(const struct fs_call *call, struct fs_handle *from,
 		    off_t offset_from, struct fs_handle *to, off_t offset_to,
 		    size_t size)
@@ -224,7 +227,7 @@ struct locker {
 	bool tried;
 };
 
-/* After the first, which a worker makes, attempts are the wait thread's. */
+/* A worker makes the first attempt, the wait thread all others. */
 static int lock_attempt(struct core_waiter *waiter)
 {
 	struct locker *locker = (struct locker *)waiter;

@@ -32,7 +32,7 @@ static const struct fuse_opt table[] = {
 struct parse {
 	struct fs_view view;
 	unsigned int seen; /* a bit for each key */
-	bool is_path;	   /* of a path: unknown options are wrong */
+	bool is_path;	   /* of a path, where unknown options are wrong */
 	bool is_wrong;
 };
 
@@ -76,7 +76,7 @@ static int take(struct parse *parse, const char *word, int key)
 	long n = 0;
 	int r = 0;
 
-	/* Another option of a command line is not a view's to judge. */
+	/* On a command line it may be an option of ipcfs or libfuse. */
 	if (key < 0 && !parse->is_path)
 		return 1;
 	if (key < 0)

@@ -38,14 +38,15 @@ int fs_view_parse(const char *options, struct fs_view *ret);
 int fs_view_parse_args(struct fuse_args *args, struct fs_view *ret);
 
 /*
- * Says what is wrong with an option: of a path in the log, of a command line on
- * stderr. Returns -1.
+ * Reports a wrong option: in the log if it is of a path (is_path), on stderr if
+ * it is of a command line. Returns -1.
  */
 int fs_view_wrong(bool is_path, const char *word, const char *why);
 
 /*
- * Reads the number behind the "=" of an option: digits only. Returns 0, or -1 if the
- * number is not from min to max, after it has said so with fs_view_wrong().
+ * Reads the number after the "=" of an option: digits only. Returns 0; or, if
+ * the number is not from min to max, reports that by fs_view_wrong() and
+ * returns -1.
  */
 int fs_view_number(const char *word, long min, long max, bool is_path,
 		   long *ret);
