@@ -13,8 +13,8 @@
 #include <sys/mount.h>
 
 /*
- * The options of libfuse's lib/mount.c. Those that change no attribute of the mount
- * are the file system's.
+ * The options of libfuse's lib/mount.c. Options without an attribute are passed
+ * to the file system.
  */
 static const struct {
 	const char *word;
@@ -107,7 +107,7 @@ static int set_number(int fs, const char *key, unsigned int n)
 	return set(fs, key, value);
 }
 
-/* Passes an option to the file system if it is one of the file system's. */
+/* Passes an option to the file system, unless it only sets an attribute. */
 static int set_option(int fs, const char *word, size_t known)
 {
 	_cleanup_free_ char *key = strdup(word);
@@ -122,7 +122,7 @@ static int set_option(int fs, const char *word, size_t known)
 	if (strcmp(key, "-r") == 0)
 		r = set(fs, "ro", NULL);
 	else if (strcmp(key, "allow_root") == 0)
-		/* libfuse refuses the others. */
+		/* libfuse refuses all but root and its own user. */
 		r = set(fs, "allow_other", NULL);
 	else if ((options_known[known].set | options_known[known].clear) &
 		 ~(unsigned int)MOUNT_ATTR_RDONLY)
@@ -148,7 +148,7 @@ int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd)
 
 		attributes |= options_known[known].set;
 		attributes &= ~options_known[known].clear;
-		/* The kernel takes one of each; the last one counts. */
+		/* The kernel accepts only one of each; the last one counts. */
 		if (strncmp(word, "fsname=", strlen("fsname=")) == 0)
 			source = word + strlen("fsname=");
 		else if (strncmp(word, "subtype=", strlen("subtype=")) == 0)

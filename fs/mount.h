@@ -25,11 +25,12 @@ int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret);
  * it to a directory before.
  *
  * device: an open /dev/fuse, where the mount's requests arrive.
+ * ret_fd: the caller's, close-on-exec.
  * options: of fs_mount_collect(). If the kernel refuses one, a message on stderr
  * names it.
  *
- * Returns 0, -EPERM (the process may not mount), or another negative errno of
- * fsopen(2), fsconfig(2) or fsmount(2).
+ * Returns 0, -EPERM (the process may not mount), -ENOMEM, or another error of
+ * fsopen(2), fsconfig(2) or fsmount(2). Source: these, fuse(4), mount(8).
  */
 int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd);
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * /proc/self/mountinfo lists the mounts (proc_pid_mountinfo(5)). The mount is known
- * by its numbers there and by its device number, so it is found also after it was
- * moved, or a directory above it was renamed. The kernel reports each change of the
- * table as an exceptional condition to poll(2).
+ * by its numbers there and by its device number, so it is found even after it
+ * was moved, or a directory above it was renamed. The kernel reports each
+ * change of the table as an exceptional condition to poll(2).
  *
  * A path from the table may lead elsewhere by the time it is used. So the daemon
  * opens it, compares what it has opened, and unmounts by the descriptor. It keeps no
  * descriptor meanwhile: one of the mount would make umount(8) fail, and one of the
  * directory would keep the file system below busy after the unmount.
  *
- * Nothing here sends a request to the mount: it may not be served yet, or any more.
+ * Nothing here sends a request to our mount: it may not be served yet, or any
+ * more.
  */
 #include "fs/mountpoint.h"
 #include "fs/diagnose.h"
@@ -37,7 +38,7 @@
 #endif
 
 enum {
-	TYPE_MAX = 64, /* one more than its format reads */
+	TYPE_MAX = 64, /* one more than the format "%63s" reads */
 	TRIES = 100 /* to unmount, where a path keeps changing or memory is short */
 };
 
@@ -97,7 +98,10 @@ static int identify(int fd, struct fs_mountpoint *ret)
 	struct statx listed, stx;
 	const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
 
-	/* The first number comes unasked. An older kernel gives it twice. */
+	/*
+	 * The kernel gives stx_mnt_id unasked. A kernel that doesn't know the
+	 * unique number gives the same number twice.
+	 */
 	if (statx(fd, "", flags, 0, &listed) < 0 ||
 	    statx(fd, "", flags, STATX_MNT_ID_UNIQUE, &stx) < 0)
 		return -errno;
@@ -108,7 +112,7 @@ static int identify(int fd, struct fs_mountpoint *ret)
 	return 0;
 }
 
-/* The type of the mount that has its root there; empty if there is none. */
+/* The type of the mount whose root a descriptor is; empty if it is no root. */
 static void get_mounted(int fd, char type[static TYPE_MAX])
 {
 	FILE *table = fopen("/proc/self/mountinfo", "re");
@@ -118,7 +122,9 @@ static void get_mounted(int fd, char type[static TYPE_MAX])
 	*type = '\0';
 	if (!table)
 		return;
-	/* Asked for nothing, FUSE answers also users who may not look into it. */
+	/*
+	 * A statx for nothing works also for users whom a FUSE mount keeps out.
+	 */
 	(void)statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx);
 	while (next(table, &listed)) {
 		if ((stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
@@ -133,7 +139,7 @@ static bool is_ipcfs(const char *type)
 	return strcmp(type, "fuse.ipcfs") == 0;
 }
 
-/* Whether its daemon is gone. The kernel answers this itself, if it is. */
+/* Whether a mount's daemon is gone. If so, the kernel itself replies. */
 static bool is_dead(int fd)
 {
 	struct stat st;
@@ -200,13 +206,14 @@ static int enter(const char *namespace)
 }
 
 /*
- * A dead ipcfs is replaced. On one that lives a second would show nothing new.
+ * A dead ipcfs is replaced. A living one is refused: a second would show
+ * nothing new.
  *
  * Anything else is hidden until the unmount, which is what mount(8) and all that
  * mounts by libfuse 3 do, and loses nothing. Files in the directory aren't
- * mentioned: one may be there to say that it is a mount point. A mount is: who
- * made it will miss it. autofs mounts to be mounted on, and to open the directory
- * so doesn't set an automount off.
+ * mentioned: one may be there to say that it is a mount point. But a mount is
+ * mentioned, as somebody may miss it; except autofs, which is there to be
+ * mounted on. Opening with O_PATH doesn't trigger an automount.
  */
 int fs_mountpoint_open(const char *path, const char *namespace,
 		       struct fs_mountpoint *ret)
@@ -249,7 +256,7 @@ int fs_mountpoint_open(const char *path, const char *namespace,
 	return 0;
 }
 
-/* device: the session takes it over on success. */
+/* Attaches a mount to its directory. On success the session owns device. */
 static int attach(int mount, const struct fs_mountpoint *mountpoint, int device,
 		  struct fuse_session *session)
 {
@@ -265,7 +272,7 @@ static int attach(int mount, const struct fs_mountpoint *mountpoint, int device,
 	return -ENOMEM;
 }
 
-/* libfuse itself says what went wrong. */
+/* Mounts through fusermount3. libfuse itself prints what went wrong. */
 static int mount_by_helper(struct fs_mountpoint *mountpoint,
 			   struct fuse_session *session)
 {
@@ -305,7 +312,7 @@ int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
 	return r;
 }
 
-/* -EAGAIN: the path leads elsewhere. */
+/* Unmounts our mount at a path. -EAGAIN: the path leads elsewhere. */
 static int unmount_ours(const struct fs_mountpoint *mountpoint,
 			const char *path)
 {
@@ -318,7 +325,10 @@ static int unmount_ours(const struct fs_mountpoint *mountpoint,
 	    found.major != mountpoint->major ||
 	    found.minor != mountpoint->minor)
 		return -EAGAIN;
-	/* Before Linux 6.8 a new mount may have all three numbers; but it lives. */
+	/*
+	 * Before Linux 6.8 a new mount may have the same numbers; but it is
+	 * alive.
+	 */
 	return is_dead(fd) ? unmount(fd, path) : 0;
 }
 
@@ -377,7 +387,7 @@ struct fs_watch {
 	pthread_t thread;
 };
 
-/* Whether it, or a copy of it, is mounted somewhere. */
+/* Whether the mount, or a copy of it, is mounted somewhere. */
 static bool is_mounted(struct fs_watch *watch)
 {
 	struct listed listed = { 0 };

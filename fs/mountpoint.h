@@ -13,8 +13,8 @@ struct fuse_args;
 struct fuse_session;
 
 struct fs_mountpoint {
-	char *path; /* absolute, when it was checked */
-	int dir; /* the directory that was checked; -1 once it is mounted on */
+	char *path; /* absolute; led to dir when dir was checked */
+	int dir;    /* O_PATH, until it is mounted on; then -1 */
 	/* The mount. */
 	unsigned int major, minor; /* its device number */
 	uint64_t listed_id;	   /* its number in /proc/self/mountinfo */
@@ -35,11 +35,14 @@ int fs_mountpoint_open(const char *path, const char *namespace,
 		       struct fs_mountpoint *ret);
 
 /*
- * Mounts a session on the directory that was checked, whatever its path is now; or
- * on its path through fusermount3, if the process may not mount. On failure a
- * message on stderr says why.
+ * Mounts a session on the directory that was checked, whatever its path is now.
+ * If the process may not mount, fusermount3 mounts on the path instead. On
+ * failure a message on stderr says why.
  *
- * options: of fs_mount_collect(). Returns 0 or a negative errno.
+ * options: of fs_mount_collect().
+ *
+ * Returns 0, -EPERM (fusermount3 failed), -EIO (its mount can't be found), or
+ * an error of fs_mount_new(), statx(2), move_mount(2) or opening /dev/fuse.
  */
 int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
 			struct fuse_session *session,
@@ -47,14 +50,16 @@ int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
 
 /*
  * Unmounts the mount that fs_mountpoint_mount() made and no other, wherever it is
- * now. The connection must have ended. The mount may be gone: somebody unmounted it.
+ * now. The connection must have ended. A mount that somebody has unmounted
+ * already is no error.
  *
- * Returns 0; -EBUSY (another mount hides it, or its path keeps changing), or
- * another negative errno: then a message says so.
+ * Returns 0, -EBUSY (another mount hides it, or its path keeps changing), or an
+ * error of umount2(2), of running fusermount3 or of reading
+ * /proc/self/mountinfo. On failure a message in the log says so.
  */
 int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint);
 
-/* Frees what it holds. The mount stays. */
+/* Frees the path and closes the directory. The mount stays. */
 void fs_mountpoint_close(struct fs_mountpoint *mountpoint);
 
 /*
@@ -63,7 +68,7 @@ void fs_mountpoint_close(struct fs_mountpoint *mountpoint);
  * wait for ever where nobody looks any more, so the waiting ends with an error:
  * core_wait_end_all(). Open files go on working.
  *
- * mountpoint: mounted; used until fs_watch_free(). ret: to be given to
+ * mountpoint: is mounted; used until fs_watch_free(). ret: to be given to
  * fs_watch_free().
  * Returns 0 or a negative errno.
  */
