@@ -141,7 +141,7 @@ int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 	};
 	int r = core_child_start(run, &child, CLONE_VM);
 
-	/* Who was killed may have done all before. */
+	/* A child that was killed may have done all its work before. */
 	return r < 0 && r != -EINTR ? r : child.result;
 }
 
