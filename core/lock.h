@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lock: the record locks of one object, held for owners that are not this process.
+ * lock: the record locks of one object, held for owners that are not this
+ * process.
  *
  * An owner is a process, or an open file description of another process. Each
  * owner of locks has an open file description here, which holds the owner's

@@ -164,8 +164,8 @@ int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret);
 
 /*
  * What queues use of the namespace: f_files is queues_max, f_ffree how many
- * more there may be. Returns 0, what opening /proc/sys/fs/mqueue or the directory
- * failed with, or -EIO.
+ * more there may be. Returns 0, what opening /proc/sys/fs/mqueue or the
+ * directory failed with, or -EIO.
  */
 int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
 		   struct statvfs *ret);

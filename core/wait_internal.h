@@ -8,8 +8,8 @@
  * and those that make callbacks let go of it meanwhile.
  *
  * A queue may go away as soon as the last callback has run, so whoever goes on
- * with it afterwards holds a reference. Events name the queue by its key and look
- * it up, so that one for a queue that is gone by then finds nothing.
+ * with it afterwards holds a reference. Events name the queue by its key and
+ * look it up, so that one for a queue that is gone by then finds nothing.
  */
 #ifndef CORE_WAIT_INTERNAL_H
 #define CORE_WAIT_INTERNAL_H

@@ -510,7 +510,9 @@ static int run(struct loop *loop, const sigset_t *signals)
 	pthread_mutex_unlock(&loop->lock);
 	if (r == 0)
 		r = wait_for_end(loop, signals);
-	/* A thread that is left uses the loop, and no thread may get signals. */
+	/*
+	 * A thread that is left uses the loop, and no thread may get signals.
+	 */
 	if (end_threads(loop) < 0)
 		return -ETIMEDOUT;
 	return r ?: loop->error;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libfuse would mount by path with mount(2). The path may have changed since it was
- * checked, and nothing tells afterwards which mount was made. So the daemon makes
- * the mount, and gives libfuse only the device.
+ * libfuse would mount by path with mount(2). The path may have changed since it
+ * was checked, and afterwards there is no way to find out which mount was made.
+ * So the daemon makes the mount, and gives libfuse only the device.
  */
 #include "fs/mount.h"
 

@@ -10,9 +10,9 @@
 #include <fuse_lowlevel.h>
 
 /*
- * Collects the options that fs_mount_new() needs from a command line. The command
- * line keeps all options: libfuse reads some of them itself, and passes all of them
- * to fusermount3.
+ * Collects the options that fs_mount_new() needs from a command line. The
+ * command line keeps all options: libfuse reads some of them itself, and passes
+ * all of them to fusermount3.
  *
  * ret: one option per word; the caller calls fuse_opt_free_args().
  *
@@ -21,13 +21,13 @@
 int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret);
 
 /*
- * Makes a mount. The mount ends with its descriptor unless move_mount(2) attaches
- * it to a directory before.
+ * Makes a mount. The mount ends with its descriptor unless move_mount(2)
+ * attaches it to a directory before.
  *
  * device: an open /dev/fuse, where the mount's requests arrive.
  * ret_fd: the caller's, close-on-exec.
- * options: of fs_mount_collect(). If the kernel refuses one, a message on stderr
- * names it.
+ * options: of fs_mount_collect(). If the kernel refuses one, a message on
+ * stderr names it.
  *
  * Returns 0, -EPERM (the process may not mount), -ENOMEM, or another error of
  * fsopen(2), fsconfig(2) or fsmount(2). Source: these, fuse(4), mount(8).

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * /proc/self/mountinfo lists the mounts (proc_pid_mountinfo(5)). The mount is known
- * by its numbers there and by its device number, so it is found even after it
- * was moved, or a directory above it was renamed. The kernel reports each
- * change of the table as an exceptional condition to poll(2).
+ * /proc/self/mountinfo lists the mounts (proc_pid_mountinfo(5)). The mount is
+ * known by its numbers there and by its device number, so it is found even
+ * after it was moved, or a directory above it was renamed. The kernel reports
+ * each change of the table as an exceptional condition to poll(2).
  *
- * A path from the table may lead elsewhere by the time it is used. So the daemon
- * opens it, compares what it has opened, and unmounts by the descriptor. It keeps no
- * descriptor meanwhile: one of the mount would make umount(8) fail, and one of the
- * directory would keep the file system below busy after the unmount.
+ * A path from the table may lead elsewhere by the time it is used. So the
+ * daemon opens it, compares what it has opened, and unmounts by the descriptor.
+ * It keeps no descriptor meanwhile: one of the mount would make umount(8) fail,
+ * and one of the directory would keep the file system below busy after the
+ * unmount.
  *
  * Nothing here sends a request to our mount: it may not be served yet, or any
  * more.
@@ -39,7 +40,7 @@
 
 enum {
 	TYPE_MAX = 64, /* one more than the format "%63s" reads */
-	TRIES = 100 /* to unmount, where a path keeps changing or memory is short */
+	TRIES = 100    /* to unmount, if the path changes or memory is short */
 };
 
 /* A line of the mount table. */

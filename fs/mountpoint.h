@@ -49,8 +49,8 @@ int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
 			const struct fuse_args *options);
 
 /*
- * Unmounts the mount that fs_mountpoint_mount() made and no other, wherever it is
- * now. The connection must have ended. A mount that somebody has unmounted
+ * Unmounts the mount that fs_mountpoint_mount() made and no other, wherever it
+ * is now. The connection must have ended. A mount that somebody has unmounted
  * already is no error.
  *
  * Returns 0, -EBUSY (another mount hides it, or its path keeps changing), or an

@@ -2,10 +2,11 @@
 /*
  * retry: lets the second try of a path succeed where the first one was ESTALE.
  *
- * A name may lead to another object between the kernel's lookup and the use of what
- * was found. The use then fails with ESTALE, and the kernel looks the path up again,
- * once, and uses what that finds. So that the second use can't fail in the same
- * way, what a thread finds in the seconds after its ESTALE is kept open for it.
+ * A name may lead to another object between the kernel's lookup and the use of
+ * what was found. The use then fails with ESTALE, and the kernel looks the path
+ * up again, once, and uses what that finds. So that the second use can't fail
+ * in the same way, what a thread finds in the seconds after its ESTALE is kept
+ * open for it.
  *
  * For each such thread one descriptor is kept, the last one, for two to three
  * seconds. Meanwhile the user is charged with an open file. If the user's quota

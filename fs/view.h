@@ -24,10 +24,10 @@ struct fs_view {
 };
 
 /*
- * Parses the options of a path, those behind "mq:". The log names a wrong option.
+ * Parses the options of a path, those after "mq:". The log names a wrong option.
  *
- * Returns 0, -EINVAL (an option is unknown or empty, given twice, has a bad number, or
- * excludes another), or -ENOMEM.
+ * Returns 0, -EINVAL (an option is unknown or empty, given twice, has a bad
+ * number, or excludes another), or -ENOMEM.
  */
 int fs_view_parse(const char *options, struct fs_view *ret);
 
