@@ -78,7 +78,7 @@ static bool has_id(const char *map, unsigned int id)
 	return found;
 }
 
-/* The id shown for unmapped ids; -1: none, as the map has that id too. */
+/* The id that stands for unmapped ids; -1: the map has that id itself. */
 static unsigned int unknown_id(const char *map, const char *sysctl)
 {
 	FILE *file = fopen(sysctl, "re");

@@ -24,8 +24,8 @@ struct core_ns {
 	enum core_ns_mq mq; /* where mq_dir comes from */
 	struct core_seen *mq_seen; /* queues opened here; with MQ_NONE only */
 	/*
-	 * The ids shown for all unmapped ids; -1: the user namespace maps all
-	 * ids.
+	 * The ids that stand for all ids that the user namespace doesn't map;
+	 * -1: that id is mapped itself, as in a full map.
 	 */
 	uid_t unknown_uid;
 	gid_t unknown_gid;
