@@ -25,32 +25,39 @@
  */
 static int find_group(pid_t pid, char **ret)
 {
-	_cleanup_free_ char *path = NULL, *line = NULL;
-	const char *group = NULL, *dir = "";
+	const char *controllers, *group = NULL, *dir = "";
+	char path[sizeof("/proc//cgroup") + 3 * sizeof(int)];
+	_cleanup_free_ char *line = NULL;
+	char *rest, *text = NULL;
 	size_t size = 0;
 	FILE *file;
 	int n;
 
-	if (asprintf(&path, "/proc/%d/cgroup", pid) < 0)
-		return -ENOMEM;
+	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	file = fopen(path, "re");
 	if (!file && errno != ENOENT)
 		return -errno;
 	while (file && !group && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		group = strstr(line, ":memory:/");
-		if (group) {
-			group += strlen(":memory:");
-			dir = "/memory";
-		} else if (strncmp(line, "0::/", 4) == 0) {
-			group = line + strlen("0::");
-		}
+		/* Users choose names of groups, with any colons in them. */
+		rest = line;
+		(void)strsep(&rest, ":");
+		controllers = strsep(&rest, ":");
+		if (!rest ||
+		    (*controllers && strcmp(controllers, "memory") != 0))
+			continue;
+		group = rest;
+		dir = *controllers ? "/memory" : "";
 	}
 	if (file)
 		(void)fclose(file);
-	n = group ? asprintf(ret, "/sys/fs/cgroup%s%s/cgroup.procs", dir, group)
-		  : asprintf(ret, "%s", "");
-	return n < 0 ? -ENOMEM : 0;
+	n = group ? asprintf(&text, "/sys/fs/cgroup%s%s/cgroup.procs", dir,
+			     group)
+		  : asprintf(&text, "%s", "");
+	if (n < 0)
+		return -ENOMEM;
+	*ret = text;
+	return 0;
 }
 
 /*

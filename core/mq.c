@@ -118,7 +118,13 @@ static int create(const struct core_cred *cred, int flags,
 	r = core_caller_queue_limit(cred->pid, &creation->limit);
 	if (r == 0)
 		r = core_child_run(cred, theirs, create_in_child, creation);
-	return r < 0 ? r : core_child_take(ours, ret_fd);
+	if (r < 0)
+		return r;
+	r = core_child_take(ours, ret_fd);
+	/* Without a descriptor the caller can't know that there is a queue. */
+	if (r < 0)
+		(void)CORE_CRED_AS(cred, mq_unlink(creation->object));
+	return r;
 }
 
 /*

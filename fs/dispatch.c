@@ -146,7 +146,7 @@ static bool is_public(const struct fs_call *call, const struct fs_ops *ops)
 
 	if (!ops->child)
 		return true;
-	fd = ops->dir_fd(call);
+	fd = ops->dir_fd ? ops->dir_fd(call) : -1;
 	return !ops->child->stat_as_caller && fd >= 0 &&
 	       core_object_is_searchable(fd);
 }
@@ -477,7 +477,7 @@ static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 
 	if (!kills_suidgid(fi))
 		call.base.cred = core_cred_self();
-	else if (call.base.uid == 0)
+	else if (call.base.uid == 0 && ops->clears_setuid)
 		act_as_caller(&call);
 	end(&call, ops->write ? ops->write(&call.base, HANDLE(fi), buf, size,
 					   offset, fi)

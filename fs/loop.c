@@ -181,6 +181,18 @@ static void watch(struct loop *loop)
 	(void)eventfd_write(loop->event, 1);
 }
 
+static void count(struct worker *worker, const struct fuse_in_header *in)
+{
+	struct loop *loop = worker->loop;
+
+	worker->lists = in->opcode == FUSE_READDIR;
+	loop->n_listings += worker->lists;
+	worker->serves = true;
+	worker->uid = user_of(in);
+	worker->began = loop->now;
+	loop->n_serving++;
+}
+
 /*
  * Begins to serve a request, unless its user may not have one more served, or it is a
  * listing and enough are served: a hundred processes that list would have all else
@@ -194,12 +206,7 @@ static bool begin(struct worker *worker, const struct fuse_in_header *in)
 	if (loop->closing || !may_have_one(loop, in) ||
 	    (lists && loop->n_listings >= MAX_LISTINGS))
 		return false;
-	worker->lists = lists;
-	loop->n_listings += lists;
-	worker->serves = true;
-	worker->uid = user_of(in);
-	worker->began = loop->now;
-	loop->n_serving++;
+	count(worker, in);
 	if (loop->n_serving == loop->n_workers)
 		(void)grow(loop);
 	watch(loop);
@@ -344,6 +351,13 @@ static bool serve(struct worker *worker)
 		}
 		if (!begun && hand_over(lane, &worker->buf))
 			return true;
+	}
+	/* Without memory to hand it over it is served here, as one too many. */
+	if (!begun && !is_short(in)) {
+		pthread_mutex_lock(&loop->lock);
+		count(worker, in);
+		pthread_mutex_unlock(&loop->lock);
+		begun = true;
 	}
 	fuse_session_process_buf(loop->session, &worker->buf);
 	if (!begun)

@@ -151,10 +151,10 @@ static int serve(struct fuse_session *session, struct fs *fs,
 		fs_notify("STOPPING=1");
 	}
 	fs_watch_free(watch);
-	/* Waiting requests get an error. */
-	core_wait_stop(fs->wait);
 	if (!ended)
 		give_up(fs, mountpoint);
+	/* Waiting requests get an error. */
+	core_wait_stop(fs->wait);
 	return r;
 }
 

@@ -247,8 +247,10 @@ int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 	}
 	asks = choose(nodes, &prune);
 	pthread_mutex_unlock(&nodes->lock);
-	if (asks && write(fuse_session_fd(call->fs->session), &prune,
-			  sizeof(prune)) < 0)
+	if (asks &&
+	    write(fuse_session_fd(call->fs->session), &prune, sizeof(prune)) <
+		    0 &&
+	    errno == EINVAL)
 		nodes->cant_ask = true;
 	return r;
 }

@@ -90,6 +90,7 @@ static void *sweep(void *closure)
 	struct fs_retries *retries = closure;
 	struct timespec next = { 0 };
 
+	pthread_setname_np(pthread_self(), "retry");
 	pthread_mutex_lock(&retries->lock);
 	while (!retries->ended) {
 		next.tv_sec = now() + 1;
@@ -172,9 +173,13 @@ static struct retry *find(struct fs_retries *retries, pid_t thread)
 void fs_retry_begin(const struct fs_call *call)
 {
 	struct fs_retries *retries = call->fs->retries;
-	struct retry *retry = calloc(1, sizeof(*retry)), *old;
 	_cleanup_close_ int fd = -1; /* of an earlier try, in vain */
+	struct retry *retry, *old;
 
+	/* Threads of other PID namespaces can't be told apart. */
+	if (thread_of(call) == 0)
+		return;
+	retry = calloc(1, sizeof(*retry));
 	if (!retry ||
 	    fs_quota_take(call->fs->handles, call->uid, &retry->share) < 0) {
 		free(retry);
