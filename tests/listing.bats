@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Directories with very many names, and such as change while they are listed.
+# Directories with very many names, and directories that change while they are listed.
 
 load mount.bash
 
