@@ -12,6 +12,7 @@
 
 #include "core/cleanup.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -46,8 +47,10 @@ static char *read_file(const char *path)
 		return NULL;
 	do {
 		if (size - len < 2) {
-			char *more = realloc(text, size += 4096);
+			char *more;
 
+			size = size ? 2 * size : 4096;
+			more = realloc(text, size);
 			if (!more)
 				return NULL;
 			text = more;
@@ -117,7 +120,9 @@ static bool has_all(pid_t tid)
 	if (syscall(SYS_capget, &header, data) < 0)
 		return false;
 	cred.caps = data[0].effective | (uint64_t)data[1].effective << 32;
-	return core_cred_has_all(&cred) && is_in_our_user_namespace(tid);
+	return core_cred_has_all(&cred) &&
+	       (cred.caps & (UINT64_C(1) << CAP_DAC_OVERRIDE)) &&
+	       is_in_our_user_namespace(tid);
 }
 
 /* Reads the numbers of a line. ret: for free(3). */
@@ -126,14 +131,15 @@ static int read_groups(const char *line, gid_t **ret, size_t *ret_n)
 	/* A number takes at least a digit and a space. */
 	size_t most = strcspn(line, "\n") / 2 + 1, n = 0;
 	gid_t *groups = calloc(most, sizeof(*groups));
-	unsigned int group;
-	int len;
+	char *end;
 
 	if (!groups)
 		return -ENOMEM;
-	for (; n < most && sscanf(line, "%*[ \t]%u%n", &group, &len) == 1;
-	     line += len)
-		groups[n++] = group;
+	line += strspn(line, " \t");
+	for (; n < most && isdigit((unsigned char)*line); n++) {
+		groups[n] = (gid_t)strtoul(line, &end, 10);
+		line = end + strspn(end, " ");
+	}
 	*ret = groups;
 	*ret_n = n;
 	return 0;

@@ -14,9 +14,13 @@
 #include "core/cleanup.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 /*
  * Finds the cgroup.procs file of a process's memory cgroup. ret: for free(3);
@@ -68,41 +72,58 @@ static int find_group(pid_t pid, char **ret)
 static int open_group(pid_t pid, int *ret_fd)
 {
 	_cleanup_free_ char *theirs = NULL, *ours = NULL;
+	_cleanup_close_ int fd = -1;
+	struct statfs sf;
 	int r = find_group(pid, &theirs);
 
 	if (r == 0)
 		r = find_group(getpid(), &ours);
 	if (!theirs || !ours || strcmp(theirs, ours) == 0)
 		return r;
-	if (strstr(theirs, "/.."))
+	if (strstr(theirs, "/../"))
 		return -EPERM;
-	r = open(theirs, O_WRONLY | O_CLOEXEC);
-	if (r < 0)
+	fd = open(theirs, O_WRONLY | O_CLOEXEC);
+	/* In another mount namespace anything may be there. */
+	if (fd < 0 || fstatfs(fd, &sf) < 0 ||
+	    (sf.f_type != CGROUP_SUPER_MAGIC &&
+	     sf.f_type != CGROUP2_SUPER_MAGIC))
 		return -EPERM;
-	*ret_fd = r;
+	*ret_fd = core_steal_fd(&fd);
 	return 0;
 }
 
+/* Longer than any allocation that a machine has memory for. */
+enum { SECONDS = 10 };
+
 struct job {
+	pid_t parent;
 	int group; /* cgroup.procs of the cgroup to enter */
+	int fd;
 	int (*fn)(void *arg);
 	void *arg;
 };
 
-/* Every errno has room in an exit status. */
+/*
+ * Users may freeze and kill the processes in a cgroup of theirs. So the child has
+ * nothing that others need, such as /dev/fuse, and an end: with the thread that waits
+ * for it, or in time. Every errno has room in an exit status.
+ */
 CORE_IN_CHILD static int run(void *closure)
 {
 	const struct job *job = closure;
 
-	if (syscall(SYS_write, job->group, "0", 1) < 0)
+	if (core_child_keep(job->group, job->fd) < 0 ||
+	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+	    syscall(SYS_getppid) != job->parent ||
+	    syscall(SYS_write, job->group, "0", 1) < 0)
 		return EPERM;
 	return -job->fn(job->arg);
 }
 
-int core_charge_run(const struct core_cred *cred, int (*fn)(void *arg),
+int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		    void *arg)
 {
-	struct job job = { .group = -1, .fn = fn, .arg = arg };
+	struct job job = { .parent = getpid(), .fd = fd, .fn = fn, .arg = arg };
 	_cleanup_close_ int group = -1;
 	int r = 0;
 
@@ -113,7 +134,7 @@ int core_charge_run(const struct core_cred *cred, int (*fn)(void *arg),
 	if (r < 0)
 		return r;
 	job.group = group;
-	r = group < 0 ? fn(arg) : core_child_start(run, &job, 0);
+	r = group < 0 ? fn(arg) : core_child_start(run, &job, 0, SECONDS);
 	core_cred_leave(cred);
 	if (group < 0)
 		return r;

@@ -19,12 +19,14 @@
  * This process itself is charged if it isn't root's (it acts for its own user
  * only) or if cred->pid is 0.
  *
+ * fd: the only descriptor that fn may use, or -1.
  * fn: CORE_IN_CHILD; it may make system calls, but none that opens a
  *     descriptor. What it writes to memory may be lost. Returns 0 or a negative
  *     errno.
  *
  * Returns what fn returned, or
- *   -ENOMEM  no memory; or the cgroup's is used up, and the child was killed
+ *   -ENOMEM  no memory; or the child was killed: the cgroup's memory is used
+ *            up, or the cgroup is frozen or so slow that 10 seconds weren't enough
  *   -EPERM   the cgroup can't be entered: it isn't below /sys/fs/cgroup, or
  *            that is read-only
  *   -EAGAIN  no more processes
@@ -32,7 +34,7 @@
  *
  * Source: cgroups(7).
  */
-int core_charge_run(const struct core_cred *cred, int (*fn)(void *arg),
+int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		    void *arg);
 
 #endif

@@ -17,8 +17,11 @@
  */
 #include "core/child.h"
 
+#include "core/cleanup.h"
+
 #include <limits.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -92,12 +95,8 @@ CORE_IN_CHILD static int become(const struct child *child)
 CORE_IN_CHILD static int run(void *closure)
 {
 	struct child *child = closure;
-	unsigned int fd = (unsigned int)child->fd;
-	int r = 0;
+	int r = core_child_keep(child->fd, -1);
 
-	if (close_range(fd + 1, UINT_MAX, CLOSE_RANGE_UNSHARE) < 0 ||
-	    (child->fd > 0 && close_range(0, fd - 1, 0) < 0))
-		r = -errno;
 	if (r == 0)
 		r = become(child);
 	if (r == 0)
@@ -106,7 +105,30 @@ CORE_IN_CHILD static int run(void *closure)
 	return 0;
 }
 
-int core_child_start(int (*fn)(void *arg), void *arg, int flags)
+CORE_IN_CHILD int core_child_keep(int a, int b)
+{
+	int low = a < b ? a : b, high = a < b ? b : a;
+
+	if (close_range((unsigned int)high + 1, UINT_MAX, CLOSE_RANGE_UNSHARE) <
+		    0 ||
+	    (high - low > 1 && close_range((unsigned int)low + 1,
+					   (unsigned int)high - 1, 0) < 0) ||
+	    (low > 0 && close_range(0, (unsigned int)low - 1, 0) < 0))
+		return -errno;
+	return 0;
+}
+
+/* Kills a child that takes longer. It may be frozen, of which nobody is told. */
+static void limit_time(pid_t pid, int seconds)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+
+	if (fd < 0 || poll(&ended, 1, seconds * 1000) != 1)
+		(void)kill(pid, SIGKILL);
+}
+
+int core_child_start(int (*fn)(void *arg), void *arg, int flags, int seconds)
 {
 	_Alignas(16) char stack[STACK_SIZE];
 	sigset_t all, old;
@@ -119,6 +141,8 @@ int core_child_start(int (*fn)(void *arg), void *arg, int flags)
 	pid = clone(fn, stack + sizeof(stack), flags | CLONE_FILES, arg);
 	if (pid < 0)
 		r = -errno;
+	if (pid > 0 && seconds > 0)
+		limit_time(pid, seconds);
 	while (pid > 0 && waitpid(pid, &status, __WCLONE | WUNTRACED) == pid &&
 	       WIFSTOPPED(status))
 		(void)kill(pid, SIGKILL);
@@ -139,7 +163,7 @@ int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		.arg = arg,
 		.result = -EINTR,
 	};
-	int r = core_child_start(run, &child, CLONE_VM);
+	int r = core_child_start(run, &child, CLONE_VM, 0);
 
 	/* A child that was killed may have done all its work before. */
 	return r < 0 && r != -EINTR ? r : child.result;

@@ -44,11 +44,20 @@ int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
  *
  * fn: CORE_IN_CHILD; returns an exit status, 0 to 255.
  * flags: CLONE_VM (the child shares the memory), or 0 (a copy).
+ * seconds: after which the child is killed; 0: never.
  *
  * Returns the exit status, or -EINTR (the child was killed or stopped), -EAGAIN
  * (no more processes), -ENOMEM. Source: clone(2).
  */
-int core_child_start(int (*fn)(void *arg), void *arg, int flags);
+int core_child_start(int (*fn)(void *arg), void *arg, int flags, int seconds);
+
+/*
+ * In a child: gives it a table of descriptors of its own, with a and b in it and
+ * no others. Each may be -1. CORE_IN_CHILD.
+ *
+ * Returns 0 or an error of close_range(2).
+ */
+int core_child_keep(int a, int b);
 
 /*
  * Sends a descriptor through a socket; receives a descriptor that was sent.

@@ -147,7 +147,7 @@ int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
 
 	/* A hole frees memory, so nobody is charged. */
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))
-		return core_charge_run(cred, allocate, &allocation);
+		return core_charge_run(cred, fd, allocate, &allocation);
 	return CORE_CRED_AS(cred, fallocate(fd, mode, offset, length));
 }
 

@@ -64,7 +64,7 @@ struct lane {
 enum { SERIAL, LISTINGS, N_LANES };
 
 /* The workers that may serve listings. A user who lists alone needs no lane. */
-enum { MAX_LISTINGS = 2 };
+enum { MAX_LISTINGS = 1 };
 
 struct loop {
 	struct fuse_session *session;

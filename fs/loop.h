@@ -13,8 +13,8 @@
  * one thread, which serves them one after the other.
  *
  * The kernel's queue knows no users: a request behind a hundred listings waits for
- * all of them, a stat for 3 ms instead of 0.03. So two listings at a time are served
- * by workers, and a thread of its own serves the others, one after the other.
+ * all of them, a stat for 3 ms instead of 0.03. So a worker serves one listing at a
+ * time, and a thread of its own serves the others, one after the other.
  * Listings are short, so a request that waits for the directory's lock waits no
  * longer than before.
  *

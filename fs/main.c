@@ -203,6 +203,9 @@ static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 				 &fs->waiting);
 	if (r == 0)
 		r = fs_quota_new(65536, &fs->n_nodes);
+	/* Each may take a process with a copy of the daemon's memory. */
+	if (r == 0)
+		r = fs_quota_new(4, &fs->allocations);
 	return r;
 }
 
@@ -322,6 +325,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	else
 		r = run_session(args, opts, &fs);
 	fs_nodes_free(fs.nodes);
+	fs_quota_free(fs.allocations);
 	fs_quota_free(fs.n_nodes);
 	fs_quota_free(fs.waiting);
 	fs_quota_free(fs.handles);

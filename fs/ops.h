@@ -48,10 +48,11 @@ struct fs {
 	struct fs_retries *retries;
 	/* What each user may have: open files, waiting requests, nodes. */
 	struct fs_quota *handles, *waiting, *n_nodes;
-	struct fs_view view;	 /* of mq: -o options */
-	bool read_only;		 /* -o ro */
-	bool debug;		 /* -d */
-	bool passthrough;	 /* the kernel takes backing files */
+	struct fs_quota *allocations; /* and fallocate(2) calls at a time */
+	struct fs_view view;	      /* of mq: -o options */
+	bool read_only;		      /* -o ro */
+	bool debug;		      /* -d */
+	bool passthrough;	      /* the kernel takes backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
 };

@@ -166,9 +166,13 @@ static int obj_write(const struct fs_call *call, struct fs_handle *handle,
 static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length)
 {
-	int r = core_shm_allocate(&call->cred, handle->fd, mode, offset,
-				  length);
+	struct fs_share *share;
+	int r = fs_quota_take(call->fs->allocations, call->uid, &share);
 
+	if (r < 0)
+		return r;
+	r = core_shm_allocate(&call->cred, handle->fd, mode, offset, length);
+	fs_quota_give(share);
 	if (r < 0)
 		return r;
 	(void)fuse_reply_err(call->req, 0);

@@ -10,6 +10,7 @@
 /* What fn has seen, of memory that is shared with a child. */
 struct seen {
 	pid_t pid;
+	int n_fds;
 	uid_t fsuid;
 	int result;
 };
@@ -78,6 +79,9 @@ CORE_IN_CHILD static int look(void *arg)
 	struct seen *ret = arg;
 
 	ret->pid = getpid();
+	ret->n_fds = 0;
+	for (int fd = 0; fd < 256; fd++)
+		ret->n_fds += fcntl(fd, F_GETFD) >= 0;
 	ret->fsuid = (uid_t)setfsuid((uid_t)-1);
 	return ret->result;
 }
@@ -89,11 +93,13 @@ static void test_no_child_where_none_is_needed(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	seen->result = -UNKNOWN;
-	assert_int_equal(core_charge_run(&cred, look, seen), -UNKNOWN);
+	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+			 -UNKNOWN);
 	assert_int_equal(seen->pid, getpid());
 	assert_int_equal(seen->fsuid, USER);
 	cred.pid = getpid();
-	assert_int_equal(core_charge_run(&cred, look, seen), -UNKNOWN);
+	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+			 -UNKNOWN);
 	assert_int_equal(seen->pid, getpid());
 	assert_int_equal(setfsuid((uid_t)-1), 0);
 }
@@ -108,7 +114,8 @@ static void test_a_process_that_is_not_there(void **state)
 		_exit(0);
 	assert_int_equal(waitpid(cred.pid, NULL, 0), cred.pid);
 	NEEDS(test_privileged());
-	assert_int_equal(core_charge_run(&cred, look, seen), -EPERM);
+	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+			 -EPERM);
 	assert_int_equal(seen->pid, 0);
 }
 
@@ -129,17 +136,35 @@ static void test_a_child_in_the_group(void **state)
 	while (*(volatile pid_t *)&seen->pid == 0)
 		sched_yield();
 	assert_int_equal(seen->pid, pid);
-	assert_int_equal(core_charge_run(&cred, look, seen), 0);
+	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen), 0);
 	assert_int_not_equal(seen->pid, getpid());
 	assert_int_equal(seen->fsuid, USER);
+	/* Its group and what it needs: whoever stops it must not keep more. */
+	assert_int_equal(seen->n_fds, 2);
 	seen->result = -ENOSPC;
-	assert_int_equal(core_charge_run(&cred, look, seen), -ENOSPC);
+	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+			 -ENOSPC);
 	/* As the kernel does where the group has no more memory. */
-	assert_int_equal(core_charge_run(&cred, kill_itself, NULL), -ENOMEM);
+	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, kill_itself,
+					 NULL),
+			 -ENOMEM);
 	assert_int_equal(setfsuid((uid_t)-1), 0);
 	end(pid);
 	while (rmdir(group) < 0 && errno == EBUSY)
 		sched_yield();
+}
+
+CORE_IN_CHILD static int wait_for_ever(void *arg)
+{
+	(void)arg;
+	return (int)syscall(SYS_pause);
+}
+
+static void test_a_child_that_does_not_end(void **state)
+{
+	(void)state;
+	assert_int_equal(core_child_start(wait_for_ever, NULL, 0, 1), -EINTR);
+	assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
 }
 
 int main(void)
@@ -151,6 +176,7 @@ int main(void)
 			test_a_process_that_is_not_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_child_in_the_group,
 						set_up, tear_down),
+		cmocka_unit_test(test_a_child_that_does_not_end),
 	};
 
 	return cmocka_run_group_tests_name("charge", tests, NULL, NULL);

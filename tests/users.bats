@@ -298,6 +298,17 @@ python_as() {
 	echo "$old" >/proc/sys/fs/protected_hardlinks
 }
 
+@test "max_user_handles: also for a root without capabilities" {
+	mount_for_all max_user_handles=3
+	: >"$SHM/a"
+	# shellcheck disable=SC2016 # it is the other shell's
+	open_four='exec 5<"$0" 6<"$0" 7<"$0" 8<"$0"'
+	bash -c "$open_four" "$SHM/a"
+	run setpriv --bounding-set=-all bash -c "$open_four" "$SHM/a"
+	[[ $output == *"Too many open files" ]]
+	rm "$SHM/a"
+}
+
 @test "max_user_handles: EMFILE beyond it, for one user alone" {
 	mount_for_all max_user_handles=3
 	python_as $A "$SHM" "$MQ" <<-'END'
