@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -97,14 +98,27 @@ bool core_caller_works(void)
 	       pids[n] == '\n';
 }
 
+/* "user:[NUMBER]" of this process, which doesn't change it. */
+static pthread_once_t namespace_once = PTHREAD_ONCE_INIT;
+static char our_namespace[64];
+static ssize_t our_namespace_len; /* below 1: it can't be known */
+
+static void read_namespace(void)
+{
+	our_namespace_len = readlink("/proc/self/ns/user", our_namespace,
+				     sizeof(our_namespace));
+}
+
 static bool is_in_our_user_namespace(pid_t tid)
 {
 	struct path path = path_of(tid, "ns/user");
-	char ours[64], theirs[sizeof(ours)];
-	ssize_t n = readlink("/proc/self/ns/user", ours, sizeof(ours));
+	char theirs[sizeof(our_namespace)];
+	ssize_t n;
 
-	return n > 0 && readlink(path.s, theirs, sizeof(theirs)) == n &&
-	       memcmp(ours, theirs, (size_t)n) == 0;
+	pthread_once(&namespace_once, read_namespace);
+	n = readlink(path.s, theirs, sizeof(theirs));
+	return n > 0 && n == our_namespace_len &&
+	       memcmp(our_namespace, theirs, (size_t)n) == 0;
 }
 
 /* Whether a thread has all capabilities that this process has. */
