@@ -86,11 +86,10 @@ bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
 /* Gives up a reference; the last one closes the queue. */
 void fs_mq_unref(struct fs_mq_handle *handle);
 
-/* Of fs/mq_read; needs the handle's lock. Whether text is left to read. */
+/* Whether text is left to read. In fs/mq_read; needs the handle's lock. */
 bool fs_mq_has_rest(const struct fs_mq_handle *handle);
 /*
- * Of fs/mq_read; needs the handle's lock. Whether an empty queue is end of
- * file.
+ * Whether an empty queue is end of file. In fs/mq_read; needs the handle's lock.
  */
 bool fs_mq_ends_if_empty(const struct fs_mq_handle *handle);
 /* Of fs/mq_read: at the end of a handle. */

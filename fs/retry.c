@@ -19,7 +19,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
-/* So many that each list is short. */
+/* Enough lists that each is short. */
 #define N_LISTS	     256
 #define LIFETIME_SEC 2
 

@@ -866,7 +866,7 @@ static void test_stat_dir(void **state)
 			return -__LINE__; \
 	} while (0)
 
-/* The inode number that the ns lists for a name; 0: none. Of how many names. */
+/* The inode number that the listing shows for a name, or 0; and how many names. */
 static ino_t find_listed(const struct core_ns *own, const char *name,
 			 size_t *ret_n)
 {

@@ -16,8 +16,8 @@
  * - What a reader receives from one writer comes in the order in which it was
  *   sent, also from a reader to the one that replaces it.
  *
- * Who takes part in that is the scheduler's to say. It goes on, with as many messages
- * again, until all have.
+ * The scheduler decides which processes take part. The test goes on, with as many
+ * messages again, until all have taken part.
  */
 #include <err.h>
 #include <errno.h>
