@@ -216,7 +216,8 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	starts_saying "$mapped" "$listed" -- as_user
 	mount -t mqueue mqueue /dev/mqueue
 	starts_saying "$mapped" -- as_user
-	umount /dev/mqueue
+	# The daemon is in the background, and ends a moment after its mount.
+	eventually umount /dev/mqueue
 	finish
 }
 
@@ -226,7 +227,7 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	starts_saying -- prlimit --msgqueue=1000:819200
 	starts_saying "$few" -- prlimit --msgqueue=1000:1000 setpriv --bounding-set -sys_resource
 	starts_saying "$mapped" "$few" -- as_user prlimit --msgqueue=1000:819200
-	umount /dev/mqueue
+	eventually umount /dev/mqueue
 	finish
 }
 
