@@ -5,34 +5,34 @@
  * A map of the code. A request of the kernel travels down this list.
  *
  *	fs/main		this: wires all together, and the exit status
- *	fs/opts		the command line
- *	fs/process	descriptors, limits, privileges
- *	fs/view		options through which queues are seen
- *	fs/version	what works on this machine
- *	fs/diagnose	what is in the way, and the command that mends it
- *	fs/mountpoint	the directory, the mount on it, and the unmount
- *	fs/mount	makes the mount, as a descriptor
- *	fs/notify	tells the service manager how far it is
- *	fs/init		what the kernel and the daemon tell each other first
- *	fs/loop		the threads that take requests, and who gets how many
- *	fs/dispatch	what libfuse calls: request -> slot of the node's kind
- *	fs/ops.h	the slots: what a kind of node can do
- *	fs/node		node id <-> node, lookup counts, open handles
- *	fs/quota	how much each user may have
- *	fs/retry	lets the kernel's second try after ESTALE succeed
- *	fs/log		what users make go wrong
- *	fs/backing	files that the kernel reads, writes and maps itself
- *	fs/reply	replies that carry a node or a handle
- *	fs/dir		what all directories share
- *	fs/object	what all objects share: lookup, stat, chmod, chown, ...
- *	fs/root		the root: one line for each kind of object
- *	fs/shm		kind: shm/ and the objects in it
- *	fs/mq		kind: mq/ and the queues in it
- *	fs/mq_info	kind: the same as text, in the view "info"
- *	fs/mq_io	open queues: open, close, poll; fs/mq_handle is one
- *	fs/mq_read	reading them
- *	fs/mq_write	writing to them
- *	fs/frame	how messages stand in a text: prefix, lines
+ *	fs/daemon/opts		the command line
+ *	fs/daemon/process	descriptors, limits, privileges
+ *	fs/kinds/view		options through which queues are seen
+ *	fs/daemon/version	what works on this machine
+ *	fs/daemon/diagnose	what is in the way, and the command that mends it
+ *	fs/daemon/mountpoint	the directory, the mount on it, and the unmount
+ *	fs/daemon/mount	makes the mount, as a descriptor
+ *	fs/daemon/notify	tells the service manager how far it is
+ *	fs/fuse/init		what the kernel and the daemon tell each other first
+ *	fs/daemon/loop		the threads that take requests, and who gets how many
+ *	fs/fuse/dispatch	what libfuse calls: request -> slot of the node's kind
+ *	fs/fuse/ops.h	the slots: what a kind of node can do
+ *	fs/fuse/node		node id <-> node, lookup counts, open handles
+ *	fs/fuse/quota	how much each user may have
+ *	fs/fuse/retry	lets the kernel's second try after ESTALE succeed
+ *	fs/fuse/log		what users make go wrong
+ *	fs/fuse/backing	files that the kernel reads, writes and maps itself
+ *	fs/fuse/reply	replies that carry a node or a handle
+ *	fs/fuse/dir		what all directories share
+ *	fs/fuse/object	what all objects share: lookup, stat, chmod, chown, ...
+ *	fs/kinds/root		the root: one line for each kind of object
+ *	fs/kinds/shm		kind: shm/ and the objects in it
+ *	fs/kinds/mq		kind: mq/ and the queues in it
+ *	fs/kinds/mq_info	kind: the same as text, in the view "info"
+ *	fs/kinds/mq_io	open queues: open, close, poll; fs/kinds/mq_handle is one
+ *	fs/kinds/mq_read	reading them
+ *	fs/kinds/mq_write	writing to them
+ *	fs/kinds/frame	how messages stand in a text: prefix, lines
  *
  *	core/shm	shared memory objects	) POSIX IPC as a library that
  *	core/mq		message queues		) knows nothing of FUSE; each
@@ -51,35 +51,35 @@
  *	core/name, seen, cleanup	names, a set of names, helpers
  *
  * Threads
- *	main		starts the others, waits for the end, ticks for fs/loop
- *	worker		of fs/loop: each serves a request
- *	lane		two of fs/loop: closes and locks of users who have too
+ *	main		starts the others, waits for the end, ticks for fs/daemon/loop
+ *	worker		of fs/daemon/loop: each serves a request
+ *	lane		two of fs/daemon/loop: closes and locks of users who have too
  *			many workers, and listings beside others
  *	wait		of core/wait: completes requests that had to wait
- *	retry		of fs/retry: closes descriptors that it has kept
- *	watch		of fs/mountpoint: watches the mount table
+ *	retry		of fs/fuse/retry: closes descriptors that it has kept
+ *	watch		of fs/daemon/mountpoint: watches the mount table
  *
  * Locks. A thread holds at most two, in one of these orders:
  *	node table, then node or quota
- *	node, then queue handle or fs/log
+ *	node, then queue handle or fs/fuse/log
  *	mq_info handle, then node
  *	directory handle, then core/seen
  * All others are taken alone: core/wait, core/lock's table, a lock owner,
- * fs/loop, fs/retry. No lock is held while a reply is sent.
+ * fs/daemon/loop, fs/fuse/retry. No lock is held while a reply is sent.
  */
-#include "fs/diagnose.h"
-#include "fs/dispatch.h"
-#include "fs/init.h"
-#include "fs/loop.h"
-#include "fs/mount.h"
-#include "fs/mountpoint.h"
-#include "fs/node.h"
-#include "fs/notify.h"
-#include "fs/opts.h"
-#include "fs/process.h"
-#include "fs/quota.h"
-#include "fs/retry.h"
-#include "fs/version.h"
+#include "fs/daemon/diagnose.h"
+#include "fs/daemon/loop.h"
+#include "fs/daemon/mount.h"
+#include "fs/daemon/mountpoint.h"
+#include "fs/daemon/notify.h"
+#include "fs/daemon/opts.h"
+#include "fs/daemon/process.h"
+#include "fs/daemon/version.h"
+#include "fs/fuse/dispatch.h"
+#include "fs/fuse/init.h"
+#include "fs/fuse/node.h"
+#include "fs/fuse/quota.h"
+#include "fs/fuse/retry.h"
 
 #include "core/cleanup.h"
 #include "core/ns.h"
@@ -185,7 +185,7 @@ static int start(struct fuse_session *session, struct fs *fs,
  * than 4096 and 2048. Lines that wait to be sent, and those that an open file has
  * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB. And 65536 nodes,
  * which take 28 MB. Only an attack reaches that number: from half of it on,
- * fs/node asks the kernel to forget nodes that aren't in use.
+ * fs/fuse/node asks the kernel to forget nodes that aren't in use.
  */
 static int make_quotas(const struct fs_opts *opts, struct fs *fs)
 {

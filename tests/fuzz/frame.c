@@ -4,7 +4,7 @@
  * message, the third how the text is cut into writes; what is written in pieces
  * gives the same messages as all at once, and a message framed anew is found.
  */
-#include "fs/frame.h"
+#include "fs/kinds/frame.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A name behind "mq:": one that is a view means the same when written anew. */
-#include "fs/view.h"
+#include "fs/kinds/view.h"
 
 #include "tests/fuzz/fuzz.h"
 

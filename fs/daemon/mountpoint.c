@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * /proc/self/mountinfo lists the mounts (proc_pid_mountinfo(5)). The mount is
+ * known by its numbers there and by its device number, so it is found even
+ * after it was moved, or a directory above it was renamed. The kernel reports
+ * each change of the table as an exceptional condition to poll(2).
+ *
+ * A path from the table may lead elsewhere by the time it is used. So the
+ * daemon opens it, compares what it has opened, and unmounts by the descriptor.
+ * It keeps no descriptor meanwhile: one of the mount would make umount(8) fail,
+ * and one of the directory would keep the file system below busy after the
+ * unmount.
+ *
+ * Nothing here sends a request to our mount: it may not be served yet, or any
+ * more.
+ */
+#include "fs/daemon/mountpoint.h"
+#include "fs/daemon/diagnose.h"
+#include "fs/daemon/mount.h"
+
+#include "core/cleanup.h"
+#include "core/wait.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8 */
+#endif
+
+enum {
+	TYPE_MAX = 64, /* one more than the format "%63s" reads */
+	TRIES = 100    /* to unmount, if the path changes or memory is short */
+};
+
+/* A line of the mount table. */
+struct listed {
+	unsigned long long id;
+	unsigned int major, minor;
+	char *path; /* in line */
+	char type[TYPE_MAX];
+	char *line; /* from getline(3) */
+	size_t size;
+};
+
+/* The kernel writes white space and backslashes in octal: "\040". */
+static void unescape(char *path)
+{
+	unsigned int c;
+	char *to = path;
+
+	while (*path) {
+		if (sscanf(path, "\\%3o", &c) == 1) {
+			*to++ = (char)c;
+			path += 4;
+		} else {
+			*to++ = *path++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Reads the next line. Returns false at the end; then the line is freed. */
+static bool next(FILE *table, struct listed *listed)
+{
+	while (getline(&listed->line, &listed->size, table) > 0) {
+		const char *type = strstr(listed->line, " - ");
+		int from = 0, to = 0;
+
+		if (type && sscanf(type, " - %63s", listed->type) == 1 &&
+		    sscanf(listed->line, "%llu %*d %u:%u %*s %n%*s%n",
+			   &listed->id, &listed->major, &listed->minor, &from,
+			   &to) == 3 &&
+		    to > 0) {
+			listed->line[to] = '\0';
+			listed->path = listed->line + from;
+			unescape(listed->path);
+			return true;
+		}
+	}
+	free(listed->line);
+	listed->line = NULL;
+	return false;
+}
+
+/* Reads the numbers of the mount that a descriptor is on. */
+static int identify(int fd, struct fs_mountpoint *ret)
+{
+	struct statx listed, stx;
+	const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+
+	/*
+	 * The kernel gives stx_mnt_id unasked. A kernel that doesn't know the
+	 * unique number gives the same number twice.
+	 */
+	if (statx(fd, "", flags, 0, &listed) < 0 ||
+	    statx(fd, "", flags, STATX_MNT_ID_UNIQUE, &stx) < 0)
+		return -errno;
+	ret->listed_id = listed.stx_mnt_id;
+	ret->id = stx.stx_mnt_id;
+	ret->major = stx.stx_dev_major;
+	ret->minor = stx.stx_dev_minor;
+	return 0;
+}
+
+/* The type of the mount whose root a descriptor is; empty if it is no root. */
+static void get_mounted(int fd, char type[static TYPE_MAX])
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	struct listed listed = { 0 };
+	struct statx stx = { 0 };
+
+	*type = '\0';
+	if (!table)
+		return;
+	/*
+	 * A statx for nothing works also for users whom a FUSE mount keeps out.
+	 */
+	(void)statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx);
+	while (next(table, &listed)) {
+		if ((stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
+		    listed.id == stx.stx_mnt_id)
+			strcpy(type, listed.type);
+	}
+	(void)fclose(table);
+}
+
+static bool is_ipcfs(const char *type)
+{
+	return strcmp(type, "fuse.ipcfs") == 0;
+}
+
+/* Whether a mount's daemon is gone. If so, the kernel itself replies. */
+static bool is_dead(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 && errno == ENOTCONN;
+}
+
+/* Without privileges the helper that mounted it takes it away as well. */
+static int unmount(int fd, const char *path)
+{
+	const char *argv[] = {
+		"fusermount3", "-u", "-z", "-q", "--", path, NULL
+	};
+	char link[sizeof("/proc/self/fd/2147483647")];
+	pid_t pid;
+	int r;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (umount2(link, MNT_DETACH) == 0)
+		return 0;
+	if (errno != EPERM)
+		return -errno;
+	r = posix_spawnp(&pid, argv[0], NULL, NULL,
+			 (char *const *)(uintptr_t)argv, environ);
+	if (r != 0)
+		return -r;
+	if (waitpid(pid, &r, 0) < 0)
+		return -errno;
+	return WIFEXITED(r) && WEXITSTATUS(r) == 0 ? 0 : -EIO;
+}
+
+/* Says why a path can't be mounted on, on which a type is mounted or "". */
+static int fail(const char *path, const char *type, int r)
+{
+	const char *sudo = fs_diagnose_sudo();
+
+	(void)fprintf(stderr, "ipcfs: %s: ", path);
+	if (*type && r == -ENOTCONN)
+		(void)fprintf(stderr,
+			      "a dead %s is mounted there; mend it with: "
+			      "%sumount -l '%s'\n",
+			      type, sudo, path);
+	else if (*type && (is_ipcfs(type) || r == -EACCES))
+		(void)fprintf(stderr,
+			      "%s is mounted there already; mend it with: "
+			      "%sumount '%s'\n",
+			      type, sudo, path);
+	else if (r == -ENOENT)
+		(void)fprintf(stderr,
+			      "no such directory; mend it with: "
+			      "mkdir -p '%s'\n",
+			      path);
+	else
+		(void)fprintf(stderr, "%s; mend it with: %s\n", strerror(-r),
+			      FS_DIAGNOSE_ELSEWHERE);
+	return r;
+}
+
+static int enter(const char *namespace)
+{
+	_cleanup_close_ int fd = open(namespace, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || setns(fd, CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
+/*
+ * A dead ipcfs is replaced. A living one is refused: a second would show
+ * nothing new.
+ *
+ * Anything else is hidden until the unmount, which is what mount(8) and all that
+ * mounts by libfuse 3 do, and loses nothing. Files in the directory aren't
+ * mentioned: one may be there to say that it is a mount point. But a mount is
+ * mentioned, as somebody may miss it; except autofs, which is there to be
+ * mounted on. Opening with O_PATH doesn't trigger an automount.
+ */
+int fs_mountpoint_open(const char *path, const char *namespace,
+		       struct fs_mountpoint *ret)
+{
+	_cleanup_free_ char *absolute = NULL;
+	_cleanup_close_ int dir = -1;
+	char type[TYPE_MAX] = "";
+	struct stat st = { 0 };
+	int r = namespace ? enter(namespace) : 0;
+
+	if (r < 0) {
+		(void)fprintf(stderr,
+			      "ipcfs: %s: its mount namespace '%s' can't be "
+			      "entered: %s\n",
+			      path, namespace, strerror(-r));
+		return r;
+	}
+	absolute = realpath(path, NULL);
+	do {
+		core_closep(&dir);
+		dir = absolute ? open(absolute, O_PATH | O_CLOEXEC) : -1;
+		r = dir >= 0 && fstat(dir, &st) == 0 ? 0 : -errno;
+		if (dir >= 0)
+			get_mounted(dir, type);
+	} while (r == -ENOTCONN && is_ipcfs(type) &&
+		 unmount(dir, absolute) == 0);
+	if (r == 0 && is_ipcfs(type))
+		r = -EBUSY;
+	else if (r == 0 && !S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
+	if (r < 0)
+		return fail(absolute ?: path, type, r);
+	if (*type && strcmp(type, "autofs") != 0)
+		(void)fprintf(stderr,
+			      "ipcfs: %s: hides the %s that is mounted there; "
+			      "see it again with: umount '%s'\n",
+			      absolute, type, absolute);
+	*ret = (struct fs_mountpoint){ .path = core_steal_ptr(absolute),
+				       .dir = core_steal_fd(&dir) };
+	return 0;
+}
+
+/* Attaches a mount to its directory. On success the session owns device. */
+static int attach(int mount, const struct fs_mountpoint *mountpoint, int device,
+		  struct fuse_session *session)
+{
+	char name[sizeof("/dev/fd/2147483647")];
+
+	if (move_mount(mount, "", mountpoint->dir, "",
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	(void)snprintf(name, sizeof(name), "/dev/fd/%d", device);
+	if (fuse_session_mount(session, name) == 0)
+		return 0;
+	(void)unmount(mount, mountpoint->path);
+	return -ENOMEM;
+}
+
+/* Mounts through fusermount3. libfuse itself prints what went wrong. */
+static int mount_by_helper(struct fs_mountpoint *mountpoint,
+			   struct fuse_session *session)
+{
+	_cleanup_close_ int root = -1;
+
+	if (fuse_session_mount(session, mountpoint->path) < 0)
+		return -EPERM;
+	root = open(mountpoint->path, O_PATH | O_CLOEXEC);
+	if (root >= 0 && identify(root, mountpoint) == 0)
+		return 0;
+	fuse_session_unmount(session);
+	return -EIO;
+}
+
+int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
+			struct fuse_session *session,
+			const struct fuse_args *options)
+{
+	_cleanup_close_ int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	_cleanup_close_ int mount = -1;
+	int r = device < 0 ? -errno : fs_mount_new(device, options, &mount);
+
+	if (r == -EPERM) {
+		r = mount_by_helper(mountpoint, session);
+	} else {
+		r = r ?: identify(mount, mountpoint);
+		r = r ?: attach(mount, mountpoint, device, session);
+		if (r == 0)
+			(void)core_steal_fd(&device);
+		else
+			(void)fprintf(stderr,
+				      "ipcfs: %s: fuse can't be mounted: %s\n",
+				      mountpoint->path, strerror(-r));
+	}
+	core_closep(&mountpoint->dir);
+	mountpoint->dir = -1;
+	return r;
+}
+
+/* Unmounts our mount at a path. -EAGAIN: the path leads elsewhere. */
+static int unmount_ours(const struct fs_mountpoint *mountpoint,
+			const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct fs_mountpoint found = { 0 };
+
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? -errno : -EAGAIN;
+	if (identify(fd, &found) < 0 || found.id != mountpoint->id ||
+	    found.major != mountpoint->major ||
+	    found.minor != mountpoint->minor)
+		return -EAGAIN;
+	/*
+	 * Before Linux 6.8 a new mount may have the same numbers; but it is
+	 * alive.
+	 */
+	return is_dead(fd) ? unmount(fd, path) : 0;
+}
+
+static int try_unmount(const struct fs_mountpoint *mountpoint)
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	struct listed listed = { 0 };
+	int r = 0;
+
+	if (!table)
+		return -errno;
+	while (next(table, &listed)) {
+		if (listed.id == mountpoint->listed_id &&
+		    listed.major == mountpoint->major &&
+		    listed.minor == mountpoint->minor)
+			r = unmount_ours(mountpoint, listed.path);
+	}
+	if (!feof(table))
+		r = -ENOMEM;
+	(void)fclose(table);
+	return r;
+}
+
+int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint)
+{
+	int r = -EAGAIN;
+
+	for (int tries = 0; tries < TRIES && (r == -EAGAIN || r == -ENOMEM);
+	     tries++)
+		r = try_unmount(mountpoint);
+	if (r == -EAGAIN)
+		r = -EBUSY;
+	if (r < 0)
+		fuse_log(FUSE_LOG_ERR,
+			 "ipcfs: %s: the mount stays: %s; mend it with: "
+			 "%sumount -l '%s'\n",
+			 mountpoint->path,
+			 r == -EBUSY
+				 ? "another mount hides it, which goes first"
+				 : strerror(-r),
+			 fs_diagnose_sudo(), mountpoint->path);
+	return r;
+}
+
+void fs_mountpoint_close(struct fs_mountpoint *mountpoint)
+{
+	free(mountpoint->path);
+	core_closep(&mountpoint->dir);
+}
+
+struct fs_watch {
+	const struct fs_mountpoint *mountpoint;
+	struct core_wait *wait;
+	FILE *table;
+	int event; /* an eventfd: the watch is to end */
+	pthread_t thread;
+};
+
+/* Whether the mount, or a copy of it, is mounted somewhere. */
+static bool is_mounted(struct fs_watch *watch)
+{
+	struct listed listed = { 0 };
+	bool found = false;
+
+	/* What was read before is forgotten: to seek may keep it, and read no more. */
+	clearerr(watch->table);
+	if (fflush(watch->table) != 0 || fseek(watch->table, 0, SEEK_SET) < 0)
+		return true;
+	while (next(watch->table, &listed))
+		found = found || (listed.major == watch->mountpoint->major &&
+				  listed.minor == watch->mountpoint->minor);
+	/* What can't be read tells nothing. */
+	return found || !feof(watch->table);
+}
+
+static void *serve(void *closure)
+{
+	struct fs_watch *watch = closure;
+	struct pollfd fds[] = {
+		{ .fd = fileno(watch->table), .events = POLLPRI },
+		{ .fd = watch->event, .events = POLLIN },
+	};
+
+	pthread_setname_np(pthread_self(), "watch");
+	while (is_mounted(watch)) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].revents)
+			return NULL;
+	}
+	core_wait_end_all(watch->wait);
+	return NULL;
+}
+
+static void watch_freep(struct fs_watch **watch)
+{
+	if (!*watch)
+		return;
+	if ((*watch)->table)
+		(void)fclose((*watch)->table);
+	core_closep(&(*watch)->event);
+	free(*watch);
+}
+
+int fs_watch_new(const struct fs_mountpoint *mountpoint, struct core_wait *wait,
+		 struct fs_watch **ret)
+{
+	_cleanup_(watch_freep) struct fs_watch *watch =
+		calloc(1, sizeof(*watch));
+	sigset_t all, old;
+	int r;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->mountpoint = mountpoint;
+	watch->wait = wait;
+	watch->table = fopen("/proc/self/mountinfo", "re");
+	watch->event = eventfd(0, EFD_CLOEXEC);
+	if (!watch->table || watch->event < 0)
+		return -errno;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&watch->thread, NULL, serve, watch);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r == 0)
+		*ret = core_steal_ptr(watch);
+	return -r;
+}
+
+struct fs_watch *fs_watch_free(struct fs_watch *watch)
+{
+	if (!watch)
+		return NULL;
+	(void)eventfd_write(watch->event, 1);
+	pthread_join(watch->thread, NULL);
+	watch_freep(&watch);
+	return NULL;
+}

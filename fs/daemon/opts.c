@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs/daemon/opts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPT(template, field)                                 \
+	{                                                    \
+		template, offsetof(struct fs_opts, field), 1 \
+	}
+
+enum { TARGET, MAX_USER_HANDLES, MAX_USER_WAITING };
+
+/* What mount(8) and fstab(5) say to each other, or that goes without saying. */
+#define DISCARD(word) FUSE_OPT_KEY(word, FUSE_OPT_KEY_DISCARD)
+
+/* KEEP: libfuse is told of it as well. The last of "ro" and "rw" counts. */
+static const struct fuse_opt table[] = {
+	OPT("-h", help),
+	OPT("--help", help),
+	OPT("-V", version),
+	OPT("--version", version),
+	OPT("-f", foreground),
+	OPT("-d", debug),
+	OPT("-d", foreground),
+	OPT("debug", debug),
+	OPT("debug", foreground),
+	OPT("-r", read_only),
+	OPT("ro", read_only),
+	{ "rw", offsetof(struct fs_opts, read_only), 0 },
+	OPT("nopassthrough", no_passthrough),
+	OPT("allow_other", allow_other),
+	FUSE_OPT_KEY("target=", TARGET),
+	FUSE_OPT_KEY("max_user_handles=", MAX_USER_HANDLES),
+	FUSE_OPT_KEY("max_user_waiting=", MAX_USER_WAITING),
+	FUSE_OPT_KEY("-d", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("debug", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("-r", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("rw", FUSE_OPT_KEY_KEEP),
+	FUSE_OPT_KEY("allow_other", FUSE_OPT_KEY_KEEP),
+	DISCARD("auto"),
+	DISCARD("noauto"),
+	DISCARD("user"),
+	DISCARD("user="),
+	DISCARD("nouser"),
+	DISCARD("users"),
+	DISCARD("owner"),
+	DISCARD("group"),
+	DISCARD("nofail"),
+	DISCARD("_netdev"),
+	DISCARD("defaults"),
+	DISCARD("atime"),
+	DISCARD("diratime"),
+	DISCARD("relatime"),
+	DISCARD("norelatime"),
+	DISCARD("strictatime"),
+	DISCARD("nostrictatime"),
+	DISCARD("lazytime"),
+	DISCARD("nolazytime"),
+	DISCARD("iversion"),
+	DISCARD("noiversion"),
+	DISCARD("mand"),
+	DISCARD("nomand"),
+	DISCARD("silent"),
+	DISCARD("loud"),
+	DISCARD("comment="),
+	DISCARD("x- "), /* with anything behind it */
+	DISCARD("X- "),
+	FUSE_OPT_END,
+};
+
+/* As mount.TYPE the flags are those of mount(8), EXTERNAL HELPERS. */
+static const struct fuse_opt helper_table[] = {
+	OPT("-f", fake), { "-N %s", offsetof(struct fs_opts, namespace), 0 },
+	DISCARD("-n"),	 DISCARD("-s"),
+	DISCARD("-v"),	 DISCARD("-t "),
+	FUSE_OPT_END,
+};
+
+static bool is_helper(const char *program)
+{
+	return strncmp(basename(program), "mount.", strlen("mount.")) == 0;
+}
+
+void fs_opts_usage(void)
+{
+	(void)puts(
+		"usage: ipcfs [-f] [-d] [-o OPTION,...] [SOURCE] MOUNTPOINT\n"
+		"\n"
+		"Shows POSIX shared memory objects as MOUNTPOINT/shm/NAME and\n"
+		"POSIX message queues as MOUNTPOINT/mq/NAME.\n"
+		"\n"
+		"    -f                 stay in the foreground\n"
+		"    -d, -o debug       as -f, and print each request\n"
+		"    -h, --help         print this\n"
+		"    -V, --version      print versions, and what works here\n"
+		"    -o ro              inspect only: nothing is created,\n"
+		"                       changed or consumed\n"
+		"    -o target=PID      show the objects of that process's\n"
+		"                       namespaces, say a container's\n"
+		"    -o nopassthrough   move all data through the daemon\n"
+		"    -o allow_other     for all users, not just who mounts it\n"
+		"    -o max_user_handles=N, max_user_waiting=N\n"
+		"                       what each user but root may have\n"
+		"                       open, and waiting\n"
+		"    -o priority=N, maxmsg=N, msgsize=N, lines, prefix,\n"
+		"       follow, drain, info\n"
+		"                       see the queues so; also in a path, as\n"
+		"                       MOUNTPOINT/mq:OPTION,.../NAME\n"
+		"\n"
+		"SOURCE is ignored; mount(8) passes one. Other options of\n"
+		"mount(8) and of libfuse, such as nosuid, are taken too.\n"
+		"Unmount with: umount MOUNTPOINT, or fusermount3 -u "
+		"MOUNTPOINT");
+}
+
+static int take_target(struct fs_opts *opts, const char *word)
+{
+	long pid = 0;
+
+	if (opts->target)
+		return fs_view_wrong(false, word, "it is given twice");
+	if (fs_view_number(word, 1, INT_MAX, false, &pid) < 0)
+		return -1;
+	opts->target = (int)pid;
+	return 0;
+}
+
+/* Takes [SOURCE] MOUNTPOINT; all else that isn't in the table is libfuse's. */
+static int on_word(void *closure, const char *word, int key,
+		   struct fuse_args *args)
+{
+	struct fs_opts *opts = closure;
+
+	(void)args;
+	if (key == TARGET)
+		return take_target(opts, word);
+	if (key == MAX_USER_HANDLES)
+		return fs_view_number(word, 1, LONG_MAX, false,
+				      &opts->max_user_handles);
+	if (key == MAX_USER_WAITING)
+		return fs_view_number(word, 1, LONG_MAX, false,
+				      &opts->max_user_waiting);
+	if (key != FUSE_OPT_KEY_NONOPT)
+		return 1;
+	if (opts->source) {
+		(void)fprintf(stderr,
+			      "ipcfs: '%s' is one word too many after SOURCE "
+			      "'%s' and MOUNTPOINT '%s'\n",
+			      word, opts->source, opts->mountpoint);
+		return -1;
+	}
+	opts->source = opts->mountpoint;
+	opts->mountpoint = strdup(word);
+	if (!opts->mountpoint)
+		(void)fprintf(stderr, "ipcfs: %s\n", strerror(ENOMEM));
+	return opts->mountpoint ? 0 : -1;
+}
+
+int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
+{
+	struct fs_opts opts = { 0 };
+
+	if ((is_helper(args->argv[0]) &&
+	     fuse_opt_parse(args, &opts, helper_table, NULL) < 0) ||
+	    fuse_opt_parse(args, &opts, table, on_word) < 0 ||
+	    fs_view_parse_args(args, &opts.view) < 0) {
+		fs_opts_free(&opts);
+		return -EINVAL;
+	}
+	if (!opts.mountpoint && !opts.help && !opts.version) {
+		(void)fputs("ipcfs: no MOUNTPOINT given; try 'ipcfs -h'\n",
+			    stderr);
+		return -EINVAL;
+	}
+	*ret = opts;
+	return 0;
+}
+
+void fs_opts_free(struct fs_opts *opts)
+{
+	free(opts->source);
+	free(opts->mountpoint);
+	free(opts->namespace);
+}

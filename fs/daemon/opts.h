@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * opts: the command line.
+ */
+#ifndef FS_OPTS_H
+#define FS_OPTS_H
+
+#define FUSE_USE_VERSION 317
+
+#include "fs/kinds/view.h"
+
+#include <fuse_lowlevel.h>
+
+/* Those of int are as libfuse's parser sets them: 0 or 1. */
+struct fs_opts {
+	struct fs_view view; /* of mq */
+	int help;
+	int version;
+	int foreground;
+	int debug;
+	int read_only;
+	int no_passthrough;
+	int allow_other;
+	long max_user_handles; /* 0: not given */
+	long max_user_waiting;
+	int target;	  /* the process whose objects are shown; 0: ours */
+	int fake;	  /* do all but mount */
+	char *namespace;  /* whose mount namespace to mount in, or NULL */
+	char *source;	  /* as given, or NULL */
+	char *mountpoint; /* as given; NULL with help or version */
+};
+
+/*
+ * Parses the command line. On wrong use it says on stderr which word is wrong
+ * and what would be right.
+ *
+ * args: is left with what is for fuse_session_new().
+ * ret: to be given to fs_opts_free().
+ *
+ * Returns 0, or -EINVAL.
+ */
+int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret);
+
+void fs_opts_free(struct fs_opts *opts);
+
+/* Prints the usage to stdout. */
+void fs_opts_usage(void);
+
+#endif

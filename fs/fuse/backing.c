@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libfuse's calls for this want a request, which there is none of when it is to be
+ * tried, and keep the reason of a failure to themselves.
+ */
+#define FUSE_USE_VERSION 317
+
+#include "fs/fuse/backing.h"
+
+#include "core/cleanup.h"
+#include "core/cred.h"
+
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+/*
+ * Those of linux/fuse.h since 6.9, FUSE_DEV_IOC_BACKING_*. The first takes a
+ * struct fuse_backing_map: 16 bytes, of which the first four are the descriptor.
+ */
+#define BACKING_OPEN  _IOW(229, 1, int32_t[4])
+#define BACKING_CLOSE _IOW(229, 2, uint32_t)
+
+/*
+ * The kernel writes to a backing file with the credentials of the thread that
+ * registered it. Nobody's don't let setuid and setgid bits stay, as root's would
+ * whoever writes; to register it takes CAP_SYS_ADMIN, which they leave alone.
+ */
+int fs_backing_open(struct fuse_session *session, int fd, int *ret_id)
+{
+	static const struct core_cred nobody = { .uid = 65534, .gid = 65534 };
+	int32_t map[4] = { fd };
+	int r = core_cred_enter_capable(&nobody);
+
+	if (r < 0)
+		return r;
+	r = ioctl(fuse_session_fd(session), BACKING_OPEN, map);
+	if (r < 0)
+		r = -errno;
+	core_cred_leave(&nobody);
+	if (r < 0)
+		return r;
+	*ret_id = r;
+	return 0;
+}
+
+void fs_backing_close(struct fuse_session *session, int id)
+{
+	/* It is there, or the connection has gone and it with it. */
+	(void)ioctl(fuse_session_fd(session), BACKING_CLOSE, &id);
+}
+
+bool fs_backing_works(struct fuse_session *session)
+{
+	_cleanup_close_ int fd = memfd_create("ipcfs", MFD_CLOEXEC);
+	int id;
+
+	if (fd < 0 || fs_backing_open(session, fd, &id) < 0)
+		return false;
+	fs_backing_close(session, id);
+	return true;
+}

@@ -1,0 +1,666 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An operation that some kinds lack is answered with an error of its own, never
+ * with ENOSYS: the kernel takes that for the whole mount and asks no more. What
+ * is missing from the table at the end no kind has.
+ *
+ * Rights are checked where an object is reached, by acting as the caller, and
+ * not by the kernel on the mount (default_permissions), which would have to
+ * guess them from the mode.
+ */
+#include "fs/fuse/dispatch.h"
+
+#include "core/caller.h"
+#include "core/object.h"
+#include "fs/fuse/init.h"
+#include "fs/fuse/log.h"
+#include "fs/fuse/node.h"
+#include "fs/fuse/object.h"
+#include "fs/fuse/quota.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One request: what slots get, and what has to be freed after. */
+struct call {
+	struct fs_call base;
+	struct fs_share *share; /* unless a handle has got it */
+	gid_t *groups;
+};
+
+/* Pays for the open files of roots that don't have all our capabilities. */
+#define WEAK_ROOT ((uid_t)-3)
+
+#define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
+
+/* For -d: what libfuse says of a request are numbers. */
+static void trace(struct fs_node *node, const struct fuse_ctx *ctx,
+		  const char *name)
+{
+	char path[NAME_MAX + 1], line[sizeof(path) + NAME_MAX + 20];
+	const char *under = fs_node_ops(node)->under ?: "/";
+
+	fs_node_name(node, path);
+	(void)snprintf(line, sizeof(line), "%s%s%s%.255s", under, path,
+		       name ? ", name " : "", name ?: "");
+	fs_log_make_printable(line);
+	fuse_log(FUSE_LOG_DEBUG, "ipcfs: %s, by user %u, group %u\n", line,
+		 ctx->uid, ctx->gid);
+}
+
+static struct fs_node *start(struct call *call, fuse_req_t req, fuse_ino_t id,
+			     const char *name)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct fs *fs = fuse_req_userdata(req);
+	struct fs_node *node = fs_node_from_id(fs->nodes, id);
+
+	if (fs->debug)
+		trace(node, ctx, name);
+	call->base = (struct fs_call){
+		.fs = fs,
+		.req = req,
+		.cred = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid },
+		.uid = ctx->uid,
+		.view = fs_node_view(node),
+		.share = &call->share,
+	};
+	call->share = NULL;
+	call->groups = NULL;
+	return node;
+}
+
+/* Begins a request in which no rights are checked, or were by open. */
+static struct fs_node *begin_open(struct call *call, fuse_req_t req,
+				  fuse_ino_t id)
+{
+	return start(call, req, id, NULL);
+}
+
+/*
+ * Lets the slot act as the caller. A daemon without privileges acts as itself
+ * or not at all, so it doesn't need the caller's groups and capabilities.
+ */
+static void act_as_caller(struct call *call)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(call->base.req);
+	struct core_cred *cred = &call->base.cred;
+
+	if (geteuid() != 0)
+		return;
+	cred->error = core_caller_read(ctx->pid, ctx->uid, ctx->gid, cred,
+				       &call->groups);
+}
+
+/* Begins a request in which rights count, and one with a name in it. */
+static struct fs_node *begin_name(struct call *call, fuse_req_t req,
+				  fuse_ino_t id, const char *name)
+{
+	struct fs_node *node = start(call, req, id, name);
+
+	act_as_caller(call);
+	return node;
+}
+
+static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
+{
+	return begin_name(call, req, id, NULL);
+}
+
+/* For a request that opens a file: one more for its user. */
+static int take_handle(struct call *call)
+{
+	uid_t uid = call->base.uid;
+	int r;
+
+	/* A root with fewer capabilities than ours may be unable to end us. */
+	if (uid == 0 && !core_cred_has_all(&call->base.cred))
+		uid = WEAK_ROOT;
+	r = fs_quota_take(call->base.fs->handles, uid, &call->share);
+
+	return r == -EAGAIN ? -EMFILE : r;
+}
+
+/* Ends a request with what its slot returned. */
+static void end(struct call *call, int result)
+{
+	if (result < 0)
+		(void)fuse_reply_err(call->base.req, -result);
+	fs_quota_give(call->share);
+	free(call->groups);
+}
+
+/* Ends one whose slot leaves the reply, an empty one, to be made here. */
+static void end_empty(struct call *call, int result)
+{
+	if (result == 0)
+		(void)fuse_reply_err(call->base.req, 0);
+	end(call, result);
+}
+
+/*
+ * Whether a lookup in a directory gives everybody the same, whatever their
+ * rights.
+ */
+static bool is_public(const struct fs_call *call, const struct fs_ops *ops)
+{
+	int fd;
+
+	if (!ops->child)
+		return true;
+	fd = ops->dir_fd ? ops->dir_fd(call) : -1;
+	return !ops->child->stat_as_caller && fd >= 0 &&
+	       core_object_is_searchable(fd);
+}
+
+static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	struct call call;
+	struct fs_node *dir = start(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	if (is_public(&call.base, ops))
+		call.base.cred = core_cred_self();
+	else
+		act_as_caller(&call);
+
+	end(&call, ops->lookup ? ops->lookup(&call.base, dir, name) : -ENOENT);
+}
+
+static void forget(struct fs *fs, fuse_ino_t id, uint64_t n)
+{
+	fs_node_forget(fs->nodes, fs_node_from_id(fs->nodes, id), n);
+}
+
+static void on_forget(fuse_req_t req, fuse_ino_t id, uint64_t n)
+{
+	forget(fuse_req_userdata(req), id, n);
+	fuse_reply_none(req);
+}
+
+static void on_forget_multi(fuse_req_t req, size_t count,
+			    struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < count; i++)
+		forget(fuse_req_userdata(req), forgets[i].ino,
+		       forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+/*
+ * Begins a stat. The lookup has checked the right to search the directory, and
+ * stat needs no other right.
+ */
+static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
+				  fuse_ino_t id)
+{
+	struct fs_node *node = start(call, req, id, NULL);
+
+	if (fs_node_ops(node)->stat_as_caller)
+		act_as_caller(call);
+	else
+		call->base.cred = core_cred_self();
+	return node;
+}
+
+/*
+ * GETATTR comes with an open file only for SEEK_END (and the kernel's
+ * refreshes).
+ */
+static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_stat(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_handle *handle = fi ? HANDLE(fi) : NULL;
+
+	end(&call,
+	    handle && ops->endless ? -ESPIPE : ops->getattr(&call.base, node));
+}
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+/* Asked for what stat(2) doesn't tell: the time of birth. */
+static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
+		     struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_stat(&call, req, id);
+	struct statx stx;
+	int r = fs_node_ops(node)->statx(&call.base, node, &stx);
+
+	(void)flags, (void)mask, (void)fi;
+	if (r == 0)
+		(void)fuse_reply_statx(req, 0, &stx, 0);
+	end(&call, r);
+}
+#endif
+
+static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
+		       int to_set, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->setattr
+			   ? ops->setattr(&call.base, node,
+					  fi ? HANDLE(fi) : NULL, attr, to_set)
+			   : -EPERM);
+}
+
+static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	/* In access(2) only root's capabilities count. */
+	if (call.base.uid != 0)
+		call.base.cred.caps = 0;
+	if (ops->access)
+		end(&call, ops->access(&call.base, node, mask));
+	else
+		end_empty(&call, 0);
+}
+
+static void on_statfs(fuse_req_t req, fuse_ino_t id)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	struct statvfs sv;
+	int r = fs_node_ops(node)->statfs(&call.base, &sv);
+
+	if (r == 0)
+		(void)fuse_reply_statfs(req, &sv);
+	end(&call, r);
+}
+
+/* Whether objects can be created in a directory of this kind. */
+static bool can_make(const struct fs_ops *ops)
+{
+	return ops->child && ops->child->make;
+}
+
+static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
+		      mode_t mode, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *dir = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(dir);
+	int r = can_make(ops) ? take_handle(&call) : -EPERM;
+
+	end(&call,
+	    r ?: fs_object_create(&call.base, dir, name, mode, fi->flags));
+}
+
+static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
+		     mode_t mode, dev_t dev)
+{
+	struct call call;
+	struct fs_node *dir = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	(void)dev;
+	end(&call, can_make(ops) && S_ISREG(mode)
+			   ? fs_object_mknod(&call.base, dir, name, mode)
+			   : -EPERM);
+}
+
+static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	struct call call;
+	struct fs_node *dir = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end_empty(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
+}
+
+static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
+		    const char *name)
+{
+	struct call call;
+	struct fs_node *node = begin_name(&call, req, id, name);
+	struct fs_node *dir = fs_node_from_id(call.base.fs->nodes, dir_id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end(&call, ops->link && ops->child == fs_node_ops(node)
+			   ? fs_object_link(&call.base, node, dir, name)
+			   : -EPERM);
+}
+
+/* Objects are files in fixed directories, so these are nobody's to do. */
+
+static void on_mkdir(fuse_req_t req, fuse_ino_t id, const char *name,
+		     mode_t mode)
+{
+	(void)id, (void)name, (void)mode;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+static void on_rmdir(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	(void)id, (void)name;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+static void on_symlink(fuse_req_t req, const char *target, fuse_ino_t id,
+		       const char *name)
+{
+	(void)target, (void)id, (void)name;
+	(void)fuse_reply_err(req, EPERM);
+}
+
+/* Objects can't leave their directory, and mv(1) is not to copy them instead. */
+static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
+		      fuse_ino_t new_id, const char *new_name,
+		      unsigned int flags)
+{
+	struct call call;
+	struct fs_node *dir = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(dir);
+
+	end_empty(&call,
+		  ops->rename && id == new_id
+			  ? ops->rename(&call.base, name, new_name, flags)
+			  : -EPERM);
+}
+
+static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
+		       struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *dir = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(dir);
+	int r = ops->child && ops->child->make_anonymous ? take_handle(&call)
+							 : -EOPNOTSUPP;
+
+	end(&call, r ?: fs_object_tmpfile(&call.base, dir, mode, fi->flags));
+}
+
+static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
+			size_t size)
+{
+	struct call call;
+	struct fs_node *node = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->getxattr ? ops->getxattr(&call.base, node, name, size)
+				 : -ENODATA);
+}
+
+static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->listxattr ? ops->listxattr(&call.base, node, size)
+				  : fs_reply_xattr(&call.base, "", size, 0));
+}
+
+static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
+			const char *value, size_t size, int flags)
+{
+	struct call call;
+	struct fs_node *node = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->setxattr ? ops->setxattr(&call.base, node, name, value,
+						 size, flags)
+				 : -ENOTSUP);
+}
+
+static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
+{
+	struct call call;
+	struct fs_node *node = begin_name(&call, req, id, name);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->removexattr ? ops->removexattr(&call.base, node, name)
+				    : -ENOTSUP);
+}
+
+/* Of files and of directories: both make a handle. */
+static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	int r = take_handle(&call);
+
+	end(&call, r ?: fs_node_ops(node)->open(&call.base, node, fi->flags));
+}
+
+static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+
+	fs_node_ops(node)->release(&call.base, HANDLE(fi));
+	(void)fuse_reply_err(req, 0);
+}
+
+static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		    struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->read
+			   ? ops->read(&call.base, HANDLE(fi), size, offset, fi)
+			   : -EISDIR);
+}
+
+/*
+ * Whether a write must clear setuid and setgid bits. Older libfuse doesn't say.
+ */
+static bool kills_suidgid(const struct fuse_file_info *fi)
+{
+#if FUSE_VERSION > FUSE_MAKE_VERSION(3, 18) || \
+	(FUSE_VERSION == FUSE_MAKE_VERSION(3, 18) && FUSE_HOTFIX_VERSION >= 3)
+	return fi->kill_suidgid;
+#else
+	(void)fi;
+	return true;
+#endif
+}
+
+/*
+ * The right to write was checked by open. A write that must clear bits is made
+ * as the caller, without capabilities, so that the kernel clears them. Root may
+ * have CAP_FSETID, which keeps them, so for root the capabilities are read.
+ */
+static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
+		     size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (!kills_suidgid(fi))
+		call.base.cred = core_cred_self();
+	else if (call.base.uid == 0 && ops->clears_setuid)
+		act_as_caller(&call);
+	end(&call, ops->write ? ops->write(&call.base, HANDLE(fi), buf, size,
+					   offset, fi)
+			      : -EISDIR);
+}
+
+static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
+			 off_t length, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->fallocate ? ops->fallocate(&call.base, HANDLE(fi), mode,
+						   offset, length)
+				  : -EOPNOTSUPP);
+}
+
+static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
+			       struct fuse_file_info *fi, fuse_ino_t to_id,
+			       off_t to_offset, struct fuse_file_info *to_fi,
+			       size_t size, int flags)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_node *to = fs_node_from_id(call.base.fs->nodes, to_id);
+
+	(void)flags; /* none are defined */
+	end(&call, ops->copy && fs_node_ops(to) == ops
+			   ? ops->copy(&call.base, HANDLE(fi), offset,
+				       HANDLE(to_fi), to_offset, size)
+			   : -EINVAL);
+}
+
+static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
+		     struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->lseek
+			   ? ops->lseek(&call.base, HANDLE(fi), offset, whence)
+			   : -EINVAL);
+}
+
+static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (ops->flush)
+		end(&call, ops->flush(&call.base, HANDLE(fi), fi->lock_owner));
+	else
+		(void)fuse_reply_err(req, 0);
+}
+
+static void on_getlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		     struct flock *lock)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->getlk ? ops->getlk(&call.base, HANDLE(fi),
+					   fi->lock_owner, lock)
+			      : -ENOLCK);
+}
+
+static void on_setlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		     struct flock *lock, int sleep)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->setlk ? ops->setlk(&call.base, HANDLE(fi),
+					   fi->lock_owner, lock, sleep)
+			      : -ENOLCK);
+}
+
+static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		     int operation)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->flock ? ops->flock(&call.base, HANDLE(fi), operation)
+			      : -ENOLCK);
+}
+
+static void on_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int cmd, void *arg,
+		     struct fuse_file_info *fi, unsigned int flags,
+		     const void *in, size_t in_size, size_t out_size)
+{
+	struct call call;
+	struct fs_node *node = begin(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	(void)arg, (void)flags;
+	end(&call, ops->ioctl ? ops->ioctl(&call.base, HANDLE(fi), cmd, in,
+					   in_size, out_size)
+			      : -ENOTTY);
+}
+
+static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
+		    struct fuse_pollhandle *poll)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (ops->poll) {
+		end(&call, ops->poll(&call.base, HANDLE(fi), poll));
+		return;
+	}
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+	(void)fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
+}
+
+static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		       struct fuse_file_info *fi)
+{
+	struct call call;
+	struct fs_node *node = begin_open(&call, req, id);
+	const struct fs_ops *ops = fs_node_ops(node);
+
+	end(&call, ops->readdir
+			   ? ops->readdir(&call.base, HANDLE(fi), size, offset)
+			   : -ENOTDIR);
+}
+
+const struct fuse_lowlevel_ops fs_dispatch = {
+	.init = fs_init_agree,
+	.lookup = on_lookup,
+	.forget = on_forget,
+	.forget_multi = on_forget_multi,
+	.getattr = on_getattr,
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+	.statx = on_statx,
+#endif
+	.setattr = on_setattr,
+	.access = on_access,
+	.statfs = on_statfs,
+	.create = on_create,
+	.mknod = on_mknod,
+	.unlink = on_unlink,
+	.mkdir = on_mkdir,
+	.rmdir = on_rmdir,
+	.symlink = on_symlink,
+	.link = on_link,
+	.rename = on_rename,
+	.tmpfile = on_tmpfile,
+	.getxattr = on_getxattr,
+	.listxattr = on_listxattr,
+	.setxattr = on_setxattr,
+	.removexattr = on_removexattr,
+	.open = on_open,
+	.opendir = on_open,
+	.release = on_release,
+	.releasedir = on_release,
+	.read = on_read,
+	.write = on_write,
+	.fallocate = on_fallocate,
+	.copy_file_range = on_copy_file_range,
+	.lseek = on_lseek,
+	.poll = on_poll,
+	.flush = on_flush,
+	.getlk = on_getlk,
+	.setlk = on_setlk,
+	.flock = on_flock,
+	.ioctl = on_ioctl,
+	.readdir = on_readdir,
+};

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A node id is the node's address: the kernel gives back only ids that it was
+ * given and hasn't forgotten. The table's lock guards the lookup counts and the
+ * tree of shared nodes; a node's lock guards its name and its handles. The
+ * table's is taken first.
+ *
+ * An id may be used again for another node after the last forget. The kernel
+ * drops its inode before it sends that, so it can't confuse the two.
+ */
+#include "fs/fuse/node.h"
+
+#include "core/cleanup.h"
+#include "fs/daemon/loop.h"
+#include "fs/fuse/backing.h"
+#include "fs/fuse/log.h"
+#include "fs/fuse/quota.h"
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <search.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct fs_node {
+	const struct fs_ops *ops; /* ops, ino and view: the key of the tree */
+	ino_t ino;
+	struct fs_view view;
+	uint64_t n_lookup;
+	struct fs_share *share;	    /* of the user who made it */
+	TAILQ_ENTRY(fs_node) entry; /* in all */
+
+	pthread_mutex_t lock;
+	char *name, *other; /* the last two names, or NULL */
+	LIST_HEAD(handle_list, fs_handle) handles;
+	unsigned int n_opened;	 /* handles ever; 2: two or more */
+	struct core_locks locks; /* guards itself */
+};
+
+struct fs_nodes {
+	pthread_mutex_t lock;
+	struct fs_node root;
+	void *shared; /* tree of struct fs_node * */
+	/* The kernel was asked to forget the first ones the longest ago. */
+	TAILQ_HEAD(node_list, fs_node) all;
+	size_t n, n_new;      /* in all; since the kernel was asked */
+	atomic_bool cant_ask; /* the kernel is older than 6.18 */
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct fs_node *x = a, *y = b;
+
+	if (x->ops != y->ops)
+		return (uintptr_t)x->ops < (uintptr_t)y->ops ? -1 : 1;
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return fs_view_compare(&x->view, &y->view);
+}
+
+int fs_nodes_new(struct fs_nodes **ret)
+{
+	struct fs_nodes *nodes = calloc(1, sizeof(*nodes));
+
+	if (!nodes)
+		return -ENOMEM;
+	pthread_mutex_init(&nodes->lock, NULL);
+	pthread_mutex_init(&nodes->root.lock, NULL);
+	nodes->root.ops = &fs_root_ops;
+	nodes->root.ino = FUSE_ROOT_ID;
+	TAILQ_INIT(&nodes->all);
+	*ret = nodes;
+	return 0;
+}
+
+static void release_handles(struct fs_node *node)
+{
+	struct fs_handle *handle;
+
+	while ((handle = LIST_FIRST(&node->handles)))
+		node->ops->release(NULL, handle);
+}
+
+static void node_free(struct fs_node *node)
+{
+	pthread_mutex_destroy(&node->lock);
+	core_locks_destroy(&node->locks);
+	fs_quota_give(node->share);
+	free(node->name);
+	free(node->other);
+	free(node);
+}
+
+struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes)
+{
+	struct fs_node *node;
+
+	if (!nodes)
+		return NULL;
+	release_handles(&nodes->root);
+	while ((node = TAILQ_FIRST(&nodes->all))) {
+		release_handles(node);
+		fs_node_forget(nodes, node, node->n_lookup);
+	}
+	pthread_mutex_destroy(&nodes->root.lock);
+	pthread_mutex_destroy(&nodes->lock);
+	free(nodes);
+	return NULL;
+}
+
+struct fs_node *fs_node_from_id(struct fs_nodes *nodes, fuse_ino_t id)
+{
+	if (id == FUSE_ROOT_ID)
+		return &nodes->root;
+	return (struct fs_node *)(uintptr_t)id;
+}
+
+fuse_ino_t fs_node_id(const struct fs_node *node)
+{
+	if (node->ops == &fs_root_ops)
+		return FUSE_ROOT_ID;
+	return (fuse_ino_t)(uintptr_t)node;
+}
+
+static void give_share(void *share)
+{
+	fs_quota_give(share);
+}
+
+/*
+ * Whether a user is charged for a node. A shared memory object has one node,
+ * which costs less than the object, so it isn't charged. But a user can make up
+ * any number of views, and each lookup of a queue makes a node.
+ */
+static bool is_charged(const struct fs_call *call, const struct fs_ops *ops)
+{
+	return ops->unshared ||
+	       (ops->permanent && call->view != &call->fs->view);
+}
+
+/* Finds a shared node, or makes a node; the table's lock is held. */
+static int get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+	       struct fs_node **ret)
+{
+	struct fs_node key = { .ops = ops, .ino = ino, .view = *call->view };
+	struct fs_nodes *nodes = call->fs->nodes;
+	struct fs_node **slot = NULL, *node;
+
+	if (!ops->unshared)
+		slot = tfind(&key, &nodes->shared, compare);
+	if (slot) {
+		*ret = *slot;
+		return 0;
+	}
+	node = calloc(1, sizeof(*node));
+	if (!node)
+		return -ENOMEM;
+	*node = key;
+	if (is_charged(call, ops) &&
+	    fs_quota_take(call->fs->n_nodes, call->uid, &node->share) < 0) {
+		free(node);
+		return -ENOMEM;
+	}
+	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
+		fs_quota_give(node->share);
+		free(node);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&node->lock, NULL);
+	core_locks_init(&node->locks, give_share);
+	TAILQ_INSERT_TAIL(&nodes->all, node, entry);
+	nodes->n++;
+	nodes->n_new++;
+	*ret = node;
+	return 0;
+}
+
+/*
+ * Up to MANY nodes, some 14 MB, the kernel forgets nodes when it likes to. If
+ * there are more, the kernel is asked to forget PRUNED of them at a time, which
+ * it does unless they are in use. That costs nothing, as the kernel looks names
+ * up at each use anyway.
+ */
+enum { MANY = 32768, PRUNED = 512 };
+
+/* FUSE_NOTIFY_PRUNE of linux/fuse.h since 6.18, and its message. */
+#define NOTIFY_PRUNE 9
+
+struct prune {
+	struct fuse_out_header header;
+	uint32_t n, padding;
+	uint64_t spare;
+	uint64_t ids[PRUNED];
+};
+
+/* Chooses nodes that were chosen the longest ago; the table's lock is held. */
+static bool choose(struct fs_nodes *nodes, struct prune *ret)
+{
+	if (nodes->n < MANY || nodes->n_new < PRUNED / 2 || nodes->cant_ask)
+		return false;
+	nodes->n_new = 0;
+	*ret = (struct prune){
+		.header = { .len = sizeof(*ret), .error = NOTIFY_PRUNE },
+		.n = PRUNED,
+	};
+	for (size_t i = 0; i < PRUNED; i++) {
+		struct fs_node *node = TAILQ_FIRST(&nodes->all);
+
+		TAILQ_REMOVE(&nodes->all, node, entry);
+		TAILQ_INSERT_TAIL(&nodes->all, node, entry);
+		ret->ids[i] = fs_node_id(node);
+	}
+	return true;
+}
+
+static void swap(char **a, char **b)
+{
+	char *old = *a;
+
+	*a = *b;
+	*b = old;
+}
+
+int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+		const char *name, struct fs_node **ret)
+{
+	_cleanup_free_ char *copy = strdup(name);
+	struct fs_nodes *nodes = call->fs->nodes;
+	struct fs_node *node;
+	struct prune prune;
+	bool asks;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	pthread_mutex_lock(&nodes->lock);
+	r = get(call, ops, ino, &node);
+	if (r == 0) {
+		node->n_lookup++;
+		pthread_mutex_lock(&node->lock);
+		if (node->name && strcmp(node->name, name) != 0)
+			swap(&node->name, &node->other);
+		swap(&node->name, &copy);
+		pthread_mutex_unlock(&node->lock);
+		*ret = node;
+	}
+	asks = choose(nodes, &prune);
+	pthread_mutex_unlock(&nodes->lock);
+	if (asks &&
+	    write(fuse_session_fd(call->fs->session), &prune, sizeof(prune)) <
+		    0 &&
+	    errno == EINVAL)
+		nodes->cant_ask = true;
+	return r;
+}
+
+void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
+{
+	bool last;
+
+	if (node == &nodes->root)
+		return;
+	pthread_mutex_lock(&nodes->lock);
+	node->n_lookup -= n;
+	last = node->n_lookup == 0;
+	if (last) {
+		if (!node->ops->unshared)
+			tdelete(node, &nodes->shared, compare);
+		TAILQ_REMOVE(&nodes->all, node, entry);
+		nodes->n--;
+	}
+	pthread_mutex_unlock(&nodes->lock);
+	if (last)
+		node_free(node);
+}
+
+const struct fs_ops *fs_node_ops(const struct fs_node *node)
+{
+	return node->ops;
+}
+
+ino_t fs_node_ino(const struct fs_node *node)
+{
+	return node->ino;
+}
+
+const struct fs_view *fs_node_view(const struct fs_node *node)
+{
+	return &node->view;
+}
+
+struct core_locks *fs_node_locks(struct fs_node *node)
+{
+	return &node->locks;
+}
+
+void fs_node_name(struct fs_node *node, char *ret)
+{
+	pthread_mutex_lock(&node->lock);
+	strcpy(ret, node->name ?: "");
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_other_name(struct fs_node *node, char *ret)
+{
+	pthread_mutex_lock(&node->lock);
+	strcpy(ret, node->other ?: node->name ?: "");
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_add(struct fs_node *node, struct fs_handle *handle)
+{
+	handle->node = node;
+	pthread_mutex_lock(&node->lock);
+	LIST_INSERT_HEAD(&node->handles, handle, entry);
+	node->n_opened += node->n_opened < 2;
+	pthread_mutex_unlock(&node->lock);
+}
+
+/*
+ * RELEASE comes some time after close(2). So after a second open we can't know
+ * that only one handle is left, and n_opened never decreases.
+ */
+void fs_node_stat_open(struct fs_node *node, struct stat *st)
+{
+	struct fs_handle *handle;
+
+	if (!node->ops->stat_open)
+		return;
+	pthread_mutex_lock(&node->lock);
+	handle = LIST_FIRST(&node->handles);
+	if (handle && node->n_opened == 1)
+		node->ops->stat_open(handle, st);
+	pthread_mutex_unlock(&node->lock);
+}
+
+/* Its id, or 0: all goes through the daemon. */
+static int register_backing(const struct fs *fs, int fd)
+{
+	int id = 0;
+	int r;
+
+	if (!fs->passthrough)
+		return 0;
+	r = fs_backing_open(fs->session, fd, &id);
+	if (r < 0)
+		fs_log("an object is without passthrough: %s", strerror(-r));
+	return id;
+}
+
+void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
+			struct fs_handle *handle)
+{
+	const struct fs_handle *first;
+
+	handle->node = node;
+	pthread_mutex_lock(&node->lock);
+	first = LIST_FIRST(&node->handles);
+	handle->backing_id = first ? first->backing_id
+				   : register_backing(call->fs, handle->fd);
+	LIST_INSERT_HEAD(&node->handles, handle, entry);
+	pthread_mutex_unlock(&node->lock);
+}
+
+void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
+{
+	struct fs_node *node = handle->node;
+
+	if (!node)
+		return;
+	pthread_mutex_lock(&node->lock);
+	LIST_REMOVE(handle, entry);
+	/* Without a call the connection is gone, and its ids with it. */
+	if (call && handle->backing_id && LIST_EMPTY(&node->handles))
+		fs_backing_close(call->fs->session, handle->backing_id);
+	pthread_mutex_unlock(&node->lock);
+	fs_quota_give(handle->share);
+}
+
+/* Three for each worker that gets on, and some for what a queue needs. */
+#define SPARE_FDS (3 * FS_LOOP_WORKERS + 10)
+
+/*
+ * The last descriptors are left to the requests that need one for a moment: so a
+ * full table refuses what would stay, and nothing else. A new descriptor, such as a
+ * duplicate of the one given, gets the lowest number that is free.
+ */
+int fs_node_may_keep(int any_fd)
+{
+	_cleanup_close_ int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return fd < sysconf(_SC_OPEN_MAX) - SPARE_FDS ? 0 : -EMFILE;
+}
+
+int fs_node_dup(struct fs_node *node, int *ret_fd)
+{
+	const struct fs_handle *handle;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&node->lock);
+	handle = LIST_FIRST(&node->handles);
+	if (handle) {
+		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
+		if (r < 0)
+			r = -errno;
+	}
+	pthread_mutex_unlock(&node->lock);
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * node: what the kernel knows by a node id, how often it was told of it, and
+ * what it has open.
+ *
+ * A node is the object with a given inode number, not a name: the name is just
+ * where the object was last seen. A node lives as long as its lookup count is
+ * above zero; an open file keeps it so.
+ *
+ * Kinds that are "unshared" get a fresh node for every lookup of one object. The
+ * kernel takes a lock on the inode for a write that appends, and so would make
+ * one writer wait, unkillable, for another who waits for room in a queue; with
+ * a node each they don't share the lock.
+ */
+#ifndef FS_NODE_H
+#define FS_NODE_H
+
+#include "core/lock.h"
+#include "core/name.h"
+#include "fs/fuse/ops.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+/* The file has no position: no lseek, pread or pwrite; see fs/fuse/reply.c. */
+#define FS_HANDLE_STREAM 1U
+/* Nothing is to be done at close(2): the kernel needn't ask for the slot flush. */
+#define FS_HANDLE_NOFLUSH 2U
+/* The kernel may go straight to fd: fs_node_add_backed(). */
+#define FS_HANDLE_BACKED 4U
+
+/* An open file or directory. Part of the kind's own structure. */
+struct fs_handle {
+	struct fs_node *node;	/* NULL until it is added */
+	int fd;			/* of the open object, or -1 */
+	unsigned int flags;	/* FS_HANDLE_* */
+	int backing_id;		/* see fs_node_add_backed(); 0: none */
+	struct fs_share *share; /* of who opened it */
+	LIST_ENTRY(fs_handle) entry;
+};
+
+/* Makes the table, with the root in it. Returns 0 or -ENOMEM. */
+int fs_nodes_new(struct fs_nodes **ret);
+
+/*
+ * Releases all handles that are still open and frees all nodes; for the end,
+ * when no request is left. NULL is allowed. Returns NULL.
+ */
+struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes);
+
+/* The node of a node id that the kernel holds. */
+struct fs_node *fs_node_from_id(struct fs_nodes *nodes, fuse_ino_t id);
+
+/* Its node id. */
+fuse_ino_t fs_node_id(const struct fs_node *node);
+
+/*
+ * Finds or makes the node of an object and adds one to its lookup count, as a
+ * reply with an entry does.
+ *
+ * ino: the object's inode number. name: where it is now. The node's view is
+ * that of the call. Returns 0, or -ENOMEM (also if the user has too many
+ * nodes).
+ */
+int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+		const char *name, struct fs_node **ret);
+
+/* Takes n from the lookup count; at zero the node is freed. */
+void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
+
+const struct fs_ops *fs_node_ops(const struct fs_node *node);
+ino_t fs_node_ino(const struct fs_node *node);
+const struct fs_view *fs_node_view(const struct fs_node *node);
+
+/* The record locks of the node's object. Charges are shares of fs/fuse/quota. */
+struct core_locks *fs_node_locks(struct fs_node *node);
+
+/* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
+void fs_node_name(struct fs_node *node, char *ret);
+
+/* The name before that; the same if the node has had one name only. */
+void fs_node_other_name(struct fs_node *node, char *ret);
+
+/*
+ * Adapts the result of stat() to the node's open handle, if there is exactly
+ * one and there never was another: a stat doesn't name the handle. (A second
+ * one can come from opening /proc/PID/fd.) Otherwise st is unchanged.
+ */
+void fs_node_stat_open(struct fs_node *node, struct stat *st);
+
+/*
+ * Adds an open handle to the node, and removes it if it was added; its share is
+ * given back then. Its fd must stay open in between.
+ */
+void fs_node_add(struct fs_node *node, struct fs_handle *handle);
+void fs_node_remove(const struct fs_call *call, struct fs_handle *handle);
+
+/*
+ * fs_node_add() of a handle whose reads, writes and mappings the kernel is to
+ * take straight to its fd, the backing file. The handle's backing_id is what the
+ * reply to the open has to name, or 0 if all goes through the daemon.
+ *
+ * The kernel wants all open files of a node to be of one sort and to name the
+ * same backing id. So the first one decides, and the last one removed gives the
+ * id back.
+ */
+void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
+			struct fs_handle *handle);
+
+/* Whether one more file may be kept open: 0 or -EMFILE. any_fd: one that is open. */
+int fs_node_may_keep(int any_fd);
+
+/*
+ * Duplicates the descriptor of an open handle of the node, through which an
+ * object without a name can be reached. ret_fd: the caller's. Returns 0,
+ * -ENOENT (no handle is open), -EMFILE.
+ */
+int fs_node_dup(struct fs_node *node, int *ret_fd);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs/fuse/object.h"
+
+#include "core/cleanup.h"
+#include "core/ns.h"
+#include "core/object.h"
+#include "fs/fuse/reply.h"
+#include "fs/fuse/retry.h"
+
+#include <linux/fs.h>
+#include <string.h>
+
+/* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
+#define FMODE_EXEC 0x20
+
+int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
+		     const char *name)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	struct stat st = { 0 };
+	int r = ops->find(call, name, 0, &fd);
+
+	if (r == 0)
+		r = ops->stat(call, fd, &st);
+	if (r < 0)
+		return r;
+	fs_retry_keep(call, ops, st.st_ino, fd);
+	return fs_reply_entry(call, ops, name, &st);
+}
+
+/*
+ * Removes what was created, after a later step has failed for want of memory.
+ * The object may be removed already, and the name be another object's by now.
+ * That can also happen between the two steps here: Linux removes names, not
+ * objects.
+ */
+static void undo(const struct fs_call *call, struct fs_node *dir,
+		 const char *name, const struct stat *made)
+{
+	const struct fs_ops *ops = fs_node_ops(dir);
+	_cleanup_close_ int fd = -1;
+
+	if (ops->child->find(call, name, made->st_ino, &fd) == 0)
+		(void)ops->unlink(call, name);
+}
+
+int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
+		    const char *name, mode_t mode)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	struct stat made = { 0 }, st;
+	int r = ops->make(call, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
+
+	if (r == 0)
+		r = core_object_stat(fd, &made);
+	if (r < 0)
+		return r;
+	r = ops->stat(call, fd, &st);
+	if (r == 0)
+		r = fs_reply_entry(call, ops, name, &st);
+	if (r < 0)
+		undo(call, dir, name, &made);
+	return r;
+}
+
+/* Replies with an object that was created or opened as *fd. */
+static int reply_created(const struct fs_call *call, const struct fs_ops *ops,
+			 const char *name, int *fd, int flags)
+{
+	struct fs_handle *handle = NULL;
+	struct stat st;
+	int r = ops->stat(call, *fd, &st);
+
+	if (r == 0)
+		r = ops->hold(call, fd, st.st_ino, flags, &handle);
+	if (r < 0)
+		return r;
+	return fs_reply_create(call, ops, name, &st, handle);
+}
+
+/*
+ * With O_EXCL first, also if the caller left that open: to know whether there is
+ * something to be undone when the rest fails.
+ */
+int fs_object_create(const struct fs_call *call, struct fs_node *dir,
+		     const char *name, mode_t mode, int flags)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	int r = fs_node_may_keep(call->fs->ns->shm_dir);
+	struct stat made = { 0 };
+	bool created;
+
+	if (r < 0)
+		return r;
+	flags |= O_CREAT;
+	r = ops->make(call, name, flags | O_EXCL, mode, &fd);
+	created = r == 0;
+	if (r == -EEXIST && !(flags & O_EXCL))
+		r = ops->make(call, name, flags, mode, &fd);
+	if (r == 0)
+		r = core_object_stat(fd, &made);
+	if (r < 0)
+		return r;
+	r = reply_created(call, ops, name, &fd, flags);
+	if (r < 0 && created)
+		undo(call, dir, name, &made);
+	return r;
+}
+
+int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
+		      mode_t mode, int flags)
+{
+	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	_cleanup_close_ int fd = -1;
+	int r = fs_node_may_keep(call->fs->ns->shm_dir);
+
+	if (r == 0)
+		r = ops->make_anonymous(call, flags, mode, &fd);
+	return r < 0 ? r : reply_created(call, ops, "", &fd, flags);
+}
+
+/* Without a real directory there are no attributes to change. */
+static int dup_dir(int dir_fd, int *ret_fd)
+{
+	int fd = dir_fd < 0 ? -1 : fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return dir_fd < 0 ? -EPERM : -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+/*
+ * The descriptor is one of an open handle, as the object may have no name any
+ * more. Without a handle the object is found by name. The name may be another
+ * object's by now; ESTALE makes the kernel look the path up again.
+ */
+int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	char name[NAME_MAX + 1];
+	int r;
+
+	if (ops->dir_fd)
+		return dup_dir(ops->dir_fd(call), ret_fd);
+	r = fs_node_dup(node, ret_fd);
+	if (r == -ENOENT)
+		r = fs_retry_dup(call, ops, fs_node_ino(node), ret_fd);
+	if (r != -ENOENT)
+		return r;
+	fs_node_name(node, name);
+	r = ops->find(call, name, fs_node_ino(node), ret_fd);
+	if (r == -ENOENT || r == -ESTALE) {
+		/* If the object has had two names, one may be removed. */
+		fs_node_other_name(node, name);
+		r = ops->find(call, name, fs_node_ino(node), ret_fd);
+	}
+	if (r == -ENOENT)
+		r = -ESTALE;
+	if (r == -ESTALE)
+		fs_retry_begin(call);
+	return r;
+}
+
+int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	_cleanup_close_ int found = -1, fd = -1;
+	struct fs_handle *handle = NULL;
+	int r = fs_object_fd(call, node, &found);
+
+	/* Before it is opened, which may empty it. */
+	if (r == 0)
+		r = fs_node_may_keep(found);
+	/*
+	 * A program must be readable to be executed: the kernel takes every
+	 * file of FUSE for readable, and so lets a tracer read the program. So
+	 * the reopen below checks the right to read.
+	 */
+	if (r == 0 && (flags & FMODE_EXEC))
+		r = core_object_access(&call->cred, found, X_OK);
+	if (r == 0)
+		r = ops->reopen(call, found, flags, &fd);
+	if (r == 0)
+		r = ops->hold(call, &fd, fs_node_ino(node), flags, &handle);
+	if (r < 0)
+		return r;
+	return fs_reply_open(call, node, handle);
+}
+
+static int reply_attr(const struct fs_call *call, struct fs_node *node, int fd)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	struct stat st;
+	int r = ops->stat_dir ? ops->stat_dir(call, &st)
+			      : ops->stat(call, fd, &st);
+
+	if (r < 0)
+		return r;
+	st.st_ino = fs_node_ino(node);
+	fs_node_stat_open(node, &st);
+	(void)fuse_reply_attr(call->req, &st, 0);
+	return 0;
+}
+
+int fs_object_getattr(const struct fs_call *call, struct fs_node *node)
+{
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r < 0)
+		return r;
+	return reply_attr(call, node, fd);
+}
+
+int fs_object_statx(const struct fs_call *call, struct fs_node *node,
+		    struct statx *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st = { 0 };
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0)
+		r = fs_node_ops(node)->stat(call, fd, &st);
+	if (r == 0)
+		r = core_object_statx(fd, ret);
+	if (r < 0)
+		return r;
+	fs_node_stat_open(node, &st);
+	/* What the kind tells otherwise than the kernel. */
+	ret->stx_size = (uint64_t)st.st_size;
+	ret->stx_blocks = (uint64_t)st.st_blocks;
+	ret->stx_blksize = (uint32_t)st.st_blksize;
+	return 0;
+}
+
+int fs_object_link(const struct fs_call *call, struct fs_node *node,
+		   struct fs_node *dir, const char *name)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0)
+		r = fs_node_ops(dir)->link(call, fd, name);
+	if (r == 0)
+		r = ops->stat(call, fd, &st);
+	return r < 0 ? r : fs_reply_entry(call, ops, name, &st);
+}
+
+static struct timespec new_time(int to_set, int set, int now,
+				struct timespec value)
+{
+	if (to_set & now)
+		value = (struct timespec){ .tv_nsec = UTIME_NOW };
+	else if (!(to_set & set))
+		value = (struct timespec){ .tv_nsec = UTIME_OMIT };
+	return value;
+}
+
+static int set_times(const struct fs_call *call, int fd,
+		     const struct stat *attr, int to_set)
+{
+	struct timespec times[2] = {
+		new_time(to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW,
+			 attr->st_atim),
+		new_time(to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW,
+			 attr->st_mtim),
+	};
+
+	return core_object_utimens(&call->cred, fd, times);
+}
+
+#define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
+#define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
+
+/*
+ * The kernel sends a change of nothing in two cases, and in both setuid and
+ * setgid bits must be cleared and the time of change set: chown(2) with -1 and
+ * -1; and a write to a backing file, before it is made. Whoever may write makes
+ * the second, so it must not fail where only an owner may change the mode: the
+ * write itself clears the bits then. A message doesn't clear bits of a queue,
+ * so for a queue nothing is done.
+ */
+int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
+		      struct fs_handle *handle, const struct stat *attr,
+		      int to_set)
+{
+	const struct fs_ops *ops = fs_node_ops(node);
+	const struct core_cred *cred = &call->cred;
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0 &&
+	    ((to_set & SET_OWNER) || (to_set == 0 && ops->clears_setuid)))
+		r = core_object_chown(
+			cred, fd,
+			(to_set & FUSE_SET_ATTR_UID) ? attr->st_uid : (uid_t)-1,
+			(to_set & FUSE_SET_ATTR_GID) ? attr->st_gid
+						     : (gid_t)-1);
+	if (r == -EPERM && to_set == 0)
+		r = 0;
+	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
+		r = core_object_chmod(cred, fd, attr->st_mode & 07777);
+	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))
+		r = ops->truncate(call, handle, fd, attr->st_size);
+	/* With a new size the kernel sends the time of it, which is set by now. */
+	else if (r == 0 && (to_set & SET_TIMES))
+		r = set_times(call, fd, attr, to_set);
+	if (r < 0)
+		return r;
+	return reply_attr(call, node, fd);
+}
+
+int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)
+{
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0)
+		r = core_object_access(&call->cred, fd, mask);
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}
+
+int fs_reply_xattr(const struct fs_call *call, const char *buf, size_t size,
+		   ssize_t len)
+{
+	if (len < 0)
+		return (int)len;
+	if (size == 0)
+		(void)fuse_reply_xattr(call->req, (size_t)len);
+	else if ((size_t)len > size)
+		return -ERANGE;
+	else
+		(void)fuse_reply_buf(call->req, buf, (size_t)len);
+	return 0;
+}
+
+int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
+		       const char *name, size_t size)
+{
+	_cleanup_free_ char *buf = malloc(size + 1);
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (!buf)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	return fs_reply_xattr(call, buf, size,
+			      core_object_getxattr(&call->cred, fd, name, buf,
+						   size));
+}
+
+int fs_object_listxattr(const struct fs_call *call, struct fs_node *node,
+			size_t size)
+{
+	_cleanup_free_ char *buf = malloc(size + 1);
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (!buf)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	return fs_reply_xattr(call, buf, size,
+			      core_object_listxattr(&call->cred, fd, buf,
+						    size));
+}
+
+int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
+		       const char *name, const void *value, size_t size,
+		       int flags)
+{
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0)
+		r = core_object_setxattr(&call->cred, fd, name, value, size,
+					 flags);
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}
+
+int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
+			  const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	int r = fs_object_fd(call, node, &fd);
+
+	if (r == 0)
+		r = core_object_removexattr(&call->cred, fd, name);
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}
+
+/*
+ * For lsattr(1) and chattr(1). The kernel has opened the handle for this
+ * request.
+ */
+int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
+		    unsigned int cmd, const void *in, size_t in_size,
+		    size_t out_size)
+{
+	struct fsxattr data = { 0 }; /* or an int */
+	int r;
+
+	if (cmd != FS_IOC_GETFLAGS && cmd != FS_IOC_SETFLAGS &&
+	    cmd != FS_IOC_FSGETXATTR && cmd != FS_IOC_FSSETXATTR)
+		return -ENOTTY;
+	if (in_size > sizeof(data) || out_size > sizeof(data))
+		return -EINVAL;
+	if (in_size > 0)
+		memcpy(&data, in, in_size);
+	r = core_object_ioctl(&call->cred, handle->fd, cmd, &data);
+	if (r < 0)
+		return r;
+	(void)fuse_reply_ioctl(call->req, r, &data, out_size);
+	return 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Message queues as files: mq/ and what is in it. fs/kinds/mq_io reads and writes. */
+#include "core/mq.h"
+
+#include "core/cleanup.h"
+#include "core/object.h"
+#include "fs/fuse/dir.h"
+#include "fs/fuse/log.h"
+#include "fs/fuse/object.h"
+#include "fs/kinds/frame.h"
+#include "fs/kinds/mq_io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* mq_open() has one error for several limits: says which it was. */
+static void log_limit(const struct fs_view *view, int r)
+{
+	struct mq_attr limits;
+
+	if (r == -EMFILE)
+		fs_log("a queue can't be created: RLIMIT_MSGQUEUE "
+		       "(ulimit -q) or RLIMIT_NOFILE is used up");
+	if (r == -ENOSPC)
+		fs_log("a queue can't be created: there are as many "
+		       "as sysctl fs.mqueue.queues_max allows");
+	if (r != -EINVAL || core_mq_limits(&limits) < 0)
+		return;
+	if (view->maxmsg > limits.mq_maxmsg)
+		fs_log("a queue can't be created: maxmsg=%ld is above "
+		       "sysctl fs.mqueue.msg_max, %ld",
+		       view->maxmsg, limits.mq_maxmsg);
+	if (view->msgsize > limits.mq_msgsize)
+		fs_log("a queue can't be created: msgsize=%ld is above "
+		       "sysctl fs.mqueue.msgsize_max, %ld",
+		       view->msgsize, limits.mq_msgsize);
+}
+
+static int obj_make(const struct fs_call *call, const char *name, int flags,
+		    mode_t mode, int *ret_fd)
+{
+	struct mq_attr attr = { .mq_maxmsg = call->view->maxmsg,
+				.mq_msgsize = call->view->msgsize };
+	int r = core_mq_open(call->fs->ns, &call->cred, name, flags, mode,
+			     &attr, 0, ret_fd);
+
+	log_limit(call->view, r);
+	return r;
+}
+
+static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
+		    int *ret_fd)
+{
+	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
+}
+
+static int obj_reopen(const struct fs_call *call, int fd, int flags,
+		      int *ret_fd)
+{
+	return core_object_reopen(&call->cred, fd, flags & O_ACCMODE, ret_fd);
+}
+
+/*
+ * st_size is what reading it empty would give, as far as can be known: priorities
+ * above 9 take more digits in a prefix.
+ *
+ * st_blksize is what stdio makes its buffer: it must hold a whole message. FUSE
+ * reports only powers of two, rounding down, and with less than 128 bytes glibc
+ * hands on each piece that it is given. Either would make two messages of what
+ * a program prints as one.
+ */
+static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
+{
+	long overhead = (long)fs_frame_overhead(call->view);
+	blksize_t size = 128;
+	int r = core_mq_stat(&call->cred, fd, overhead, ret);
+
+	if (r < 0)
+		return r;
+	if (overhead > 0)
+		ret->st_blksize += (blksize_t)FS_FRAME_EXTRA;
+	while (size < ret->st_blksize)
+		size *= 2;
+	ret->st_blksize = size;
+	return 0;
+}
+
+/* Only emptying it is a change of size that a queue knows. */
+static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
+			int fd, off_t size)
+{
+	_cleanup_close_ int readable = -1;
+	int r;
+
+	(void)handle;
+	if (size != 0)
+		return -EINVAL;
+	r = core_object_reopen(&call->cred, fd, O_RDONLY, &readable);
+	if (r < 0)
+		return r;
+	return core_mq_purge(readable);
+}
+
+/* What a queue is, as extended attributes to read. */
+static const char attributes[] = "user.mq.maxmsg\0user.mq.msgsize\0"
+				 "user.mq.curmsgs\0user.mq.bytes\0"
+				 "user.mq.notify_pid";
+
+/* A name's place among them, or -1. */
+static int find_attribute(const char *name)
+{
+	const char *attribute = attributes;
+
+	for (int i = 0; attribute < attributes + sizeof(attributes); i++) {
+		if (strcmp(name, attribute) == 0)
+			return i;
+		attribute += strlen(attribute) + 1;
+	}
+	return -1;
+}
+
+static int obj_getxattr(const struct fs_call *call, struct fs_node *node,
+			const char *name, size_t size)
+{
+	int attribute = find_attribute(name);
+	struct core_mq_info info = { 0 };
+	_cleanup_close_ int fd = -1, readable = -1;
+	char text[32];
+	int r;
+
+	if (attribute < 0)
+		return -ENODATA;
+	r = fs_object_fd(call, node, &fd);
+	if (r == 0)
+		r = core_object_reopen(&call->cred, fd, O_RDONLY, &readable);
+	if (r == 0)
+		r = core_mq_look(readable, &info);
+	if (r < 0)
+		return r;
+	/* In the order of the names. */
+	const long values[] = { info.maxmsg, info.msgsize, info.curmsgs,
+				(long)info.bytes, info.notify_pid };
+
+	r = snprintf(text, sizeof(text), "%ld", values[attribute]);
+	return fs_reply_xattr(call, text, size, r);
+}
+
+static int obj_listxattr(const struct fs_call *call, struct fs_node *node,
+			 size_t size)
+{
+	(void)node;
+	return fs_reply_xattr(call, attributes, size, sizeof(attributes));
+}
+
+static int mq_statfs(const struct fs_call *call, struct statvfs *ret)
+{
+	return core_mq_statfs(call->fs->ns, &call->cred, ret);
+}
+
+static int dir_next(const struct fs_call *call, struct dirent64 *ret)
+{
+	size_t place = (size_t)(ret->d_off - 2);
+
+	if (!core_mq_next(call->fs->ns, &call->cred, &place, ret->d_name,
+			  &ret->d_ino))
+		return 0;
+	ret->d_type = DT_REG;
+	ret->d_off = (off_t)place + 2;
+	return 1;
+}
+
+static int dir_fd(const struct fs_call *call)
+{
+	return call->fs->ns->mq_dir;
+}
+
+static int dir_stat(const struct fs_call *call, struct stat *ret)
+{
+	return core_mq_stat_dir(call->fs->ns, ret);
+}
+
+static int dir_unlink(const struct fs_call *call, const char *name)
+{
+	return core_mq_unlink(call->fs->ns, &call->cred, name);
+}
+
+static const struct fs_ops obj_ops = {
+	.under = "/mq/",
+	.find = obj_find,
+	.make = obj_make,
+	.reopen = obj_reopen,
+	.hold = fs_mq_hold,
+	.stat = obj_stat,
+	.stat_as_caller = true,
+	.stat_open = fs_mq_stat_open,
+	.truncate = obj_truncate,
+	.endless = true,
+	.unshared = true,
+	.getattr = fs_object_getattr,
+	.statx = fs_object_statx,
+	.setattr = fs_object_setattr,
+	.access = fs_object_access,
+	.getxattr = obj_getxattr,
+	.listxattr = obj_listxattr,
+	.statfs = mq_statfs,
+	.open = fs_object_open,
+	.read = fs_mq_read,
+	.write = fs_mq_write,
+	.flush = fs_mq_flush,
+	.poll = fs_mq_poll,
+	.release = fs_mq_release,
+};
+
+const struct fs_ops fs_mq_dir_ops = {
+	.permanent = true,
+	.next = dir_next,
+	.child = &obj_ops,
+	.lookup = fs_object_lookup,
+	.getattr = fs_dir_getattr,
+	.statx = fs_dir_statx,
+	.stat_dir = dir_stat,
+	.dir_fd = dir_fd,
+	.setattr = fs_object_setattr,
+	.access = fs_dir_access,
+	.statfs = mq_statfs,
+	.unlink = dir_unlink,
+	.open = fs_dir_open,
+	.readdir = fs_dir_read,
+	.release = fs_dir_release,
+};

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs/kinds/mq_io.h"
+
+#include "core/cleanup.h"
+#include "core/mq.h"
+#include "core/object.h"
+#include "fs/fuse/quota.h"
+#include "fs/kinds/mq_handle.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+
+static void on_interrupt(fuse_req_t req, void *closure)
+{
+	struct fs_mq_transfer *transfer = closure;
+
+	(void)req;
+	core_wait_cancel(transfer->handle->fs->wait, &transfer->waiter);
+}
+
+/*
+ * libfuse holds a lock of the request while it runs on_interrupt(), and to unset
+ * it waits for that lock: so it is set before anyone else can know the transfer,
+ * and after it is unset none can run.
+ */
+void fs_mq_submit(struct fs_mq_transfer *transfer, enum core_wait_dir dir)
+{
+	const struct fs_mq_handle *handle = transfer->handle;
+	uid_t uid = handle->uid;
+
+	if (transfer->req) {
+		uid = fuse_req_ctx(transfer->req)->uid;
+		fuse_req_interrupt_func(transfer->req, on_interrupt, transfer);
+	}
+	/* Who may not wait may still do what can be done at once. */
+	if (!transfer->waiter.nowait)
+		transfer->waiter.nowait =
+			fs_quota_take(handle->fs->waiting, uid,
+				      &transfer->share) < 0;
+	core_wait_submit(handle->queue, dir, &transfer->waiter);
+}
+
+void fs_mq_finish(const struct fs_mq_transfer *transfer)
+{
+	if (transfer->req)
+		fuse_req_interrupt_func(transfer->req, NULL, NULL);
+	fs_quota_give(transfer->share);
+}
+
+bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
+			const struct fuse_file_info *fi)
+{
+	return handle->stream && offset != 0 && !(fi->flags & O_APPEND);
+}
+
+/* Takes over poll, in place of one that was not told anything. */
+static void set_poll(struct fs_mq_handle *handle, struct fuse_pollhandle *poll)
+{
+	struct fuse_pollhandle *old;
+
+	pthread_mutex_lock(&handle->lock);
+	old = handle->poll;
+	handle->poll = poll;
+	pthread_mutex_unlock(&handle->lock);
+	if (old)
+		fuse_pollhandle_destroy(old);
+}
+
+/* Whoever polls asks once more when told, and leaves another handle then. */
+static void on_change(struct core_watcher *watcher)
+{
+	struct fs_mq_handle *handle =
+		(void *)((char *)watcher -
+			 offsetof(struct fs_mq_handle, watcher));
+	struct fuse_pollhandle *poll;
+
+	pthread_mutex_lock(&handle->lock);
+	poll = handle->poll;
+	handle->poll = NULL;
+	pthread_mutex_unlock(&handle->lock);
+	if (!poll)
+		return;
+	(void)fuse_lowlevel_notify_poll(poll);
+	fuse_pollhandle_destroy(poll);
+}
+
+/*
+ * A queue is readable exactly when a read wouldn't wait, so also at the end of
+ * file. With O_NONBLOCK an empty queue isn't the end. A poll request doesn't
+ * carry that flag, so the one of the last read counts.
+ */
+int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle_,
+	       struct fuse_pollhandle *poll_)
+{
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	struct pollfd fd = { .fd = handle_->fd,
+			     .events = POLLIN | POLLRDNORM | POLLOUT |
+				       POLLWRNORM };
+	int r = 0;
+
+	/* Watch first: what changes after the look is told. */
+	if (poll_) {
+		set_poll(handle, poll_);
+		r = core_wait_watch(handle->queue, &handle->watcher);
+	}
+	if (r == 0 && poll(&fd, 1, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&handle->lock);
+	if (fs_mq_has_rest(handle) || fs_mq_ends_if_empty(handle))
+		fd.revents |= POLLIN | POLLRDNORM;
+	pthread_mutex_unlock(&handle->lock);
+	(void)fuse_reply_poll(call->req, (unsigned int)fd.revents);
+	return 0;
+}
+
+void fs_mq_unref(struct fs_mq_handle *handle)
+{
+	if (atomic_fetch_sub(&handle->refs, 1) > 1)
+		return;
+	if (handle->queue)
+		core_wait_close(handle->queue);
+	fs_mq_window_free(handle->window);
+	if (handle->readable != handle->base.fd)
+		core_closep(&handle->readable);
+	pthread_mutex_destroy(&handle->lock);
+	(void)close(handle->base.fd);
+	fs_quota_give(handle->share);
+	free(handle);
+}
+
+void fs_mq_release(const struct fs_call *call, struct fs_handle *handle_)
+{
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+
+	/* Unsent lines keep the descriptor, and so the charge. */
+	handle->share = core_steal_ptr(handle_->share);
+	fs_node_remove(call, handle_);
+	if (handle->queue)
+		core_wait_unwatch(handle->queue, &handle->watcher);
+	set_poll(handle, NULL);
+	fs_mq_send_partials(handle);
+	fs_mq_unref(handle);
+}
+
+/* Reading takes messages away, which a read-only mount doesn't allow. */
+static bool may_read(const struct fs *fs, int flags)
+{
+	return !fs->read_only || (flags & O_ACCMODE) == O_WRONLY;
+}
+
+/*
+ * Before a write we must see whether a process will be notified of it. That
+ * shows the caller nothing, so the daemon opens the queue as itself. A daemon
+ * without privileges needn't look: its messages come from its own user anyway.
+ */
+static int open_readable(int fd, int flags)
+{
+	struct core_cred self = core_cred_self();
+	int readable = -1;
+
+	if (geteuid() != 0)
+		return -1;
+	if ((flags & O_ACCMODE) == O_RDWR)
+		return fd;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		(void)core_object_reopen(&self, fd, O_RDONLY, &readable);
+	return readable;
+}
+
+int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+	       struct fs_handle **ret)
+{
+	struct fs_mq_handle *handle;
+	int r;
+
+	(void)ino;
+	if (!may_read(call->fs, flags))
+		return -EROFS;
+	handle = calloc(1, sizeof(*handle));
+	if (!handle)
+		return -ENOMEM;
+	pthread_mutex_init(&handle->lock, NULL);
+	TAILQ_INIT(&handle->partials);
+	handle->refs = 1;
+	handle->watcher.ready = on_change;
+	handle->fs = call->fs;
+	handle->uid = call->uid;
+	handle->view = *call->view;
+	handle->base.fd = core_steal_fd(fd);
+	handle->readable = open_readable(handle->base.fd, flags);
+	/* Only who just reads can use a position, to seek back in the window. */
+	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
+	handle->nonblock = flags & O_NONBLOCK;
+	if (handle->stream)
+		handle->base.flags |= FS_HANDLE_STREAM;
+	/* At close(2) only lines that were begun are sent. */
+	if (!handle->stream || !handle->view.lines)
+		handle->base.flags |= FS_HANDLE_NOFLUSH;
+	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
+	if (r == 0)
+		r = core_wait_open(call->fs->wait, handle->base.fd,
+				   &handle->queue);
+	if (r < 0)
+		fs_mq_release(NULL, &handle->base);
+	else
+		*ret = &handle->base;
+	return r;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A write is one message, and so all or nothing. In the view "lines" it is a
+ * stream: the messages that its newlines end are sent one after another, and what
+ * is behind the last one is kept for the next write of the same process, as a
+ * partial line. If not all can be sent, by a signal for instance, the write says
+ * how many bytes were.
+ *
+ * A partial line is sent when its process closes the file. That may have to wait
+ * for room, which close(2) must not: a process that ends can't be interrupted.
+ * So the daemon waits instead, without a request. Nobody can interrupt that
+ * wait, and it keeps the queue and its memory. So it ends after a minute, or
+ * when the queue is removed.
+ */
+#include "core/cleanup.h"
+#include "core/mq.h"
+#include "fs/fuse/log.h"
+#include "fs/kinds/mq_handle.h"
+#include "fs/kinds/mq_io.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/param.h>
+
+#define PARTIAL_NS 60000000000ULL
+
+struct fs_mq_partial {
+	TAILQ_ENTRY(fs_mq_partial) entry;
+	uint64_t owner; /* the process, as the kernel names it */
+	size_t len;
+	char text[];
+};
+
+struct write {
+	struct fs_mq_transfer base;
+	uint64_t owner;
+	struct fs_mq_partials partials; /* that the text begins with */
+	size_t kept; /* so many bytes of the text are theirs */
+	bool last;   /* the text ends its last line */
+	size_t sent;
+	size_t size;
+	char text[];
+};
+
+static void partials_free(struct fs_mq_partials *partials)
+{
+	struct fs_mq_partial *partial;
+
+	while ((partial = TAILQ_FIRST(partials))) {
+		TAILQ_REMOVE(partials, partial, entry);
+		free(partial);
+	}
+}
+
+/* Takes the owner's partials out of the handle; they are kept bytes. */
+static void partials_take(struct write *write, size_t kept)
+{
+	struct fs_mq_handle *handle = write->base.handle;
+	struct fs_mq_partial *partial, *next;
+
+	for (partial = TAILQ_FIRST(&handle->partials); write->kept < kept;
+	     partial = next) {
+		next = TAILQ_NEXT(partial, entry);
+		if (partial->owner != write->owner)
+			continue;
+		TAILQ_REMOVE(&handle->partials, partial, entry);
+		TAILQ_INSERT_TAIL(&write->partials, partial, entry);
+		handle->n_partial -= partial->len;
+		memcpy(write->text + write->kept, partial->text, partial->len);
+		write->kept += partial->len;
+	}
+}
+
+/* A write of what the owner's partials and buf make together. */
+static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
+			       const char *buf, size_t size)
+{
+	const struct fs_mq_partial *partial;
+	struct write *write;
+	size_t kept = 0;
+
+	pthread_mutex_lock(&handle->lock);
+	TAILQ_FOREACH (partial, &handle->partials, entry)
+		if (partial->owner == owner)
+			kept += partial->len;
+	write = calloc(1, sizeof(*write) + kept + size);
+	if (write) {
+		write->base.handle = handle;
+		write->owner = owner;
+		TAILQ_INIT(&write->partials);
+		partials_take(write, kept);
+		write->size = kept + size;
+		if (size > 0)
+			memcpy(write->text + kept, buf, size);
+	}
+	pthread_mutex_unlock(&handle->lock);
+	return write;
+}
+
+static void write_free(struct write *write)
+{
+	partials_free(&write->partials);
+	free(write);
+}
+
+static int next_frame(const struct write *write, struct fs_frame *ret)
+{
+	const struct fs_mq_handle *handle = write->base.handle;
+
+	return fs_frame_next(&handle->view, handle->msgsize,
+			     write->text + write->sent,
+			     write->size - write->sent, write->last, ret);
+}
+
+static int write_attempt(struct core_waiter *waiter)
+{
+	struct write *write = (struct write *)waiter;
+	struct fs_frame frame;
+	int r;
+
+	/* mq_notify(3) tells the sender's real user, which must not be root. */
+	core_cred_be_nobody();
+	for (int n = 0; n < FS_MQ_MANY; n++) {
+		r = next_frame(write, &frame);
+		if (r <= 0)
+			return r;
+		r = core_mq_send(write->base.handle->base.fd,
+				 write->text + write->sent + frame.start,
+				 frame.len, frame.priority);
+		if (r < 0)
+			return r;
+		write->sent += frame.end;
+		if (write->sent == write->size)
+			return 0;
+	}
+	return CORE_WAIT_AGAIN;
+}
+
+/* Of lines that a write may hold, and that a handle may keep. */
+static size_t max_text(const struct fs_mq_handle *handle)
+{
+	return MAX(FS_MQ_BATCH, handle->msgsize + FS_FRAME_EXTRA);
+}
+
+/*
+ * Keeps what no newline has ended yet. Any number of processes may have the file
+ * open, each with a line of its own: -EAGAIN if they would have too much.
+ */
+static int keep_rest(struct write *write)
+{
+	struct fs_mq_handle *handle = write->base.handle;
+	size_t len = write->size - write->sent;
+	struct fs_mq_partial *partial;
+	bool fits;
+
+	if (len == 0)
+		return 0;
+	partial = malloc(sizeof(*partial) + len);
+	if (!partial)
+		return -ENOMEM;
+	partial->owner = write->owner;
+	partial->len = len;
+	memcpy(partial->text, write->text + write->sent, len);
+	pthread_mutex_lock(&handle->lock);
+	fits = handle->n_partial + len <= max_text(handle);
+	if (fits) {
+		TAILQ_INSERT_TAIL(&handle->partials, partial, entry);
+		handle->n_partial += len;
+	}
+	pthread_mutex_unlock(&handle->lock);
+	if (!fits)
+		free(partial);
+	return fits ? 0 : -EAGAIN;
+}
+
+/* Nothing was sent: the partials are the handle's again. */
+static void put_back(struct write *write)
+{
+	struct fs_mq_handle *handle = write->base.handle;
+
+	pthread_mutex_lock(&handle->lock);
+	handle->n_partial += write->kept;
+	TAILQ_CONCAT(&handle->partials, &write->partials, entry);
+	pthread_mutex_unlock(&handle->lock);
+}
+
+static void write_done(struct core_waiter *waiter, int result)
+{
+	struct write *write = (struct write *)waiter;
+	size_t used = write->size;
+
+	fs_mq_finish(&write->base);
+	if (result == 0)
+		result = keep_rest(write);
+	if (result < 0 && write->sent > 0) {
+		used = write->sent;
+		result = 0;
+	}
+	if (result == 0) {
+		(void)fuse_reply_write(write->base.req, used - write->kept);
+	} else {
+		/* A line that is refused is refused with what was kept of it. */
+		if (result != -EMSGSIZE && result != -EINVAL)
+			put_back(write);
+		(void)fuse_reply_err(write->base.req, -result);
+	}
+	write_free(write);
+}
+
+/*
+ * The kernel cuts a long write into requests of max_write bytes, or up to a page
+ * less where the caller's buffer isn't aligned. Such a request may be the first
+ * piece of a longer message, so it is refused.
+ */
+static bool may_be_cut(const struct fs *fs, size_t size)
+{
+	return size + (size_t)sysconf(_SC_PAGESIZE) > fs->max_write;
+}
+
+/*
+ * A look takes a microsecond. A handle that is written to without a pause looks
+ * every 100 us only, and misses a registration that is younger.
+ */
+#define LOOK_NS 100000
+
+static bool is_awaited(struct fs_mq_handle *handle)
+{
+	uint64_t now = core_wait_now();
+
+	if (now - handle->looked < LOOK_NS)
+		return false;
+	if (core_mq_is_awaited(handle->base.fd, handle->readable))
+		return true;
+	handle->looked = now;
+	return false;
+}
+
+/*
+ * If a process will be notified, sends the first message of a write in a
+ * process of the caller's, so that the notification tells the right user. The
+ * caller can make that last as long as it likes. So it must not be done by the
+ * wait thread, nor while others wait, nor for lines that are sent when a file
+ * closes. Returns 0 if all is sent, or 1 if the rest must be submitted.
+ */
+static int send_awaited(const struct fs_call *call, struct write *write,
+			const struct fs_frame *frame)
+{
+	struct fs_mq_handle *handle = write->base.handle;
+	struct core_cred cred = { .uid = call->uid,
+				  .gid = fuse_req_ctx(call->req)->gid };
+	int r;
+
+	if (!is_awaited(handle) ||
+	    !core_wait_is_idle(handle->queue, CORE_WAIT_OUT))
+		return 1;
+	r = core_mq_send_as(&cred, handle->base.fd, write->text + frame->start,
+			    frame->len, frame->priority);
+	/*
+	 * A user who kills the child may lose the message, but never sends it
+	 * twice.
+	 */
+	if (r == 0 || r == -EINTR)
+		write->sent = frame->end;
+	return write->sent == write->size ? 0 : 1;
+}
+
+int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
+		const char *buf, size_t size, off_t offset,
+		const struct fuse_file_info *fi)
+{
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	struct fs_frame frame;
+	struct write *write;
+	int r;
+
+	if (!handle->view.lines && (may_be_cut(call->fs, size) ||
+				    fs_mq_is_continued(handle, offset, fi)))
+		return -EMSGSIZE;
+	if (handle->view.lines)
+		size = MIN(size, max_text(handle));
+	write = write_new(handle, fi->lock_owner, buf, size);
+	if (!write)
+		return -ENOMEM;
+	write->base.waiter.attempt = write_attempt;
+	write->base.waiter.done = write_done;
+	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
+	write->base.req = call->req;
+	/* What has nothing to send, or can't be sent, needn't wait for its turn. */
+	r = next_frame(write, &frame);
+	if (r > 0)
+		r = send_awaited(call, write, &frame);
+	if (r > 0)
+		fs_mq_submit(&write->base, CORE_WAIT_OUT);
+	else
+		write_done(&write->base.waiter, r);
+	return FS_PARKED;
+}
+
+static void log_loss(size_t size, int r)
+{
+	const char *why = strerror(-r);
+
+	if (r == -ETIMEDOUT)
+		why = "it was full for a minute";
+	if (r == -ENOENT)
+		why = "it was removed";
+	fs_log("a queue did not get an unfinished line of %zu bytes: %s", size,
+	       why);
+}
+
+static void partial_done(struct core_waiter *waiter, int result)
+{
+	struct write *write = (struct write *)waiter;
+
+	fs_mq_finish(&write->base);
+	if (result < 0)
+		log_loss(write->size, result);
+	fs_mq_unref(write->base.handle);
+	write_free(write);
+}
+
+/*
+ * Sends the partial lines of a process. Returns 0 or what is wrong with them,
+ * -EMSGSIZE or -EINVAL: they are dropped then; or -ENOMEM: they stay.
+ */
+static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
+{
+	struct write *write = write_new(handle, owner, NULL, 0);
+	struct fs_frame frame;
+	int r;
+
+	if (!write)
+		return -ENOMEM;
+	write->base.waiter.attempt = write_attempt;
+	write->base.waiter.done = partial_done;
+	write->base.waiter.deadline = core_wait_now() + PARTIAL_NS;
+	write->base.waiter.needs_name = true;
+	write->last = true;
+	r = write->size > 0 ? next_frame(write, &frame) : 0;
+	if (r <= 0) {
+		write_free(write);
+		return r;
+	}
+	atomic_fetch_add(&handle->refs, 1);
+	fs_mq_submit(&write->base, CORE_WAIT_OUT);
+	return 0;
+}
+
+int fs_mq_flush(const struct fs_call *call, struct fs_handle *handle_,
+		uint64_t owner)
+{
+	int r = send_partial((struct fs_mq_handle *)handle_, owner);
+
+	if (r == 0)
+		(void)fuse_reply_err(call->req, 0);
+	return r;
+}
+
+void fs_mq_send_partials(struct fs_mq_handle *handle)
+{
+	const struct fs_mq_partial *partial;
+	int r = 0;
+
+	while (r != -ENOMEM && (partial = TAILQ_FIRST(&handle->partials))) {
+		size_t len = partial->len;
+
+		r = send_partial(handle, partial->owner);
+		if (r < 0)
+			log_loss(len, r);
+	}
+	partials_free(&handle->partials);
+}

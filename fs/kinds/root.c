@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The root: a fixed directory with one entry for each kind of object. */
+#include "core/name.h"
+#include "fs/fuse/dir.h"
+#include "fs/fuse/reply.h"
+
+#include <string.h>
+
+/* A directory's inode number is its place here after that of the root. */
+static const struct {
+	const char *name;
+	const struct fs_ops *ops;
+	/* Of the view "info"; NULL: NAME:OPTIONS is no view of it. */
+	const struct fs_ops *info_ops;
+} entries[] = {
+	{ "shm", &fs_shm_dir_ops, NULL },
+	{ "mq", &fs_mq_dir_ops, &fs_mq_info_dir_ops },
+};
+
+#define N_ENTRIES (sizeof(entries) / sizeof(*entries))
+
+static ino_t entry_ino(size_t i)
+{
+	return FUSE_ROOT_ID + 1 + i;
+}
+
+static int root_next(const struct fs_call *call, struct dirent64 *ret)
+{
+	size_t i = (size_t)(ret->d_off - 2);
+
+	(void)call;
+	if (i >= N_ENTRIES)
+		return 0;
+	strcpy(ret->d_name, entries[i].name);
+	ret->d_ino = entry_ino(i);
+	ret->d_type = DT_DIR;
+	ret->d_off++;
+	return 1;
+}
+
+static int reply_dir(const struct fs_call *call, const struct fs_ops *ops,
+		     ino_t ino, const char *name)
+{
+	struct stat st;
+	int r = ops->stat_dir(call, &st);
+
+	if (r < 0)
+		return r;
+	st.st_ino = ino;
+	return fs_reply_entry(call, ops, name, &st);
+}
+
+/* Views are found by name, and not listed. */
+static int root_lookup(const struct fs_call *call, struct fs_node *dir,
+		       const char *name)
+{
+	struct fs_call seen = *call;
+	struct fs_view view;
+	int r = core_name_check(name);
+
+	(void)dir;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < N_ENTRIES; i++) {
+		size_t len = strlen(entries[i].name);
+
+		if (strncmp(name, entries[i].name, len) != 0)
+			continue;
+		if (name[len] == '\0') {
+			seen.view = &call->fs->view;
+		} else if (name[len] == ':' && entries[i].info_ops) {
+			r = fs_view_parse(name + len + 1, &view);
+			if (r < 0)
+				return r;
+			seen.view = &view;
+		} else {
+			continue;
+		}
+		return reply_dir(&seen,
+				 seen.view->info && entries[i].info_ops
+					 ? entries[i].info_ops
+					 : entries[i].ops,
+				 entry_ino(i), name);
+	}
+	return -ENOENT;
+}
+
+static int root_stat(const struct fs_call *call, struct stat *ret)
+{
+	struct core_cred self = core_cred_self();
+
+	*ret = (struct stat){ .st_mode = S_IFDIR | 0755,
+			      .st_nlink = 2 + N_ENTRIES,
+			      .st_uid = self.uid,
+			      .st_gid = self.gid,
+			      .st_atim = call->fs->started,
+			      .st_mtim = call->fs->started,
+			      .st_ctim = call->fs->started };
+	return 0;
+}
+
+static int root_statfs(const struct fs_call *call, struct statvfs *ret)
+{
+	return fs_shm_dir_ops.statfs(call, ret);
+}
+
+const struct fs_ops fs_root_ops = {
+	.next = root_next,
+	.lookup = root_lookup,
+	.getattr = fs_dir_getattr,
+	.statx = fs_dir_statx,
+	.stat_dir = root_stat,
+	.statfs = root_statfs,
+	.open = fs_dir_open,
+	.readdir = fs_dir_read,
+	.release = fs_dir_release,
+};

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Shared memory objects as files: shm/ and what is in it. */
+#include "core/shm.h"
+
+#include "core/cleanup.h"
+#include "core/lock.h"
+#include "core/object.h"
+#include "core/wait.h"
+#include "core/wait_timed.h"
+#include "fs/fuse/dir.h"
+#include "fs/fuse/object.h"
+#include "fs/fuse/quota.h"
+#include "fs/fuse/reply.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+
+struct shm_handle {
+	struct fs_handle base;
+	atomic_bool locked; /* a lock of either kind was asked for through it */
+};
+
+static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
+		    int *ret_fd)
+{
+	return core_object_find(call->fs->ns->shm_dir, &call->cred, name, ino,
+				ret_fd);
+}
+
+static int obj_reopen(const struct fs_call *call, int fd, int flags,
+		      int *ret_fd)
+{
+	return core_shm_reopen(call->fs->ns, &call->cred, fd, flags, ret_fd);
+}
+
+static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
+{
+	(void)call;
+	return core_object_stat(fd, ret);
+}
+
+static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
+			int fd, off_t size)
+{
+	/* Only the first sets the times when the size stays the same. */
+	return handle ? core_shm_truncate(&call->cred, handle->fd, size)
+		      : core_object_truncate(&call->cred, fd, size);
+}
+
+static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+		    struct fs_handle **ret)
+{
+	struct shm_handle *handle = calloc(1, sizeof(*handle));
+
+	(void)call, (void)ino, (void)flags;
+	if (!handle)
+		return -ENOMEM;
+	handle->base.fd = core_steal_fd(fd);
+	handle->base.flags = FS_HANDLE_BACKED;
+	*ret = &handle->base;
+	return 0;
+}
+
+/*
+ * An flock(2) lock is that of the handle's fd. It wouldn't go with it: a backing
+ * file that the kernel was given keeps it open.
+ */
+static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
+{
+	struct shm_handle *handle = (struct shm_handle *)handle_;
+
+	if (handle->locked) {
+		(void)flock(handle_->fd, LOCK_UN);
+		core_locks_unlock_handle(fs_node_locks(handle_->node), handle);
+	}
+	if (handle->locked && call)
+		core_wait_retry(call->fs->wait);
+	fs_node_remove(call, handle_);
+	(void)close(handle_->fd);
+	free(handle);
+}
+
+static int obj_make(const struct fs_call *call, const char *name, int flags,
+		    mode_t mode, int *ret_fd)
+{
+	return core_shm_open(call->fs->ns, &call->cred, name, flags, mode,
+			     ret_fd);
+}
+
+static int obj_make_anonymous(const struct fs_call *call, int flags,
+			      mode_t mode, int *ret_fd)
+{
+	return core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
+				       ret_fd);
+}
+
+/*
+ * Each worker keeps a buffer to read into, as large as it ever had to be: what
+ * malloc(3) gives anew each time has to be faulted in each time.
+ */
+struct buffer {
+	size_t size;
+	char data[];
+};
+
+static pthread_key_t buffer_key;
+static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
+
+static void make_buffer_key(void)
+{
+	if (pthread_key_create(&buffer_key, free) != 0)
+		abort();
+}
+
+static struct buffer *get_buffer(size_t size)
+{
+	struct buffer *buffer;
+
+	pthread_once(&buffer_once, make_buffer_key);
+	buffer = pthread_getspecific(buffer_key);
+	if (buffer && buffer->size >= size)
+		return buffer;
+	free(buffer);
+	buffer = malloc(sizeof(*buffer) + size);
+	if (buffer)
+		buffer->size = size;
+	(void)pthread_setspecific(buffer_key, buffer);
+	return buffer;
+}
+
+static int obj_read(const struct fs_call *call, struct fs_handle *handle,
+		    size_t size, off_t offset, const struct fuse_file_info *fi)
+{
+	struct buffer *buffer = get_buffer(size);
+	ssize_t n;
+
+	(void)fi;
+	if (!buffer)
+		return -ENOMEM;
+	n = pread(handle->fd, buffer->data, size, offset);
+	if (n < 0)
+		return -errno;
+	(void)fuse_reply_buf(call->req, buffer->data, (size_t)n);
+	return 0;
+}
+
+/*
+ * An append goes to the end that the object has now: the kernel computes the
+ * offset from a size that others may have changed since.
+ */
+static int obj_write(const struct fs_call *call, struct fs_handle *handle,
+		     const char *buf, size_t size, off_t offset,
+		     const struct fuse_file_info *fi)
+{
+	ssize_t n = core_shm_write(&call->cred, handle->fd, buf, size, offset,
+				   fi->flags & O_APPEND);
+
+	if (n < 0)
+		return (int)n;
+	(void)fuse_reply_write(call->req, (size_t)n);
+	return 0;
+}
+
+static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
+			 int mode, off_t offset, off_t length)
+{
+	struct fs_share *share;
+	int r = fs_quota_take(call->fs->allocations, call->uid, &share);
+
+	if (r < 0)
+		return r;
+	r = core_shm_allocate(&call->cred, handle->fd, mode, offset, length);
+	fs_quota_give(share);
+	if (r < 0)
+		return r;
+	(void)fuse_reply_err(call->req, 0);
+	return 0;
+}
+
+/*
+ * Between two backing files the kernel copies itself, so that the memory is
+ * charged to the process.
+ */
+static int obj_copy(const struct fs_call *call, struct fs_handle *from,
+		    off_t offset_from, struct fs_handle *to, off_t offset_to,
+		    size_t size)
+{
+	ssize_t n;
+
+	if (from->backing_id && to->backing_id)
+		return -EOPNOTSUPP;
+	n = core_shm_copy(&call->cred, from->fd, offset_from, to->fd, offset_to,
+			  size);
+	if (n < 0)
+		return (int)n;
+	(void)fuse_reply_write(call->req, (size_t)n);
+	return 0;
+}
+
+static int obj_lseek(const struct fs_call *call, struct fs_handle *handle,
+		     off_t offset, int whence)
+{
+	off_t r = lseek(handle->fd, offset, whence);
+
+	if (r < 0)
+		return -errno;
+	(void)fuse_reply_lseek(call->req, r);
+	return 0;
+}
+
+/*
+ * A lock that is waited for. Nobody tells when the lock of another process is
+ * released, so it is tried again from time to time, and at once when one is
+ * released through the mount.
+ */
+struct locker {
+	struct core_waiter waiter;
+	struct core_wait_queue *queue;
+	struct fs *fs;
+	fuse_req_t req;
+	struct fs_share *share; /* of who waits */
+	struct fs_handle *handle;
+	int operation; /* of flock(2); 0: a record lock */
+	uint64_t owner;
+	struct flock lock;
+	/* An owner's first lock on an object costs a descriptor. */
+	bool may_add;
+	void *charge; /* a share for it */
+	bool tried;
+};
+
+/* A worker makes the first attempt, the wait thread all others. */
+static int lock_attempt(struct core_waiter *waiter)
+{
+	struct locker *locker = (struct locker *)waiter;
+	struct fs_handle *handle = locker->handle;
+	const bool is_first = !locker->tried;
+
+	locker->tried = true;
+	((struct shm_handle *)handle)->locked = true;
+	if (locker->operation)
+		return flock(handle->fd, locker->operation | LOCK_NB) < 0
+			       ? -errno
+			       : 0;
+	return core_locks_set(fs_node_locks(handle->node), locker->owner,
+			      handle, handle->fd, &locker->lock, is_first,
+			      locker->may_add ? &locker->charge : NULL);
+}
+
+static void lock_done(struct core_waiter *waiter, int result)
+{
+	struct locker *locker = (struct locker *)waiter;
+
+	fuse_req_interrupt_func(locker->req, NULL, NULL);
+	(void)fuse_reply_err(locker->req, -result);
+	core_wait_close(locker->queue);
+	fs_quota_give(locker->share);
+	fs_quota_give(locker->charge);
+	free(locker);
+}
+
+static void on_interrupt(fuse_req_t req, void *closure)
+{
+	struct locker *locker = closure;
+
+	(void)req;
+	core_wait_cancel(locker->fs->wait, &locker->waiter);
+}
+
+/*
+ * model: handle, and what is to be locked. The kernel asks for locks on a
+ * read-only mount, too, but they would keep others from their work.
+ */
+static int lock(const struct fs_call *call, const struct locker *model,
+		bool sleep)
+{
+	struct locker *locker;
+	int r;
+
+	if (call->fs->read_only)
+		return -EROFS;
+	locker = malloc(sizeof(*locker));
+	if (!locker)
+		return -ENOMEM;
+	*locker = *model;
+	locker->waiter.attempt = lock_attempt;
+	locker->waiter.done = lock_done;
+	locker->fs = call->fs;
+	locker->req = call->req;
+	r = core_wait_open_timed(call->fs->wait, &locker->queue);
+	if (r < 0) {
+		free(locker);
+		return r;
+	}
+	locker->waiter.nowait =
+		!sleep ||
+		fs_quota_take(call->fs->waiting, call->uid, &locker->share) < 0;
+	/* As in fs/kinds/mq: set before anyone else can know it. */
+	fuse_req_interrupt_func(call->req, on_interrupt, locker);
+	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
+	return FS_PARKED;
+}
+
+static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock_, bool sleep)
+{
+	struct locker model = { .handle = handle,
+				.owner = owner,
+				.lock = *lock_ };
+	struct fs_share *charge = NULL;
+	int r;
+
+	/* Without a descriptor for it one that has locks can go on with them. */
+	model.may_add =
+		lock_->l_type != F_UNLCK &&
+		fs_node_may_keep(call->fs->ns->shm_dir) == 0 &&
+		fs_quota_take(call->fs->handles, call->uid, &charge) == 0;
+	model.charge = charge;
+	r = lock(call, &model, sleep);
+	if (r < 0)
+		fs_quota_give(charge);
+	if (lock_->l_type != F_WRLCK)
+		core_wait_retry(call->fs->wait);
+	return r;
+}
+
+static int obj_flock(const struct fs_call *call, struct fs_handle *handle,
+		     int operation)
+{
+	struct locker model = { .handle = handle,
+				.operation = operation & ~LOCK_NB };
+	struct fs *fs = call->fs;
+	int r = lock(call, &model, !(operation & LOCK_NB));
+
+	if ((operation & ~LOCK_NB) != LOCK_EX)
+		core_wait_retry(fs->wait);
+	return r;
+}
+
+static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock_)
+{
+	struct flock found = *lock_;
+	int r = core_locks_get(fs_node_locks(handle->node), owner, handle->fd,
+			       &found);
+
+	if (r < 0)
+		return r;
+	(void)fuse_reply_lock(call->req, &found);
+	return 0;
+}
+
+static int obj_flush(const struct fs_call *call, struct fs_handle *handle,
+		     uint64_t owner)
+{
+	if (core_locks_unlock_owner(fs_node_locks(handle->node), owner))
+		core_wait_retry(call->fs->wait);
+	(void)fuse_reply_err(call->req, 0);
+	return 0;
+}
+
+static int shm_statfs(const struct fs_call *call, struct statvfs *ret)
+{
+	return core_shm_statfs(call->fs->ns, ret);
+}
+
+static int dir_fd(const struct fs_call *call)
+{
+	return call->fs->ns->shm_dir;
+}
+
+static int dir_stat(const struct fs_call *call, struct stat *ret)
+{
+	return core_ns_stat(call->fs->ns, call->fs->ns->shm_dir, ret);
+}
+
+static int dir_unlink(const struct fs_call *call, const char *name)
+{
+	return core_shm_unlink(call->fs->ns, &call->cred, name);
+}
+
+static int dir_link(const struct fs_call *call, int fd, const char *name)
+{
+	return core_object_link(&call->cred, fd, call->fs->ns->shm_dir, name);
+}
+
+static int dir_rename(const struct fs_call *call, const char *name,
+		      const char *new_name, unsigned int flags)
+{
+	return core_shm_rename(call->fs->ns, &call->cred, name, new_name,
+			       flags);
+}
+
+static const struct fs_ops obj_ops = {
+	.under = "/shm/",
+	.find = obj_find,
+	.make = obj_make,
+	.make_anonymous = obj_make_anonymous,
+	.reopen = obj_reopen,
+	.hold = obj_hold,
+	.stat = obj_stat,
+	.truncate = obj_truncate,
+	.clears_setuid = true,
+	.getattr = fs_object_getattr,
+	.statx = fs_object_statx,
+	.setattr = fs_object_setattr,
+	.access = fs_object_access,
+	.getxattr = fs_object_getxattr,
+	.setxattr = fs_object_setxattr,
+	.listxattr = fs_object_listxattr,
+	.removexattr = fs_object_removexattr,
+	.statfs = shm_statfs,
+	.open = fs_object_open,
+	.read = obj_read,
+	.write = obj_write,
+	.fallocate = obj_fallocate,
+	.copy = obj_copy,
+	.lseek = obj_lseek,
+	.flush = obj_flush,
+	.getlk = obj_getlk,
+	.setlk = obj_setlk,
+	.flock = obj_flock,
+	.ioctl = fs_object_ioctl,
+	.release = obj_release,
+};
+
+const struct fs_ops fs_shm_dir_ops = {
+	.permanent = true,
+	.lists = core_shm_is_object,
+	.child = &obj_ops,
+	.lookup = fs_object_lookup,
+	.getattr = fs_dir_getattr,
+	.statx = fs_dir_statx,
+	.stat_dir = dir_stat,
+	.dir_fd = dir_fd,
+	.setattr = fs_object_setattr,
+	.access = fs_dir_access,
+	.getxattr = fs_object_getxattr,
+	.setxattr = fs_object_setxattr,
+	.listxattr = fs_object_listxattr,
+	.removexattr = fs_object_removexattr,
+	.statfs = shm_statfs,
+	.unlink = dir_unlink,
+	.link = dir_link,
+	.rename = dir_rename,
+	.open = fs_dir_open,
+	.ioctl = fs_object_ioctl,
+	.readdir = fs_dir_read,
+	.release = fs_dir_release,
+};
