@@ -36,26 +36,26 @@ struct dir_handle {
 	_Alignas(struct dirent64) char page[PAGE_SIZE];
 };
 
-static int model_fd(const struct fs_call *call, struct fs_node *node)
+static int model_fd(const struct fs_request *rq, struct fs_node *node)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	return ops->dir_fd ? ops->dir_fd(call) : -1;
+	return ops->dir_fd ? ops->dir_fd(rq) : -1;
 }
 
-int fs_dir_open(const struct fs_call *call, struct fs_node *node, int flags)
+int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags)
 {
 	_cleanup_close_ int fd = -1;
 	struct dir_handle *dir;
-	int model = model_fd(call, node);
+	int model = model_fd(rq, node);
 	int r = 0;
 
 	(void)flags;
 	if (model >= 0)
 		r = fs_node_may_keep(model);
 	if (model >= 0 && r == 0)
-		r = core_object_reopen(&call->cred, model,
-				       O_RDONLY | O_DIRECTORY, &fd);
+		r = core_object_reopen(&rq->cred, model, O_RDONLY | O_DIRECTORY,
+				       &fd);
 	if (r < 0)
 		return r;
 	dir = malloc(sizeof(*dir));
@@ -65,14 +65,14 @@ int fs_dir_open(const struct fs_call *call, struct fs_node *node, int flags)
 	dir->start = 0;
 	dir->size = 0;
 	pthread_mutex_init(&dir->lock, NULL);
-	return fs_reply_open(call, node, &dir->base);
+	return fs_reply_open(rq, node, &dir->base);
 }
 
-void fs_dir_release(const struct fs_call *call, struct fs_handle *handle)
+void fs_dir_release(const struct fs_request *rq, struct fs_handle *handle)
 {
 	struct dir_handle *dir = (struct dir_handle *)handle;
 
-	fs_node_remove(call, handle);
+	fs_node_remove(rq, handle);
 	core_closep(&handle->fd);
 	pthread_mutex_destroy(&dir->lock);
 	free(dir);
@@ -96,21 +96,21 @@ static size_t find(const struct dir_handle *dir, off_t offset)
 /*
  * Makes the entry at an offset, if there is no descriptor. Returns as "next".
  */
-static int make_entry(const struct fs_call *call, const struct dir_handle *dir,
+static int make_entry(const struct fs_request *rq, const struct dir_handle *dir,
 		      off_t offset, struct dirent64 *ret)
 {
 	*ret = (struct dirent64){ .d_off = offset,
 				  .d_reclen = sizeof(*ret),
 				  .d_type = DT_DIR };
 	if (offset >= 2)
-		return fs_node_ops(dir->base.node)->next(call, ret);
+		return fs_node_ops(dir->base.node)->next(rq, ret);
 	strcpy(ret->d_name, offset == 0 ? "." : "..");
 	ret->d_off++;
 	return 1;
 }
 
 /* Fills the page from an offset on. Returns 1, 0 at the end, or -errno. */
-static int fill_page(const struct fs_call *call, struct dir_handle *dir,
+static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
 		     off_t offset)
 {
 	ssize_t n;
@@ -118,7 +118,7 @@ static int fill_page(const struct fs_call *call, struct dir_handle *dir,
 	dir->start = offset;
 	dir->size = 0;
 	if (dir->base.fd < 0) {
-		n = make_entry(call, dir, offset, (void *)dir->page);
+		n = make_entry(rq, dir, offset, (void *)dir->page);
 		if (n > 0)
 			dir->size = sizeof(struct dirent64);
 		return (int)n;
@@ -180,7 +180,7 @@ static size_t add_entries(fuse_req_t req, const struct dir_handle *dir,
 	return used;
 }
 
-int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
+int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 		size_t size, off_t offset)
 {
 	struct dir_handle *dir = (struct dir_handle *)handle;
@@ -198,39 +198,39 @@ int fs_dir_read(const struct fs_call *call, struct fs_handle *handle,
 	 */
 	while (r > 0 && used == 0) {
 		if (at == dir->size) {
-			r = fill_page(call, dir, offset);
+			r = fill_page(rq, dir, offset);
 			at = 0;
 		}
-		used = add_entries(call->req, dir, at, &offset, buf,
+		used = add_entries(rq->req, dir, at, &offset, buf,
 				   size < sizeof(buf) ? size : sizeof(buf));
 		at = dir->size;
 	}
 	pthread_mutex_unlock(&dir->lock);
 	if (r < 0)
 		return r;
-	(void)fuse_reply_buf(call->req, buf, used);
+	(void)fuse_reply_buf(rq->req, buf, used);
 	return 0;
 }
 
-int fs_dir_access(const struct fs_call *call, struct fs_node *node, int mask)
+int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask)
 {
-	int fd = model_fd(call, node);
-	int r = fd < 0 ? 0 : core_object_access(&call->cred, fd, mask);
+	int fd = model_fd(rq, node);
+	int r = fd < 0 ? 0 : core_object_access(&rq->cred, fd, mask);
 
 	if (r == 0)
-		(void)fuse_reply_err(call->req, 0);
+		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
-int fs_dir_getattr(const struct fs_call *call, struct fs_node *node)
+int fs_dir_getattr(const struct fs_request *rq, struct fs_node *node)
 {
 	struct stat st;
-	int r = fs_node_ops(node)->stat_dir(call, &st);
+	int r = fs_node_ops(node)->stat_dir(rq, &st);
 
 	if (r < 0)
 		return r;
 	st.st_ino = fs_node_ino(node);
-	(void)fuse_reply_attr(call->req, &st, 0);
+	(void)fuse_reply_attr(rq->req, &st, 0);
 	return 0;
 }
 
@@ -241,11 +241,11 @@ static struct statx_timestamp statx_time(struct timespec time)
 }
 
 /* Its attributes are what stat(2) tells: of the birth nothing is known. */
-int fs_dir_statx(const struct fs_call *call, struct fs_node *node,
+int fs_dir_statx(const struct fs_request *rq, struct fs_node *node,
 		 struct statx *ret)
 {
 	struct stat st;
-	int r = fs_node_ops(node)->stat_dir(call, &st);
+	int r = fs_node_ops(node)->stat_dir(rq, &st);
 
 	if (r < 0)
 		return r;

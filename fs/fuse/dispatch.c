@@ -28,8 +28,8 @@
 #include <unistd.h>
 
 /* One request: what slots get, and what has to be freed after. */
-struct call {
-	struct fs_call base;
+struct request {
+	struct fs_request base;
 	struct fs_share *share; /* unless a handle has got it */
 	gid_t *groups;
 };
@@ -54,7 +54,7 @@ static void trace(struct fs_node *node, const struct fuse_ctx *ctx,
 		 ctx->uid, ctx->gid);
 }
 
-static struct fs_node *start(struct call *call, fuse_req_t req, fuse_ino_t id,
+static struct fs_node *start(struct request *rq, fuse_req_t req, fuse_ino_t id,
 			     const char *name)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
@@ -63,114 +63,114 @@ static struct fs_node *start(struct call *call, fuse_req_t req, fuse_ino_t id,
 
 	if (fs->debug)
 		trace(node, ctx, name);
-	call->base = (struct fs_call){
+	rq->base = (struct fs_request){
 		.fs = fs,
 		.req = req,
 		.cred = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid },
 		.uid = ctx->uid,
 		.view = fs_node_view(node),
-		.share = &call->share,
+		.share = &rq->share,
 	};
-	call->share = NULL;
-	call->groups = NULL;
+	rq->share = NULL;
+	rq->groups = NULL;
 	return node;
 }
 
 /* Begins a request in which no rights are checked, or were by open. */
-static struct fs_node *begin_open(struct call *call, fuse_req_t req,
+static struct fs_node *begin_open(struct request *rq, fuse_req_t req,
 				  fuse_ino_t id)
 {
-	return start(call, req, id, NULL);
+	return start(rq, req, id, NULL);
 }
 
 /*
  * Lets the slot act as the caller. A daemon without privileges acts as itself
  * or not at all, so it doesn't need the caller's groups and capabilities.
  */
-static void act_as_caller(struct call *call)
+static void act_as_caller(struct request *rq)
 {
-	const struct fuse_ctx *ctx = fuse_req_ctx(call->base.req);
-	struct core_cred *cred = &call->base.cred;
+	const struct fuse_ctx *ctx = fuse_req_ctx(rq->base.req);
+	struct core_cred *cred = &rq->base.cred;
 
 	if (geteuid() != 0)
 		return;
 	cred->error = core_caller_read(ctx->pid, ctx->uid, ctx->gid, cred,
-				       &call->groups);
+				       &rq->groups);
 }
 
 /* Begins a request in which rights count, and one with a name in it. */
-static struct fs_node *begin_name(struct call *call, fuse_req_t req,
+static struct fs_node *begin_name(struct request *rq, fuse_req_t req,
 				  fuse_ino_t id, const char *name)
 {
-	struct fs_node *node = start(call, req, id, name);
+	struct fs_node *node = start(rq, req, id, name);
 
-	act_as_caller(call);
+	act_as_caller(rq);
 	return node;
 }
 
-static struct fs_node *begin(struct call *call, fuse_req_t req, fuse_ino_t id)
+static struct fs_node *begin(struct request *rq, fuse_req_t req, fuse_ino_t id)
 {
-	return begin_name(call, req, id, NULL);
+	return begin_name(rq, req, id, NULL);
 }
 
 /* For a request that opens a file: one more for its user. */
-static int take_handle(struct call *call)
+static int take_handle(struct request *rq)
 {
-	uid_t uid = call->base.uid;
+	uid_t uid = rq->base.uid;
 	int r;
 
 	/* A root with fewer capabilities than ours may be unable to end us. */
-	if (uid == 0 && !core_cred_has_all(&call->base.cred))
+	if (uid == 0 && !core_cred_has_all(&rq->base.cred))
 		uid = WEAK_ROOT;
-	r = fs_quota_take(call->base.fs->handles, uid, &call->share);
+	r = fs_quota_take(rq->base.fs->handles, uid, &rq->share);
 
 	return r == -EAGAIN ? -EMFILE : r;
 }
 
 /* Ends a request with what its slot returned. */
-static void end(struct call *call, int result)
+static void end(struct request *rq, int result)
 {
 	if (result < 0)
-		(void)fuse_reply_err(call->base.req, -result);
-	fs_quota_give(call->share);
-	free(call->groups);
+		(void)fuse_reply_err(rq->base.req, -result);
+	fs_quota_give(rq->share);
+	free(rq->groups);
 }
 
 /* Ends one whose slot leaves the reply, an empty one, to be made here. */
-static void end_empty(struct call *call, int result)
+static void end_empty(struct request *rq, int result)
 {
 	if (result == 0)
-		(void)fuse_reply_err(call->base.req, 0);
-	end(call, result);
+		(void)fuse_reply_err(rq->base.req, 0);
+	end(rq, result);
 }
 
 /*
  * Whether a lookup in a directory gives everybody the same, whatever their
  * rights.
  */
-static bool is_public(const struct fs_call *call, const struct fs_ops *ops)
+static bool is_public(const struct fs_request *rq, const struct fs_ops *ops)
 {
 	int fd;
 
 	if (!ops->child)
 		return true;
-	fd = ops->dir_fd ? ops->dir_fd(call) : -1;
+	fd = ops->dir_fd ? ops->dir_fd(rq) : -1;
 	return !ops->child->stat_as_caller && fd >= 0 &&
 	       core_object_is_searchable(fd);
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
 {
-	struct call call;
-	struct fs_node *dir = start(&call, req, id, name);
+	struct request rq;
+	struct fs_node *dir = start(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	if (is_public(&call.base, ops))
-		call.base.cred = core_cred_self();
+	if (is_public(&rq.base, ops))
+		rq.base.cred = core_cred_self();
 	else
-		act_as_caller(&call);
+		act_as_caller(&rq);
 
-	end(&call, ops->lookup ? ops->lookup(&call.base, dir, name) : -ENOENT);
+	end(&rq, ops->lookup ? ops->lookup(&rq.base, dir, name) : -ENOENT);
 }
 
 static void forget(struct fs *fs, fuse_ino_t id, uint64_t n)
@@ -197,15 +197,15 @@ static void on_forget_multi(fuse_req_t req, size_t count,
  * Begins a stat. The lookup has checked the right to search the directory, and
  * stat needs no other right.
  */
-static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
+static struct fs_node *begin_stat(struct request *rq, fuse_req_t req,
 				  fuse_ino_t id)
 {
-	struct fs_node *node = start(call, req, id, NULL);
+	struct fs_node *node = start(rq, req, id, NULL);
 
 	if (fs_node_ops(node)->stat_as_caller)
-		act_as_caller(call);
+		act_as_caller(rq);
 	else
-		call->base.cred = core_cred_self();
+		rq->base.cred = core_cred_self();
 	return node;
 }
 
@@ -215,13 +215,13 @@ static struct fs_node *begin_stat(struct call *call, fuse_req_t req,
  */
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_stat(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_stat(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 	const struct fs_handle *handle = fi ? HANDLE(fi) : NULL;
 
-	end(&call,
-	    handle && ops->endless ? -ESPIPE : ops->getattr(&call.base, node));
+	end(&rq,
+	    handle && ops->endless ? -ESPIPE : ops->getattr(&rq.base, node));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
@@ -229,56 +229,56 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
 		     struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_stat(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_stat(&rq, req, id);
 	struct statx stx;
-	int r = fs_node_ops(node)->statx(&call.base, node, &stx);
+	int r = fs_node_ops(node)->statx(&rq.base, node, &stx);
 
 	(void)flags, (void)mask, (void)fi;
 	if (r == 0)
 		(void)fuse_reply_statx(req, 0, &stx, 0);
-	end(&call, r);
+	end(&rq, r);
 }
 #endif
 
 static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
 		       int to_set, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->setattr
-			   ? ops->setattr(&call.base, node,
-					  fi ? HANDLE(fi) : NULL, attr, to_set)
-			   : -EPERM);
+	end(&rq, ops->setattr
+			 ? ops->setattr(&rq.base, node, fi ? HANDLE(fi) : NULL,
+					attr, to_set)
+			 : -EPERM);
 }
 
 static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	/* In access(2) only root's capabilities count. */
-	if (call.base.uid != 0)
-		call.base.cred.caps = 0;
+	if (rq.base.uid != 0)
+		rq.base.cred.caps = 0;
 	if (ops->access)
-		end(&call, ops->access(&call.base, node, mask));
+		end(&rq, ops->access(&rq.base, node, mask));
 	else
-		end_empty(&call, 0);
+		end_empty(&rq, 0);
 }
 
 static void on_statfs(fuse_req_t req, fuse_ino_t id)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	struct statvfs sv;
-	int r = fs_node_ops(node)->statfs(&call.base, &sv);
+	int r = fs_node_ops(node)->statfs(&rq.base, &sv);
 
 	if (r == 0)
 		(void)fuse_reply_statfs(req, &sv);
-	end(&call, r);
+	end(&rq, r);
 }
 
 /* Whether objects can be created in a directory of this kind. */
@@ -290,48 +290,47 @@ static bool can_make(const struct fs_ops *ops)
 static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *dir = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *dir = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
-	int r = can_make(ops) ? take_handle(&call) : -EPERM;
+	int r = can_make(ops) ? take_handle(&rq) : -EPERM;
 
-	end(&call,
-	    r ?: fs_object_create(&call.base, dir, name, mode, fi->flags));
+	end(&rq, r ?: fs_object_create(&rq.base, dir, name, mode, fi->flags));
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 		     mode_t mode, dev_t dev)
 {
-	struct call call;
-	struct fs_node *dir = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *dir = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	(void)dev;
-	end(&call, can_make(ops) && S_ISREG(mode)
-			   ? fs_object_mknod(&call.base, dir, name, mode)
-			   : -EPERM);
+	end(&rq, can_make(ops) && S_ISREG(mode)
+			 ? fs_object_mknod(&rq.base, dir, name, mode)
+			 : -EPERM);
 }
 
 static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
 {
-	struct call call;
-	struct fs_node *dir = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *dir = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end_empty(&call, ops->unlink ? ops->unlink(&call.base, name) : -EPERM);
+	end_empty(&rq, ops->unlink ? ops->unlink(&rq.base, name) : -EPERM);
 }
 
 static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 		    const char *name)
 {
-	struct call call;
-	struct fs_node *node = begin_name(&call, req, id, name);
-	struct fs_node *dir = fs_node_from_id(call.base.fs->nodes, dir_id);
+	struct request rq;
+	struct fs_node *node = begin_name(&rq, req, id, name);
+	struct fs_node *dir = fs_node_from_id(rq.base.fs->nodes, dir_id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&call, ops->link && ops->child == fs_node_ops(node)
-			   ? fs_object_link(&call.base, node, dir, name)
-			   : -EPERM);
+	end(&rq, ops->link && ops->child == fs_node_ops(node)
+			 ? fs_object_link(&rq.base, node, dir, name)
+			 : -EPERM);
 }
 
 /* Objects are files in fixed directories, so these are nobody's to do. */
@@ -361,99 +360,97 @@ static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 		      fuse_ino_t new_id, const char *new_name,
 		      unsigned int flags)
 {
-	struct call call;
-	struct fs_node *dir = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *dir = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end_empty(&call,
-		  ops->rename && id == new_id
-			  ? ops->rename(&call.base, name, new_name, flags)
-			  : -EPERM);
+	end_empty(&rq, ops->rename && id == new_id
+			       ? ops->rename(&rq.base, name, new_name, flags)
+			       : -EPERM);
 }
 
 static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 		       struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *dir = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *dir = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
-	int r = ops->child && ops->child->make_anonymous ? take_handle(&call)
+	int r = ops->child && ops->child->make_anonymous ? take_handle(&rq)
 							 : -EOPNOTSUPP;
 
-	end(&call, r ?: fs_object_tmpfile(&call.base, dir, mode, fi->flags));
+	end(&rq, r ?: fs_object_tmpfile(&rq.base, dir, mode, fi->flags));
 }
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			size_t size)
 {
-	struct call call;
-	struct fs_node *node = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *node = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->getxattr ? ops->getxattr(&call.base, node, name, size)
-				 : -ENODATA);
+	end(&rq, ops->getxattr ? ops->getxattr(&rq.base, node, name, size)
+			       : -ENODATA);
 }
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->listxattr ? ops->listxattr(&call.base, node, size)
-				  : fs_reply_xattr(&call.base, "", size, 0));
+	end(&rq, ops->listxattr ? ops->listxattr(&rq.base, node, size)
+				: fs_reply_xattr(&rq.base, "", size, 0));
 }
 
 static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			const char *value, size_t size, int flags)
 {
-	struct call call;
-	struct fs_node *node = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *node = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->setxattr ? ops->setxattr(&call.base, node, name, value,
-						 size, flags)
-				 : -ENOTSUP);
+	end(&rq, ops->setxattr ? ops->setxattr(&rq.base, node, name, value,
+					       size, flags)
+			       : -ENOTSUP);
 }
 
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
-	struct call call;
-	struct fs_node *node = begin_name(&call, req, id, name);
+	struct request rq;
+	struct fs_node *node = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->removexattr ? ops->removexattr(&call.base, node, name)
-				    : -ENOTSUP);
+	end(&rq, ops->removexattr ? ops->removexattr(&rq.base, node, name)
+				  : -ENOTSUP);
 }
 
 /* Of files and of directories: both make a handle. */
 static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
-	int r = take_handle(&call);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
+	int r = take_handle(&rq);
 
-	end(&call, r ?: fs_node_ops(node)->open(&call.base, node, fi->flags));
+	end(&rq, r ?: fs_node_ops(node)->open(&rq.base, node, fi->flags));
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 
-	fs_node_ops(node)->release(&call.base, HANDLE(fi));
+	fs_node_ops(node)->release(&rq.base, HANDLE(fi));
 	(void)fuse_reply_err(req, 0);
 }
 
 static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->read
-			   ? ops->read(&call.base, HANDLE(fi), size, offset, fi)
+	end(&rq, ops->read ? ops->read(&rq.base, HANDLE(fi), size, offset, fi)
 			   : -EISDIR);
 }
 
@@ -479,29 +476,29 @@ static bool kills_suidgid(const struct fuse_file_info *fi)
 static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 		     size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	if (!kills_suidgid(fi))
-		call.base.cred = core_cred_self();
-	else if (call.base.uid == 0 && ops->clears_setuid)
-		act_as_caller(&call);
-	end(&call, ops->write ? ops->write(&call.base, HANDLE(fi), buf, size,
-					   offset, fi)
-			      : -EISDIR);
+		rq.base.cred = core_cred_self();
+	else if (rq.base.uid == 0 && ops->clears_setuid)
+		act_as_caller(&rq);
+	end(&rq,
+	    ops->write ? ops->write(&rq.base, HANDLE(fi), buf, size, offset, fi)
+		       : -EISDIR);
 }
 
 static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 			 off_t length, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->fallocate ? ops->fallocate(&call.base, HANDLE(fi), mode,
-						   offset, length)
-				  : -EOPNOTSUPP);
+	end(&rq, ops->fallocate ? ops->fallocate(&rq.base, HANDLE(fi), mode,
+						 offset, length)
+				: -EOPNOTSUPP);
 }
 
 static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
@@ -509,38 +506,37 @@ static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
 			       off_t to_offset, struct fuse_file_info *to_fi,
 			       size_t size, int flags)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
-	const struct fs_node *to = fs_node_from_id(call.base.fs->nodes, to_id);
+	const struct fs_node *to = fs_node_from_id(rq.base.fs->nodes, to_id);
 
 	(void)flags; /* none are defined */
-	end(&call, ops->copy && fs_node_ops(to) == ops
-			   ? ops->copy(&call.base, HANDLE(fi), offset,
-				       HANDLE(to_fi), to_offset, size)
-			   : -EINVAL);
+	end(&rq, ops->copy && fs_node_ops(to) == ops
+			 ? ops->copy(&rq.base, HANDLE(fi), offset,
+				     HANDLE(to_fi), to_offset, size)
+			 : -EINVAL);
 }
 
 static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->lseek
-			   ? ops->lseek(&call.base, HANDLE(fi), offset, whence)
-			   : -EINVAL);
+	end(&rq, ops->lseek ? ops->lseek(&rq.base, HANDLE(fi), offset, whence)
+			    : -EINVAL);
 }
 
 static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	if (ops->flush)
-		end(&call, ops->flush(&call.base, HANDLE(fi), fi->lock_owner));
+		end(&rq, ops->flush(&rq.base, HANDLE(fi), fi->lock_owner));
 	else
 		(void)fuse_reply_err(req, 0);
 }
@@ -548,61 +544,61 @@ static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void on_getlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     struct flock *lock)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->getlk ? ops->getlk(&call.base, HANDLE(fi),
-					   fi->lock_owner, lock)
-			      : -ENOLCK);
+	end(&rq,
+	    ops->getlk ? ops->getlk(&rq.base, HANDLE(fi), fi->lock_owner, lock)
+		       : -ENOLCK);
 }
 
 static void on_setlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     struct flock *lock, int sleep)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->setlk ? ops->setlk(&call.base, HANDLE(fi),
-					   fi->lock_owner, lock, sleep)
-			      : -ENOLCK);
+	end(&rq, ops->setlk ? ops->setlk(&rq.base, HANDLE(fi), fi->lock_owner,
+					 lock, sleep)
+			    : -ENOLCK);
 }
 
 static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     int operation)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->flock ? ops->flock(&call.base, HANDLE(fi), operation)
-			      : -ENOLCK);
+	end(&rq,
+	    ops->flock ? ops->flock(&rq.base, HANDLE(fi), operation) : -ENOLCK);
 }
 
 static void on_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int cmd, void *arg,
 		     struct fuse_file_info *fi, unsigned int flags,
 		     const void *in, size_t in_size, size_t out_size)
 {
-	struct call call;
-	struct fs_node *node = begin(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	(void)arg, (void)flags;
-	end(&call, ops->ioctl ? ops->ioctl(&call.base, HANDLE(fi), cmd, in,
-					   in_size, out_size)
-			      : -ENOTTY);
+	end(&rq, ops->ioctl ? ops->ioctl(&rq.base, HANDLE(fi), cmd, in, in_size,
+					 out_size)
+			    : -ENOTTY);
 }
 
 static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		    struct fuse_pollhandle *poll)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	if (ops->poll) {
-		end(&call, ops->poll(&call.base, HANDLE(fi), poll));
+		end(&rq, ops->poll(&rq.base, HANDLE(fi), poll));
 		return;
 	}
 	if (poll)
@@ -613,13 +609,12 @@ static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		       struct fuse_file_info *fi)
 {
-	struct call call;
-	struct fs_node *node = begin_open(&call, req, id);
+	struct request rq;
+	struct fs_node *node = begin_open(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
-	end(&call, ops->readdir
-			   ? ops->readdir(&call.base, HANDLE(fi), size, offset)
-			   : -ENOTDIR);
+	end(&rq, ops->readdir ? ops->readdir(&rq.base, HANDLE(fi), size, offset)
+			      : -ENOTDIR);
 }
 
 const struct fuse_lowlevel_ops fs_dispatch = {

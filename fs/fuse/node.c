@@ -133,18 +133,17 @@ static void give_share(void *share)
  * which costs less than the object, so it isn't charged. But a user can make up
  * any number of views, and each lookup of a queue makes a node.
  */
-static bool is_charged(const struct fs_call *call, const struct fs_ops *ops)
+static bool is_charged(const struct fs_request *rq, const struct fs_ops *ops)
 {
-	return ops->unshared ||
-	       (ops->permanent && call->view != &call->fs->view);
+	return ops->unshared || (ops->permanent && rq->view != &rq->fs->view);
 }
 
 /* Finds a shared node, or makes a node; the table's lock is held. */
-static int get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
+static int get(const struct fs_request *rq, const struct fs_ops *ops, ino_t ino,
 	       struct fs_node **ret)
 {
-	struct fs_node key = { .ops = ops, .ino = ino, .view = *call->view };
-	struct fs_nodes *nodes = call->fs->nodes;
+	struct fs_node key = { .ops = ops, .ino = ino, .view = *rq->view };
+	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node **slot = NULL, *node;
 
 	if (!ops->unshared)
@@ -157,8 +156,8 @@ static int get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 	if (!node)
 		return -ENOMEM;
 	*node = key;
-	if (is_charged(call, ops) &&
-	    fs_quota_take(call->fs->n_nodes, call->uid, &node->share) < 0) {
+	if (is_charged(rq, ops) &&
+	    fs_quota_take(rq->fs->n_nodes, rq->uid, &node->share) < 0) {
 		free(node);
 		return -ENOMEM;
 	}
@@ -222,11 +221,11 @@ static void swap(char **a, char **b)
 	*b = old;
 }
 
-int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
-		const char *name, struct fs_node **ret)
+int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
+		ino_t ino, const char *name, struct fs_node **ret)
 {
 	_cleanup_free_ char *copy = strdup(name);
-	struct fs_nodes *nodes = call->fs->nodes;
+	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node *node;
 	struct prune prune;
 	bool asks;
@@ -235,7 +234,7 @@ int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&nodes->lock);
-	r = get(call, ops, ino, &node);
+	r = get(rq, ops, ino, &node);
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
@@ -248,7 +247,7 @@ int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
 	asks = choose(nodes, &prune);
 	pthread_mutex_unlock(&nodes->lock);
 	if (asks &&
-	    write(fuse_session_fd(call->fs->session), &prune, sizeof(prune)) <
+	    write(fuse_session_fd(rq->fs->session), &prune, sizeof(prune)) <
 		    0 &&
 	    errno == EINVAL)
 		nodes->cant_ask = true;
@@ -349,7 +348,7 @@ static int register_backing(const struct fs *fs, int fd)
 	return id;
 }
 
-void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
+void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
 			struct fs_handle *handle)
 {
 	const struct fs_handle *first;
@@ -358,12 +357,12 @@ void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
 	pthread_mutex_lock(&node->lock);
 	first = LIST_FIRST(&node->handles);
 	handle->backing_id = first ? first->backing_id
-				   : register_backing(call->fs, handle->fd);
+				   : register_backing(rq->fs, handle->fd);
 	LIST_INSERT_HEAD(&node->handles, handle, entry);
 	pthread_mutex_unlock(&node->lock);
 }
 
-void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
+void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle)
 {
 	struct fs_node *node = handle->node;
 
@@ -371,9 +370,9 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle)
 		return;
 	pthread_mutex_lock(&node->lock);
 	LIST_REMOVE(handle, entry);
-	/* Without a call the connection is gone, and its ids with it. */
-	if (call && handle->backing_id && LIST_EMPTY(&node->handles))
-		fs_backing_close(call->fs->session, handle->backing_id);
+	/* Without a request the connection is gone, and its ids with it. */
+	if (rq && handle->backing_id && LIST_EMPTY(&node->handles))
+		fs_backing_close(rq->fs->session, handle->backing_id);
 	pthread_mutex_unlock(&node->lock);
 	fs_quota_give(handle->share);
 }

@@ -59,11 +59,11 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  * reply with an entry does.
  *
  * ino: the object's inode number. name: where it is now. The node's view is
- * that of the call. Returns 0, or -ENOMEM (also if the user has too many
+ * that of the request. Returns 0, or -ENOMEM (also if the user has too many
  * nodes).
  */
-int fs_node_get(const struct fs_call *call, const struct fs_ops *ops, ino_t ino,
-		const char *name, struct fs_node **ret);
+int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
+		ino_t ino, const char *name, struct fs_node **ret);
 
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
@@ -93,7 +93,7 @@ void fs_node_stat_open(struct fs_node *node, struct stat *st);
  * given back then. Its fd must stay open in between.
  */
 void fs_node_add(struct fs_node *node, struct fs_handle *handle);
-void fs_node_remove(const struct fs_call *call, struct fs_handle *handle);
+void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle);
 
 /*
  * fs_node_add() of a handle whose reads, writes and mappings the kernel is to
@@ -104,7 +104,7 @@ void fs_node_remove(const struct fs_call *call, struct fs_handle *handle);
  * same backing id. So the first one decides, and the last one removed gives the
  * id back.
  */
-void fs_node_add_backed(const struct fs_call *call, struct fs_node *node,
+void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
 			struct fs_handle *handle);
 
 /* Whether one more file may be kept open: 0 or -EMFILE. any_fd: one that is open. */

@@ -13,20 +13,20 @@
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
 
-int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
+int fs_object_lookup(const struct fs_request *rq, struct fs_node *dir,
 		     const char *name)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	struct stat st = { 0 };
-	int r = ops->find(call, name, 0, &fd);
+	int r = ops->find(rq, name, 0, &fd);
 
 	if (r == 0)
-		r = ops->stat(call, fd, &st);
+		r = ops->stat(rq, fd, &st);
 	if (r < 0)
 		return r;
-	fs_retry_keep(call, ops, st.st_ino, fd);
-	return fs_reply_entry(call, ops, name, &st);
+	fs_retry_keep(rq, ops, st.st_ino, fd);
+	return fs_reply_entry(rq, ops, name, &st);
 }
 
 /*
@@ -35,91 +35,91 @@ int fs_object_lookup(const struct fs_call *call, struct fs_node *dir,
  * That can also happen between the two steps here: Linux removes names, not
  * objects.
  */
-static void undo(const struct fs_call *call, struct fs_node *dir,
+static void undo(const struct fs_request *rq, struct fs_node *dir,
 		 const char *name, const struct stat *made)
 {
 	const struct fs_ops *ops = fs_node_ops(dir);
 	_cleanup_close_ int fd = -1;
 
-	if (ops->child->find(call, name, made->st_ino, &fd) == 0)
-		(void)ops->unlink(call, name);
+	if (ops->child->find(rq, name, made->st_ino, &fd) == 0)
+		(void)ops->unlink(rq, name);
 }
 
-int fs_object_mknod(const struct fs_call *call, struct fs_node *dir,
+int fs_object_mknod(const struct fs_request *rq, struct fs_node *dir,
 		    const char *name, mode_t mode)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	struct stat made = { 0 }, st;
-	int r = ops->make(call, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
+	int r = ops->make(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
 		r = core_object_stat(fd, &made);
 	if (r < 0)
 		return r;
-	r = ops->stat(call, fd, &st);
+	r = ops->stat(rq, fd, &st);
 	if (r == 0)
-		r = fs_reply_entry(call, ops, name, &st);
+		r = fs_reply_entry(rq, ops, name, &st);
 	if (r < 0)
-		undo(call, dir, name, &made);
+		undo(rq, dir, name, &made);
 	return r;
 }
 
 /* Replies with an object that was created or opened as *fd. */
-static int reply_created(const struct fs_call *call, const struct fs_ops *ops,
+static int reply_created(const struct fs_request *rq, const struct fs_ops *ops,
 			 const char *name, int *fd, int flags)
 {
 	struct fs_handle *handle = NULL;
 	struct stat st;
-	int r = ops->stat(call, *fd, &st);
+	int r = ops->stat(rq, *fd, &st);
 
 	if (r == 0)
-		r = ops->hold(call, fd, st.st_ino, flags, &handle);
+		r = ops->hold(rq, fd, st.st_ino, flags, &handle);
 	if (r < 0)
 		return r;
-	return fs_reply_create(call, ops, name, &st, handle);
+	return fs_reply_create(rq, ops, name, &st, handle);
 }
 
 /*
  * With O_EXCL first, also if the caller left that open: to know whether there is
  * something to be undone when the rest fails.
  */
-int fs_object_create(const struct fs_call *call, struct fs_node *dir,
+int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
 		     const char *name, mode_t mode, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_may_keep(call->fs->ns->shm_dir);
+	int r = fs_node_may_keep(rq->fs->ns->shm_dir);
 	struct stat made = { 0 };
 	bool created;
 
 	if (r < 0)
 		return r;
 	flags |= O_CREAT;
-	r = ops->make(call, name, flags | O_EXCL, mode, &fd);
+	r = ops->make(rq, name, flags | O_EXCL, mode, &fd);
 	created = r == 0;
 	if (r == -EEXIST && !(flags & O_EXCL))
-		r = ops->make(call, name, flags, mode, &fd);
+		r = ops->make(rq, name, flags, mode, &fd);
 	if (r == 0)
 		r = core_object_stat(fd, &made);
 	if (r < 0)
 		return r;
-	r = reply_created(call, ops, name, &fd, flags);
+	r = reply_created(rq, ops, name, &fd, flags);
 	if (r < 0 && created)
-		undo(call, dir, name, &made);
+		undo(rq, dir, name, &made);
 	return r;
 }
 
-int fs_object_tmpfile(const struct fs_call *call, struct fs_node *dir,
+int fs_object_tmpfile(const struct fs_request *rq, struct fs_node *dir,
 		      mode_t mode, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_may_keep(call->fs->ns->shm_dir);
+	int r = fs_node_may_keep(rq->fs->ns->shm_dir);
 
 	if (r == 0)
-		r = ops->make_anonymous(call, flags, mode, &fd);
-	return r < 0 ? r : reply_created(call, ops, "", &fd, flags);
+		r = ops->make_anonymous(rq, flags, mode, &fd);
+	return r < 0 ? r : reply_created(rq, ops, "", &fd, flags);
 }
 
 /* Without a real directory there are no attributes to change. */
@@ -138,39 +138,39 @@ static int dup_dir(int dir_fd, int *ret_fd)
  * more. Without a handle the object is found by name. The name may be another
  * object's by now; ESTALE makes the kernel look the path up again.
  */
-int fs_object_fd(const struct fs_call *call, struct fs_node *node, int *ret_fd)
+int fs_object_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	char name[NAME_MAX + 1];
 	int r;
 
 	if (ops->dir_fd)
-		return dup_dir(ops->dir_fd(call), ret_fd);
+		return dup_dir(ops->dir_fd(rq), ret_fd);
 	r = fs_node_dup(node, ret_fd);
 	if (r == -ENOENT)
-		r = fs_retry_dup(call, ops, fs_node_ino(node), ret_fd);
+		r = fs_retry_dup(rq, ops, fs_node_ino(node), ret_fd);
 	if (r != -ENOENT)
 		return r;
 	fs_node_name(node, name);
-	r = ops->find(call, name, fs_node_ino(node), ret_fd);
+	r = ops->find(rq, name, fs_node_ino(node), ret_fd);
 	if (r == -ENOENT || r == -ESTALE) {
 		/* If the object has had two names, one may be removed. */
 		fs_node_other_name(node, name);
-		r = ops->find(call, name, fs_node_ino(node), ret_fd);
+		r = ops->find(rq, name, fs_node_ino(node), ret_fd);
 	}
 	if (r == -ENOENT)
 		r = -ESTALE;
 	if (r == -ESTALE)
-		fs_retry_begin(call);
+		fs_retry_begin(rq);
 	return r;
 }
 
-int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
+int fs_object_open(const struct fs_request *rq, struct fs_node *node, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int found = -1, fd = -1;
 	struct fs_handle *handle = NULL;
-	int r = fs_object_fd(call, node, &found);
+	int r = fs_object_fd(rq, node, &found);
 
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
@@ -181,50 +181,49 @@ int fs_object_open(const struct fs_call *call, struct fs_node *node, int flags)
 	 * the reopen below checks the right to read.
 	 */
 	if (r == 0 && (flags & FMODE_EXEC))
-		r = core_object_access(&call->cred, found, X_OK);
+		r = core_object_access(&rq->cred, found, X_OK);
 	if (r == 0)
-		r = ops->reopen(call, found, flags, &fd);
+		r = ops->reopen(rq, found, flags, &fd);
 	if (r == 0)
-		r = ops->hold(call, &fd, fs_node_ino(node), flags, &handle);
+		r = ops->hold(rq, &fd, fs_node_ino(node), flags, &handle);
 	if (r < 0)
 		return r;
-	return fs_reply_open(call, node, handle);
+	return fs_reply_open(rq, node, handle);
 }
 
-static int reply_attr(const struct fs_call *call, struct fs_node *node, int fd)
+static int reply_attr(const struct fs_request *rq, struct fs_node *node, int fd)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	struct stat st;
-	int r = ops->stat_dir ? ops->stat_dir(call, &st)
-			      : ops->stat(call, fd, &st);
+	int r = ops->stat_dir ? ops->stat_dir(rq, &st) : ops->stat(rq, fd, &st);
 
 	if (r < 0)
 		return r;
 	st.st_ino = fs_node_ino(node);
 	fs_node_stat_open(node, &st);
-	(void)fuse_reply_attr(call->req, &st, 0);
+	(void)fuse_reply_attr(rq->req, &st, 0);
 	return 0;
 }
 
-int fs_object_getattr(const struct fs_call *call, struct fs_node *node)
+int fs_object_getattr(const struct fs_request *rq, struct fs_node *node)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r < 0)
 		return r;
-	return reply_attr(call, node, fd);
+	return reply_attr(rq, node, fd);
 }
 
-int fs_object_statx(const struct fs_call *call, struct fs_node *node,
+int fs_object_statx(const struct fs_request *rq, struct fs_node *node,
 		    struct statx *ret)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st = { 0 };
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = fs_node_ops(node)->stat(call, fd, &st);
+		r = fs_node_ops(node)->stat(rq, fd, &st);
 	if (r == 0)
 		r = core_object_statx(fd, ret);
 	if (r < 0)
@@ -237,19 +236,19 @@ int fs_object_statx(const struct fs_call *call, struct fs_node *node,
 	return 0;
 }
 
-int fs_object_link(const struct fs_call *call, struct fs_node *node,
+int fs_object_link(const struct fs_request *rq, struct fs_node *node,
 		   struct fs_node *dir, const char *name)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int fd = -1;
 	struct stat st;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = fs_node_ops(dir)->link(call, fd, name);
+		r = fs_node_ops(dir)->link(rq, fd, name);
 	if (r == 0)
-		r = ops->stat(call, fd, &st);
-	return r < 0 ? r : fs_reply_entry(call, ops, name, &st);
+		r = ops->stat(rq, fd, &st);
+	return r < 0 ? r : fs_reply_entry(rq, ops, name, &st);
 }
 
 static struct timespec new_time(int to_set, int set, int now,
@@ -262,7 +261,7 @@ static struct timespec new_time(int to_set, int set, int now,
 	return value;
 }
 
-static int set_times(const struct fs_call *call, int fd,
+static int set_times(const struct fs_request *rq, int fd,
 		     const struct stat *attr, int to_set)
 {
 	struct timespec times[2] = {
@@ -272,7 +271,7 @@ static int set_times(const struct fs_call *call, int fd,
 			 attr->st_mtim),
 	};
 
-	return core_object_utimens(&call->cred, fd, times);
+	return core_object_utimens(&rq->cred, fd, times);
 }
 
 #define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
@@ -286,14 +285,14 @@ static int set_times(const struct fs_call *call, int fd,
  * write itself clears the bits then. A message doesn't clear bits of a queue,
  * so for a queue nothing is done.
  */
-int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
+int fs_object_setattr(const struct fs_request *rq, struct fs_node *node,
 		      struct fs_handle *handle, const struct stat *attr,
 		      int to_set)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
-	const struct core_cred *cred = &call->cred;
+	const struct core_cred *cred = &rq->cred;
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r == 0 &&
 	    ((to_set & SET_OWNER) || (to_set == 0 && ops->clears_setuid)))
@@ -307,98 +306,98 @@ int fs_object_setattr(const struct fs_call *call, struct fs_node *node,
 	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
 		r = core_object_chmod(cred, fd, attr->st_mode & 07777);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))
-		r = ops->truncate(call, handle, fd, attr->st_size);
+		r = ops->truncate(rq, handle, fd, attr->st_size);
 	/* With a new size the kernel sends the time of it, which is set by now. */
 	else if (r == 0 && (to_set & SET_TIMES))
-		r = set_times(call, fd, attr, to_set);
+		r = set_times(rq, fd, attr, to_set);
 	if (r < 0)
 		return r;
-	return reply_attr(call, node, fd);
+	return reply_attr(rq, node, fd);
 }
 
-int fs_object_access(const struct fs_call *call, struct fs_node *node, int mask)
+int fs_object_access(const struct fs_request *rq, struct fs_node *node,
+		     int mask)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = core_object_access(&call->cred, fd, mask);
+		r = core_object_access(&rq->cred, fd, mask);
 	if (r == 0)
-		(void)fuse_reply_err(call->req, 0);
+		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
-int fs_reply_xattr(const struct fs_call *call, const char *buf, size_t size,
+int fs_reply_xattr(const struct fs_request *rq, const char *buf, size_t size,
 		   ssize_t len)
 {
 	if (len < 0)
 		return (int)len;
 	if (size == 0)
-		(void)fuse_reply_xattr(call->req, (size_t)len);
+		(void)fuse_reply_xattr(rq->req, (size_t)len);
 	else if ((size_t)len > size)
 		return -ERANGE;
 	else
-		(void)fuse_reply_buf(call->req, buf, (size_t)len);
+		(void)fuse_reply_buf(rq->req, buf, (size_t)len);
 	return 0;
 }
 
-int fs_object_getxattr(const struct fs_call *call, struct fs_node *node,
+int fs_object_getxattr(const struct fs_request *rq, struct fs_node *node,
 		       const char *name, size_t size)
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;
 	if (r < 0)
 		return r;
-	return fs_reply_xattr(call, buf, size,
-			      core_object_getxattr(&call->cred, fd, name, buf,
+	return fs_reply_xattr(rq, buf, size,
+			      core_object_getxattr(&rq->cred, fd, name, buf,
 						   size));
 }
 
-int fs_object_listxattr(const struct fs_call *call, struct fs_node *node,
+int fs_object_listxattr(const struct fs_request *rq, struct fs_node *node,
 			size_t size)
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;
 	if (r < 0)
 		return r;
-	return fs_reply_xattr(call, buf, size,
-			      core_object_listxattr(&call->cred, fd, buf,
-						    size));
+	return fs_reply_xattr(rq, buf, size,
+			      core_object_listxattr(&rq->cred, fd, buf, size));
 }
 
-int fs_object_setxattr(const struct fs_call *call, struct fs_node *node,
+int fs_object_setxattr(const struct fs_request *rq, struct fs_node *node,
 		       const char *name, const void *value, size_t size,
 		       int flags)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = core_object_setxattr(&call->cred, fd, name, value, size,
+		r = core_object_setxattr(&rq->cred, fd, name, value, size,
 					 flags);
 	if (r == 0)
-		(void)fuse_reply_err(call->req, 0);
+		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
-int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
+int fs_object_removexattr(const struct fs_request *rq, struct fs_node *node,
 			  const char *name)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(call, node, &fd);
+	int r = fs_object_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = core_object_removexattr(&call->cred, fd, name);
+		r = core_object_removexattr(&rq->cred, fd, name);
 	if (r == 0)
-		(void)fuse_reply_err(call->req, 0);
+		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
@@ -406,7 +405,7 @@ int fs_object_removexattr(const struct fs_call *call, struct fs_node *node,
  * For lsattr(1) and chattr(1). The kernel has opened the handle for this
  * request.
  */
-int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
+int fs_object_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 		    unsigned int cmd, const void *in, size_t in_size,
 		    size_t out_size)
 {
@@ -420,9 +419,9 @@ int fs_object_ioctl(const struct fs_call *call, struct fs_handle *handle,
 		return -EINVAL;
 	if (in_size > 0)
 		memcpy(&data, in, in_size);
-	r = core_object_ioctl(&call->cred, handle->fd, cmd, &data);
+	r = core_object_ioctl(&rq->cred, handle->fd, cmd, &data);
 	if (r < 0)
 		return r;
-	(void)fuse_reply_ioctl(call->req, r, &data, out_size);
+	(void)fuse_reply_ioctl(rq->req, r, &data, out_size);
 	return 0;
 }

@@ -58,7 +58,7 @@ struct fs {
 };
 
 /* One request. */
-struct fs_call {
+struct fs_request {
 	struct fs *fs;
 	fuse_req_t req;
 	struct core_cred cred;	    /* whom to act as */
@@ -77,7 +77,7 @@ struct fs_ops {
 	 */
 
 	/* Of the file system of the node's kind: statvfs(3). Required. */
-	int (*statfs)(const struct fs_call *call, struct statvfs *ret);
+	int (*statfs)(const struct fs_request *rq, struct statvfs *ret);
 
 	/* For directories. Whether to list a regular file. Empty: yes */
 	bool (*lists)(const char *name);
@@ -86,41 +86,41 @@ struct fs_ops {
 	 * ret->d_off (2 or more), and sets ret->d_off to the next entry's
 	 * offset. Returns 1, 0 (no more entries), or -errno.
 	 */
-	int (*next)(const struct fs_call *call, struct dirent64 *ret);
+	int (*next)(const struct fs_request *rq, struct dirent64 *ret);
 	/* stat(2) of the directory; its inode number is the node's. */
-	int (*stat_dir)(const struct fs_call *call, struct stat *ret);
+	int (*stat_dir)(const struct fs_request *rq, struct stat *ret);
 	/* The directory that it stands for, or -1. Empty: -1 */
-	int (*dir_fd)(const struct fs_call *call);
+	int (*dir_fd)(const struct fs_request *rq);
 	/* Removes a name. Empty: EPERM */
-	int (*unlink)(const struct fs_call *call, const char *name);
+	int (*unlink)(const struct fs_request *rq, const char *name);
 	/* Gives the object behind fd another name. Empty: EPERM */
-	int (*link)(const struct fs_call *call, int fd, const char *name);
+	int (*link)(const struct fs_request *rq, int fd, const char *name);
 	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
-	int (*rename)(const struct fs_call *call, const char *name,
+	int (*rename)(const struct fs_request *rq, const char *name,
 		      const char *new_name, unsigned int flags);
 	/* The kind of its objects; NULL: lookup is the directory's own. */
 	const struct fs_ops *child;
 
 	/* For objects. Resolves a name to a descriptor: core_object_find(). */
-	int (*find)(const struct fs_call *call, const char *name, ino_t ino,
+	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd);
 	/* Creates or opens one: flags (O_CREAT is set) and mode of open(2). */
-	int (*make)(const struct fs_call *call, const char *name, int flags,
+	int (*make)(const struct fs_request *rq, const char *name, int flags,
 		    mode_t mode, int *ret_fd);
 	/* Creates one that has no name. Empty: EOPNOTSUPP */
-	int (*make_anonymous)(const struct fs_call *call, int flags,
+	int (*make_anonymous)(const struct fs_request *rq, int flags,
 			      mode_t mode, int *ret_fd);
 	/* Opens the object behind fd as the caller; flags of open(2). */
-	int (*reopen)(const struct fs_call *call, int fd, int flags,
+	int (*reopen)(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd);
 	/*
 	 * Makes a handle of a descriptor that was opened with these flags, and
 	 * takes it over on success. ino: the object's inode number.
 	 */
-	int (*hold)(const struct fs_call *call, int *fd, ino_t ino, int flags,
+	int (*hold)(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 		    struct fs_handle **ret);
 	/* fstat(2) of an object's descriptor. */
-	int (*stat)(const struct fs_call *call, int fd, struct stat *ret);
+	int (*stat)(const struct fs_request *rq, int fd, struct stat *ret);
 	/* Whether the result of stat depends on the caller's rights. */
 	bool stat_as_caller;
 	/* Adapts the result of stat to an open handle. Empty: unchanged */
@@ -129,7 +129,7 @@ struct fs_ops {
 	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
 	 * truncate(2) of the object behind fd, with the rights of the caller.
 	 */
-	int (*truncate)(const struct fs_call *call, struct fs_handle *handle,
+	int (*truncate)(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size);
 	/* Whether a seek to the end (SEEK_END) is ESPIPE. */
 	bool endless;
@@ -141,7 +141,7 @@ struct fs_ops {
 	bool permanent;
 
 	/* All that the node's attributes are, with the time of birth. Required. */
-	int (*statx)(const struct fs_call *call, struct fs_node *node,
+	int (*statx)(const struct fs_request *rq, struct fs_node *node,
 		     struct statx *ret);
 
 	/*
@@ -149,89 +149,89 @@ struct fs_ops {
 	 */
 
 	/* fuse_reply_entry. Empty: ENOENT */
-	int (*lookup)(const struct fs_call *call, struct fs_node *dir,
+	int (*lookup)(const struct fs_request *rq, struct fs_node *dir,
 		      const char *name);
 	/* fuse_reply_attr. Required. */
-	int (*getattr)(const struct fs_call *call, struct fs_node *node);
+	int (*getattr)(const struct fs_request *rq, struct fs_node *node);
 	/*
 	 * fuse_reply_attr; handle: of ftruncate(2), else NULL;
 	 * to_set: FUSE_SET_ATTR_*. Empty: EPERM
 	 */
-	int (*setattr)(const struct fs_call *call, struct fs_node *node,
+	int (*setattr)(const struct fs_request *rq, struct fs_node *node,
 		       struct fs_handle *handle, const struct stat *attr,
 		       int to_set);
 	/* fuse_reply_err(0); mask: R_OK, W_OK, X_OK. Empty: allowed */
-	int (*access)(const struct fs_call *call, struct fs_node *node,
+	int (*access)(const struct fs_request *rq, struct fs_node *node,
 		      int mask);
 	/*
 	 * fs_reply_xattr. Empty: no attributes, ENODATA. After ENOTSUP ls(1)
 	 * would not look for ACLs any more, on the whole mount.
 	 */
-	int (*getxattr)(const struct fs_call *call, struct fs_node *node,
+	int (*getxattr)(const struct fs_request *rq, struct fs_node *node,
 			const char *name, size_t size);
-	int (*listxattr)(const struct fs_call *call, struct fs_node *node,
+	int (*listxattr)(const struct fs_request *rq, struct fs_node *node,
 			 size_t size);
 	/* fuse_reply_err(0); flags: XATTR_*. Empty: ENOTSUP */
-	int (*setxattr)(const struct fs_call *call, struct fs_node *node,
+	int (*setxattr)(const struct fs_request *rq, struct fs_node *node,
 			const char *name, const void *value, size_t size,
 			int flags);
-	int (*removexattr)(const struct fs_call *call, struct fs_node *node,
+	int (*removexattr)(const struct fs_request *rq, struct fs_node *node,
 			   const char *name);
 
 	/* fs_reply_open; flags: of open(2). Required. */
-	int (*open)(const struct fs_call *call, struct fs_node *node,
+	int (*open)(const struct fs_request *rq, struct fs_node *node,
 		    int flags);
 	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. Empty: EISDIR */
-	int (*read)(const struct fs_call *call, struct fs_handle *handle,
+	int (*read)(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);
 	/* fuse_reply_write; acts as cred; fi->flags: now. Empty: EISDIR */
-	int (*write)(const struct fs_call *call, struct fs_handle *handle,
+	int (*write)(const struct fs_request *rq, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
 		     const struct fuse_file_info *fi);
 	/* fuse_reply_err(0); mode: FALLOC_FL_*. Empty: EOPNOTSUPP */
-	int (*fallocate)(const struct fs_call *call, struct fs_handle *handle,
+	int (*fallocate)(const struct fs_request *rq, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length);
 	/*
 	 * fuse_reply_write, to a handle of the same kind. With EOPNOTSUPP the
 	 * kernel copies itself. Empty: EINVAL, after which tools read and write
 	 * instead
 	 */
-	int (*copy)(const struct fs_call *call, struct fs_handle *from,
+	int (*copy)(const struct fs_request *rq, struct fs_handle *from,
 		    off_t offset_from, struct fs_handle *to, off_t offset_to,
 		    size_t size);
 	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
-	int (*lseek)(const struct fs_call *call, struct fs_handle *handle,
+	int (*lseek)(const struct fs_request *rq, struct fs_handle *handle,
 		     off_t offset, int whence);
 	/*
 	 * fuse_reply_poll; poll: takes it over, to tell of a change, or NULL.
 	 * Empty: always ready
 	 */
-	int (*poll)(const struct fs_call *call, struct fs_handle *handle,
+	int (*poll)(const struct fs_request *rq, struct fs_handle *handle,
 		    struct fuse_pollhandle *poll);
 	/* fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed */
-	int (*flush)(const struct fs_call *call, struct fs_handle *handle,
+	int (*flush)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner);
 	/* fuse_reply_lock; owner: who asks, as the kernel names it. Empty: ENOLCK */
-	int (*getlk)(const struct fs_call *call, struct fs_handle *handle,
+	int (*getlk)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock);
 	/* fuse_reply_err(0); sleep: wait for it. Empty: ENOLCK */
-	int (*setlk)(const struct fs_call *call, struct fs_handle *handle,
+	int (*setlk)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock, bool sleep);
 	/* fuse_reply_err(0); operation: of flock(2). Empty: ENOLCK */
-	int (*flock)(const struct fs_call *call, struct fs_handle *handle,
+	int (*flock)(const struct fs_request *rq, struct fs_handle *handle,
 		     int operation);
 	/* fuse_reply_ioctl; in: in_size bytes. Empty: ENOTTY */
-	int (*ioctl)(const struct fs_call *call, struct fs_handle *handle,
+	int (*ioctl)(const struct fs_request *rq, struct fs_handle *handle,
 		     unsigned int cmd, const void *in, size_t in_size,
 		     size_t out_size);
 	/* fuse_reply_buf with fuse_add_direntry. Empty: ENOTDIR */
-	int (*readdir)(const struct fs_call *call, struct fs_handle *handle,
+	int (*readdir)(const struct fs_request *rq, struct fs_handle *handle,
 		       size_t size, off_t offset);
 	/*
-	 * Closes and frees a handle that open or create made. No reply; call is
+	 * Closes and frees a handle that open or create made. No reply; rq is
 	 * NULL when the daemon ends.
 	 */
-	void (*release)(const struct fs_call *call, struct fs_handle *handle);
+	void (*release)(const struct fs_request *rq, struct fs_handle *handle);
 };
 
 /* The kinds that others start from: the root and its entries. */

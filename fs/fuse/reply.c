@@ -29,14 +29,14 @@ static struct fuse_entry_param entry_param(const struct fs_node *node,
 }
 
 /* Adds the handle to the node; what the kernel is to know of it. */
-static struct fuse_file_info add(const struct fs_call *call,
+static struct fuse_file_info add(const struct fs_request *rq,
 				 struct fs_node *node, struct fs_handle *handle)
 {
 	if (handle->flags & FS_HANDLE_BACKED)
-		fs_node_add_backed(call, node, handle);
+		fs_node_add_backed(rq, node, handle);
 	else
 		fs_node_add(node, handle);
-	handle->share = core_steal_ptr(*call->share);
+	handle->share = core_steal_ptr(*rq->share);
 	return (struct fuse_file_info){
 		.fh = (uintptr_t)handle,
 		.backing_id = handle->backing_id,
@@ -83,38 +83,38 @@ static struct fuse_entry_out entry_out(const struct fs_node *node,
 	};
 }
 
-int fs_reply_entry(const struct fs_call *call, const struct fs_ops *ops,
+int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
 		   const char *name, const struct stat *st)
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
-	int r = fs_node_get(call, ops, st->st_ino, name, &node);
+	int r = fs_node_get(rq, ops, st->st_ino, name, &node);
 
 	if (r < 0)
 		return r;
 	entry = entry_param(node, st);
-	if (fuse_reply_entry(call->req, &entry) < 0)
-		fs_node_forget(call->fs->nodes, node, 1);
+	if (fuse_reply_entry(rq->req, &entry) < 0)
+		fs_node_forget(rq->fs->nodes, node, 1);
 	return 0;
 }
 
-int fs_reply_open(const struct fs_call *call, struct fs_node *node,
+int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
 		  struct fs_handle *handle)
 {
-	struct fuse_file_info fi = add(call, node, handle);
+	struct fuse_file_info fi = add(rq, node, handle);
 	struct fuse_open_out out = stream_out(handle);
 	int r;
 
 	if (handle->flags & FS_HANDLE_STREAM)
-		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
+		r = fuse_reply_buf(rq->req, (const char *)&out, sizeof(out));
 	else
-		r = fuse_reply_open(call->req, &fi);
+		r = fuse_reply_open(rq->req, &fi);
 	if (r < 0)
 		fs_node_ops(node)->release(NULL, handle);
 	return 0;
 }
 
-int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
+int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
 		    const char *name, const struct stat *st,
 		    struct fs_handle *handle)
 {
@@ -125,24 +125,24 @@ int fs_reply_create(const struct fs_call *call, const struct fs_ops *ops,
 	struct fuse_entry_param entry;
 	struct fuse_file_info fi;
 	struct fs_node *node;
-	int r = fs_node_get(call, ops, st->st_ino, name, &node);
+	int r = fs_node_get(rq, ops, st->st_ino, name, &node);
 
 	if (r < 0) {
 		ops->release(NULL, handle);
 		return r;
 	}
-	fi = add(call, node, handle);
+	fi = add(rq, node, handle);
 	if (handle->flags & FS_HANDLE_STREAM) {
 		out.entry = entry_out(node, st);
 		out.open = stream_out(handle);
-		r = fuse_reply_buf(call->req, (const char *)&out, sizeof(out));
+		r = fuse_reply_buf(rq->req, (const char *)&out, sizeof(out));
 	} else {
 		entry = entry_param(node, st);
-		r = fuse_reply_create(call->req, &entry, &fi);
+		r = fuse_reply_create(rq->req, &entry, &fi);
 	}
 	if (r < 0) {
 		ops->release(NULL, handle);
-		fs_node_forget(call->fs->nodes, node, 1);
+		fs_node_forget(rq->fs->nodes, node, 1);
 	}
 	return 0;
 }

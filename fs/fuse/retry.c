@@ -150,9 +150,9 @@ struct fs_retries *fs_retries_free(struct fs_retries *retries)
 	return NULL;
 }
 
-static pid_t thread_of(const struct fs_call *call)
+static pid_t thread_of(const struct fs_request *rq)
 {
-	return fuse_req_ctx(call->req)->pid;
+	return fuse_req_ctx(rq->req)->pid;
 }
 
 static struct retry_list *list_of(struct fs_retries *retries, pid_t thread)
@@ -170,22 +170,22 @@ static struct retry *find(struct fs_retries *retries, pid_t thread)
 	return retry;
 }
 
-void fs_retry_begin(const struct fs_call *call)
+void fs_retry_begin(const struct fs_request *rq)
 {
-	struct fs_retries *retries = call->fs->retries;
+	struct fs_retries *retries = rq->fs->retries;
 	_cleanup_close_ int fd = -1; /* of an earlier try, in vain */
 	struct retry *retry, *old;
 
 	/* Threads of other PID namespaces can't be told apart. */
-	if (thread_of(call) == 0)
+	if (thread_of(rq) == 0)
 		return;
 	retry = calloc(1, sizeof(*retry));
 	if (!retry ||
-	    fs_quota_take(call->fs->handles, call->uid, &retry->share) < 0) {
+	    fs_quota_take(rq->fs->handles, rq->uid, &retry->share) < 0) {
 		free(retry);
 		return;
 	}
-	retry->thread = thread_of(call);
+	retry->thread = thread_of(rq);
 	retry->end = now() + LIFETIME_SEC;
 	retry->fd = -1;
 	pthread_mutex_lock(&retries->lock);
@@ -205,10 +205,10 @@ void fs_retry_begin(const struct fs_call *call)
 	}
 }
 
-void fs_retry_keep(const struct fs_call *call, const struct fs_ops *ops,
+void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
 		   ino_t ino, int fd)
 {
-	struct fs_retries *retries = call->fs->retries;
+	struct fs_retries *retries = rq->fs->retries;
 	_cleanup_close_ int copy = -1;
 	struct retry *retry;
 	int old;
@@ -217,7 +217,7 @@ void fs_retry_keep(const struct fs_call *call, const struct fs_ops *ops,
 		return;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_lock(&retries->lock);
-	retry = find(retries, thread_of(call));
+	retry = find(retries, thread_of(rq));
 	if (retry) {
 		old = retry->fd;
 		retry->ops = ops;
@@ -228,17 +228,17 @@ void fs_retry_keep(const struct fs_call *call, const struct fs_ops *ops,
 	pthread_mutex_unlock(&retries->lock);
 }
 
-int fs_retry_dup(const struct fs_call *call, const struct fs_ops *ops,
+int fs_retry_dup(const struct fs_request *rq, const struct fs_ops *ops,
 		 ino_t ino, int *ret_fd)
 {
-	struct fs_retries *retries = call->fs->retries;
+	struct fs_retries *retries = rq->fs->retries;
 	struct retry *retry;
 	int r = -ENOENT;
 
 	if (retries->n == 0)
 		return r;
 	pthread_mutex_lock(&retries->lock);
-	retry = find(retries, thread_of(call));
+	retry = find(retries, thread_of(rq));
 	if (retry && retry->fd >= 0 && retry->ops == ops && retry->ino == ino)
 		r = fcntl(retry->fd, F_DUPFD_CLOEXEC, 0);
 	if (r == -1)

@@ -24,13 +24,13 @@ int fs_retries_new(struct fs_retries **ret);
 struct fs_retries *fs_retries_free(struct fs_retries *retries);
 
 /* The calling thread will get ESTALE: begins to keep what it finds. */
-void fs_retry_begin(const struct fs_call *call);
+void fs_retry_begin(const struct fs_request *rq);
 
 /*
  * The calling thread has looked up an object. fd: a descriptor of the object,
  * which is duplicated if it must be kept.
  */
-void fs_retry_keep(const struct fs_call *call, const struct fs_ops *ops,
+void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
 		   ino_t ino, int fd);
 
 /*
@@ -38,7 +38,7 @@ void fs_retry_keep(const struct fs_call *call, const struct fs_ops *ops,
  * this object. ret_fd: the caller's. Returns 0, -ENOENT (none is, or of another
  * object), -EMFILE.
  */
-int fs_retry_dup(const struct fs_call *call, const struct fs_ops *ops,
+int fs_retry_dup(const struct fs_request *rq, const struct fs_ops *ops,
 		 ino_t ino, int *ret_fd);
 
 #endif

@@ -37,28 +37,28 @@ static void log_limit(const struct fs_view *view, int r)
 		       view->msgsize, limits.mq_msgsize);
 }
 
-static int obj_make(const struct fs_call *call, const char *name, int flags,
+static int obj_make(const struct fs_request *rq, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
-	struct mq_attr attr = { .mq_maxmsg = call->view->maxmsg,
-				.mq_msgsize = call->view->msgsize };
-	int r = core_mq_open(call->fs->ns, &call->cred, name, flags, mode,
-			     &attr, 0, ret_fd);
+	struct mq_attr attr = { .mq_maxmsg = rq->view->maxmsg,
+				.mq_msgsize = rq->view->msgsize };
+	int r = core_mq_open(rq->fs->ns, &rq->cred, name, flags, mode, &attr, 0,
+			     ret_fd);
 
-	log_limit(call->view, r);
+	log_limit(rq->view, r);
 	return r;
 }
 
-static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
+static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd)
 {
-	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
+	return core_mq_find(rq->fs->ns, &rq->cred, name, ino, ret_fd);
 }
 
-static int obj_reopen(const struct fs_call *call, int fd, int flags,
+static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd)
 {
-	return core_object_reopen(&call->cred, fd, flags & O_ACCMODE, ret_fd);
+	return core_object_reopen(&rq->cred, fd, flags & O_ACCMODE, ret_fd);
 }
 
 /*
@@ -70,11 +70,11 @@ static int obj_reopen(const struct fs_call *call, int fd, int flags,
  * hands on each piece that it is given. Either would make two messages of what
  * a program prints as one.
  */
-static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
+static int obj_stat(const struct fs_request *rq, int fd, struct stat *ret)
 {
-	long overhead = (long)fs_frame_overhead(call->view);
+	long overhead = (long)fs_frame_overhead(rq->view);
 	blksize_t size = 128;
-	int r = core_mq_stat(&call->cred, fd, overhead, ret);
+	int r = core_mq_stat(&rq->cred, fd, overhead, ret);
 
 	if (r < 0)
 		return r;
@@ -87,7 +87,7 @@ static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
 }
 
 /* Only emptying it is a change of size that a queue knows. */
-static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
+static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size)
 {
 	_cleanup_close_ int readable = -1;
@@ -96,7 +96,7 @@ static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
 	(void)handle;
 	if (size != 0)
 		return -EINVAL;
-	r = core_object_reopen(&call->cred, fd, O_RDONLY, &readable);
+	r = core_object_reopen(&rq->cred, fd, O_RDONLY, &readable);
 	if (r < 0)
 		return r;
 	return core_mq_purge(readable);
@@ -120,7 +120,7 @@ static int find_attribute(const char *name)
 	return -1;
 }
 
-static int obj_getxattr(const struct fs_call *call, struct fs_node *node,
+static int obj_getxattr(const struct fs_request *rq, struct fs_node *node,
 			const char *name, size_t size)
 {
 	int attribute = find_attribute(name);
@@ -131,9 +131,9 @@ static int obj_getxattr(const struct fs_call *call, struct fs_node *node,
 
 	if (attribute < 0)
 		return -ENODATA;
-	r = fs_object_fd(call, node, &fd);
+	r = fs_object_fd(rq, node, &fd);
 	if (r == 0)
-		r = core_object_reopen(&call->cred, fd, O_RDONLY, &readable);
+		r = core_object_reopen(&rq->cred, fd, O_RDONLY, &readable);
 	if (r == 0)
 		r = core_mq_look(readable, &info);
 	if (r < 0)
@@ -143,26 +143,26 @@ static int obj_getxattr(const struct fs_call *call, struct fs_node *node,
 				(long)info.bytes, info.notify_pid };
 
 	r = snprintf(text, sizeof(text), "%ld", values[attribute]);
-	return fs_reply_xattr(call, text, size, r);
+	return fs_reply_xattr(rq, text, size, r);
 }
 
-static int obj_listxattr(const struct fs_call *call, struct fs_node *node,
+static int obj_listxattr(const struct fs_request *rq, struct fs_node *node,
 			 size_t size)
 {
 	(void)node;
-	return fs_reply_xattr(call, attributes, size, sizeof(attributes));
+	return fs_reply_xattr(rq, attributes, size, sizeof(attributes));
 }
 
-static int mq_statfs(const struct fs_call *call, struct statvfs *ret)
+static int mq_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return core_mq_statfs(call->fs->ns, &call->cred, ret);
+	return core_mq_statfs(rq->fs->ns, &rq->cred, ret);
 }
 
-static int dir_next(const struct fs_call *call, struct dirent64 *ret)
+static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
 {
 	size_t place = (size_t)(ret->d_off - 2);
 
-	if (!core_mq_next(call->fs->ns, &call->cred, &place, ret->d_name,
+	if (!core_mq_next(rq->fs->ns, &rq->cred, &place, ret->d_name,
 			  &ret->d_ino))
 		return 0;
 	ret->d_type = DT_REG;
@@ -170,19 +170,19 @@ static int dir_next(const struct fs_call *call, struct dirent64 *ret)
 	return 1;
 }
 
-static int dir_fd(const struct fs_call *call)
+static int dir_fd(const struct fs_request *rq)
 {
-	return call->fs->ns->mq_dir;
+	return rq->fs->ns->mq_dir;
 }
 
-static int dir_stat(const struct fs_call *call, struct stat *ret)
+static int dir_stat(const struct fs_request *rq, struct stat *ret)
 {
-	return core_mq_stat_dir(call->fs->ns, ret);
+	return core_mq_stat_dir(rq->fs->ns, ret);
 }
 
-static int dir_unlink(const struct fs_call *call, const char *name)
+static int dir_unlink(const struct fs_request *rq, const char *name)
 {
-	return core_mq_unlink(call->fs->ns, &call->cred, name);
+	return core_mq_unlink(rq->fs->ns, &rq->cred, name);
 }
 
 static const struct fs_ops obj_ops = {

@@ -23,26 +23,26 @@ struct info_handle {
 	char text[ESCAPED_MAX + 512];
 };
 
-static int info_find(const struct fs_call *call, const char *name, ino_t ino,
+static int info_find(const struct fs_request *rq, const char *name, ino_t ino,
 		     int *ret_fd)
 {
-	return core_mq_find(call->fs->ns, &call->cred, name, ino, ret_fd);
+	return core_mq_find(rq->fs->ns, &rq->cred, name, ino, ret_fd);
 }
 
-static int info_reopen(const struct fs_call *call, int fd, int flags,
+static int info_reopen(const struct fs_request *rq, int fd, int flags,
 		       int *ret_fd)
 {
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		return -EACCES;
-	return core_object_reopen(&call->cred, fd, O_RDONLY, ret_fd);
+	return core_object_reopen(&rq->cred, fd, O_RDONLY, ret_fd);
 }
 
 /* Like a file of /proc: with no size, so that tools read it to its end. */
-static int info_stat(const struct fs_call *call, int fd, struct stat *ret)
+static int info_stat(const struct fs_request *rq, int fd, struct stat *ret)
 {
 	struct stat st;
 
-	(void)call;
+	(void)rq;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	st.st_mode &= ~(mode_t)0222;
@@ -52,12 +52,12 @@ static int info_stat(const struct fs_call *call, int fd, struct stat *ret)
 	return 0;
 }
 
-static int info_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+static int info_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 		     struct fs_handle **ret)
 {
 	struct info_handle *handle;
 
-	(void)call, (void)ino, (void)flags;
+	(void)rq, (void)ino, (void)flags;
 	handle = calloc(1, sizeof(*handle));
 	if (!handle)
 		return -ENOMEM;
@@ -67,11 +67,11 @@ static int info_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	return 0;
 }
 
-static void info_release(const struct fs_call *call, struct fs_handle *handle_)
+static void info_release(const struct fs_request *rq, struct fs_handle *handle_)
 {
 	struct info_handle *handle = (struct info_handle *)handle_;
 
-	fs_node_remove(call, handle_);
+	fs_node_remove(rq, handle_);
 	pthread_mutex_destroy(&handle->lock);
 	(void)close(handle_->fd);
 	free(handle);
@@ -113,7 +113,7 @@ static int write_text(struct info_handle *handle)
 }
 
 /* The text is made when its begin is read, and then stays in one piece. */
-static int info_read(const struct fs_call *call, struct fs_handle *handle_,
+static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 		     size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	struct info_handle *handle = (struct info_handle *)handle_;
@@ -132,28 +132,28 @@ static int info_read(const struct fs_call *call, struct fs_handle *handle_,
 	pthread_mutex_unlock(&handle->lock);
 	if (r < 0)
 		return r;
-	(void)fuse_reply_buf(call->req, text, n);
+	(void)fuse_reply_buf(rq->req, text, n);
 	return 0;
 }
 
-static int info_statfs(const struct fs_call *call, struct statvfs *ret)
+static int info_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return fs_mq_dir_ops.statfs(call, ret);
+	return fs_mq_dir_ops.statfs(rq, ret);
 }
 
-static int dir_next(const struct fs_call *call, struct dirent64 *ret)
+static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
 {
-	return fs_mq_dir_ops.next(call, ret);
+	return fs_mq_dir_ops.next(rq, ret);
 }
 
-static int dir_stat(const struct fs_call *call, struct stat *ret)
+static int dir_stat(const struct fs_request *rq, struct stat *ret)
 {
-	return fs_mq_dir_ops.stat_dir(call, ret);
+	return fs_mq_dir_ops.stat_dir(rq, ret);
 }
 
-static int dir_fd(const struct fs_call *call)
+static int dir_fd(const struct fs_request *rq)
 {
-	return call->fs->ns->mq_dir;
+	return rq->fs->ns->mq_dir;
 }
 
 static const struct fs_ops info_ops = {

@@ -90,7 +90,7 @@ static void on_change(struct core_watcher *watcher)
  * file. With O_NONBLOCK an empty queue isn't the end. A poll request doesn't
  * carry that flag, so the one of the last read counts.
  */
-int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle_,
+int fs_mq_poll(const struct fs_request *rq, struct fs_handle *handle_,
 	       struct fuse_pollhandle *poll_)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
@@ -112,7 +112,7 @@ int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle_,
 	if (fs_mq_has_rest(handle) || fs_mq_ends_if_empty(handle))
 		fd.revents |= POLLIN | POLLRDNORM;
 	pthread_mutex_unlock(&handle->lock);
-	(void)fuse_reply_poll(call->req, (unsigned int)fd.revents);
+	(void)fuse_reply_poll(rq->req, (unsigned int)fd.revents);
 	return 0;
 }
 
@@ -131,13 +131,13 @@ void fs_mq_unref(struct fs_mq_handle *handle)
 	free(handle);
 }
 
-void fs_mq_release(const struct fs_call *call, struct fs_handle *handle_)
+void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle_)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 
 	/* Unsent lines keep the descriptor, and so the charge. */
 	handle->share = core_steal_ptr(handle_->share);
-	fs_node_remove(call, handle_);
+	fs_node_remove(rq, handle_);
 	if (handle->queue)
 		core_wait_unwatch(handle->queue, &handle->watcher);
 	set_poll(handle, NULL);
@@ -170,14 +170,14 @@ static int open_readable(int fd, int flags)
 	return readable;
 }
 
-int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+int fs_mq_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 	       struct fs_handle **ret)
 {
 	struct fs_mq_handle *handle;
 	int r;
 
 	(void)ino;
-	if (!may_read(call->fs, flags))
+	if (!may_read(rq->fs, flags))
 		return -EROFS;
 	handle = calloc(1, sizeof(*handle));
 	if (!handle)
@@ -186,9 +186,9 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 	TAILQ_INIT(&handle->partials);
 	handle->refs = 1;
 	handle->watcher.ready = on_change;
-	handle->fs = call->fs;
-	handle->uid = call->uid;
-	handle->view = *call->view;
+	handle->fs = rq->fs;
+	handle->uid = rq->uid;
+	handle->view = *rq->view;
 	handle->base.fd = core_steal_fd(fd);
 	handle->readable = open_readable(handle->base.fd, flags);
 	/* Only who just reads can use a position, to seek back in the window. */
@@ -201,7 +201,7 @@ int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
 		handle->base.flags |= FS_HANDLE_NOFLUSH;
 	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
 	if (r == 0)
-		r = core_wait_open(call->fs->wait, handle->base.fd,
+		r = core_wait_open(rq->fs->wait, handle->base.fd,
 				   &handle->queue);
 	if (r < 0)
 		fs_mq_release(NULL, &handle->base);

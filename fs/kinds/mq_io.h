@@ -9,22 +9,22 @@
 #include "fs/fuse/ops.h"
 
 /* In fs/kinds/mq_io.c. */
-int fs_mq_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+int fs_mq_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 	       struct fs_handle **ret);
-void fs_mq_release(const struct fs_call *call, struct fs_handle *handle);
-int fs_mq_poll(const struct fs_call *call, struct fs_handle *handle,
+void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle);
+int fs_mq_poll(const struct fs_request *rq, struct fs_handle *handle,
 	       struct fuse_pollhandle *poll);
 
 /* In fs/kinds/mq_read.c. */
 void fs_mq_stat_open(struct fs_handle *handle, struct stat *st);
-int fs_mq_read(const struct fs_call *call, struct fs_handle *handle,
+int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle,
 	       size_t size, off_t offset, const struct fuse_file_info *fi);
 
 /* In fs/kinds/mq_write.c. */
-int fs_mq_write(const struct fs_call *call, struct fs_handle *handle,
+int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle,
 		const char *buf, size_t size, off_t offset,
 		const struct fuse_file_info *fi);
-int fs_mq_flush(const struct fs_call *call, struct fs_handle *handle,
+int fs_mq_flush(const struct fs_request *rq, struct fs_handle *handle,
 		uint64_t owner);
 
 #endif

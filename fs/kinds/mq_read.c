@@ -224,7 +224,7 @@ bool fs_mq_ends_if_empty(const struct fs_mq_handle *handle)
 	return handle->received && !handle->nonblock;
 }
 
-int fs_mq_read(const struct fs_call *call, struct fs_handle *handle_,
+int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	       size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
@@ -244,7 +244,7 @@ int fs_mq_read(const struct fs_call *call, struct fs_handle *handle_,
 	read->base.waiter.attempt = read_attempt;
 	read->base.waiter.done = read_done;
 	read->base.handle = handle;
-	read->base.req = call->req;
+	read->base.req = rq->req;
 	read->size = size;
 	read->offset = offset;
 

@@ -242,12 +242,12 @@ static bool is_awaited(struct fs_mq_handle *handle)
  * wait thread, nor while others wait, nor for lines that are sent when a file
  * closes. Returns 0 if all is sent, or 1 if the rest must be submitted.
  */
-static int send_awaited(const struct fs_call *call, struct write *write,
+static int send_awaited(const struct fs_request *rq, struct write *write,
 			const struct fs_frame *frame)
 {
 	struct fs_mq_handle *handle = write->base.handle;
-	struct core_cred cred = { .uid = call->uid,
-				  .gid = fuse_req_ctx(call->req)->gid };
+	struct core_cred cred = { .uid = rq->uid,
+				  .gid = fuse_req_ctx(rq->req)->gid };
 	int r;
 
 	if (!is_awaited(handle) ||
@@ -264,7 +264,7 @@ static int send_awaited(const struct fs_call *call, struct write *write,
 	return write->sent == write->size ? 0 : 1;
 }
 
-int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
+int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 		const char *buf, size_t size, off_t offset,
 		const struct fuse_file_info *fi)
 {
@@ -273,7 +273,7 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 	struct write *write;
 	int r;
 
-	if (!handle->view.lines && (may_be_cut(call->fs, size) ||
+	if (!handle->view.lines && (may_be_cut(rq->fs, size) ||
 				    fs_mq_is_continued(handle, offset, fi)))
 		return -EMSGSIZE;
 	if (handle->view.lines)
@@ -284,11 +284,11 @@ int fs_mq_write(const struct fs_call *call, struct fs_handle *handle_,
 	write->base.waiter.attempt = write_attempt;
 	write->base.waiter.done = write_done;
 	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
-	write->base.req = call->req;
+	write->base.req = rq->req;
 	/* What has nothing to send, or can't be sent, needn't wait for its turn. */
 	r = next_frame(write, &frame);
 	if (r > 0)
-		r = send_awaited(call, write, &frame);
+		r = send_awaited(rq, write, &frame);
 	if (r > 0)
 		fs_mq_submit(&write->base, CORE_WAIT_OUT);
 	else
@@ -346,13 +346,13 @@ static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
 	return 0;
 }
 
-int fs_mq_flush(const struct fs_call *call, struct fs_handle *handle_,
+int fs_mq_flush(const struct fs_request *rq, struct fs_handle *handle_,
 		uint64_t owner)
 {
 	int r = send_partial((struct fs_mq_handle *)handle_, owner);
 
 	if (r == 0)
-		(void)fuse_reply_err(call->req, 0);
+		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 

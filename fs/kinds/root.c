@@ -24,11 +24,11 @@ static ino_t entry_ino(size_t i)
 	return FUSE_ROOT_ID + 1 + i;
 }
 
-static int root_next(const struct fs_call *call, struct dirent64 *ret)
+static int root_next(const struct fs_request *rq, struct dirent64 *ret)
 {
 	size_t i = (size_t)(ret->d_off - 2);
 
-	(void)call;
+	(void)rq;
 	if (i >= N_ENTRIES)
 		return 0;
 	strcpy(ret->d_name, entries[i].name);
@@ -38,23 +38,23 @@ static int root_next(const struct fs_call *call, struct dirent64 *ret)
 	return 1;
 }
 
-static int reply_dir(const struct fs_call *call, const struct fs_ops *ops,
+static int reply_dir(const struct fs_request *rq, const struct fs_ops *ops,
 		     ino_t ino, const char *name)
 {
 	struct stat st;
-	int r = ops->stat_dir(call, &st);
+	int r = ops->stat_dir(rq, &st);
 
 	if (r < 0)
 		return r;
 	st.st_ino = ino;
-	return fs_reply_entry(call, ops, name, &st);
+	return fs_reply_entry(rq, ops, name, &st);
 }
 
 /* Views are found by name, and not listed. */
-static int root_lookup(const struct fs_call *call, struct fs_node *dir,
+static int root_lookup(const struct fs_request *rq, struct fs_node *dir,
 		       const char *name)
 {
-	struct fs_call seen = *call;
+	struct fs_request seen = *rq;
 	struct fs_view view;
 	int r = core_name_check(name);
 
@@ -67,7 +67,7 @@ static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 		if (strncmp(name, entries[i].name, len) != 0)
 			continue;
 		if (name[len] == '\0') {
-			seen.view = &call->fs->view;
+			seen.view = &rq->fs->view;
 		} else if (name[len] == ':' && entries[i].info_ops) {
 			r = fs_view_parse(name + len + 1, &view);
 			if (r < 0)
@@ -85,7 +85,7 @@ static int root_lookup(const struct fs_call *call, struct fs_node *dir,
 	return -ENOENT;
 }
 
-static int root_stat(const struct fs_call *call, struct stat *ret)
+static int root_stat(const struct fs_request *rq, struct stat *ret)
 {
 	struct core_cred self = core_cred_self();
 
@@ -93,15 +93,15 @@ static int root_stat(const struct fs_call *call, struct stat *ret)
 			      .st_nlink = 2 + N_ENTRIES,
 			      .st_uid = self.uid,
 			      .st_gid = self.gid,
-			      .st_atim = call->fs->started,
-			      .st_mtim = call->fs->started,
-			      .st_ctim = call->fs->started };
+			      .st_atim = rq->fs->started,
+			      .st_mtim = rq->fs->started,
+			      .st_ctim = rq->fs->started };
 	return 0;
 }
 
-static int root_statfs(const struct fs_call *call, struct statvfs *ret)
+static int root_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return fs_shm_dir_ops.statfs(call, ret);
+	return fs_shm_dir_ops.statfs(rq, ret);
 }
 
 const struct fs_ops fs_root_ops = {

@@ -22,39 +22,39 @@ struct shm_handle {
 	atomic_bool locked; /* a lock of either kind was asked for through it */
 };
 
-static int obj_find(const struct fs_call *call, const char *name, ino_t ino,
+static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd)
 {
-	return core_object_find(call->fs->ns->shm_dir, &call->cred, name, ino,
+	return core_object_find(rq->fs->ns->shm_dir, &rq->cred, name, ino,
 				ret_fd);
 }
 
-static int obj_reopen(const struct fs_call *call, int fd, int flags,
+static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd)
 {
-	return core_shm_reopen(call->fs->ns, &call->cred, fd, flags, ret_fd);
+	return core_shm_reopen(rq->fs->ns, &rq->cred, fd, flags, ret_fd);
 }
 
-static int obj_stat(const struct fs_call *call, int fd, struct stat *ret)
+static int obj_stat(const struct fs_request *rq, int fd, struct stat *ret)
 {
-	(void)call;
+	(void)rq;
 	return core_object_stat(fd, ret);
 }
 
-static int obj_truncate(const struct fs_call *call, struct fs_handle *handle,
+static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size)
 {
 	/* Only the first sets the times when the size stays the same. */
-	return handle ? core_shm_truncate(&call->cred, handle->fd, size)
-		      : core_object_truncate(&call->cred, fd, size);
+	return handle ? core_shm_truncate(&rq->cred, handle->fd, size)
+		      : core_object_truncate(&rq->cred, fd, size);
 }
 
-static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
+static int obj_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 		    struct fs_handle **ret)
 {
 	struct shm_handle *handle = calloc(1, sizeof(*handle));
 
-	(void)call, (void)ino, (void)flags;
+	(void)rq, (void)ino, (void)flags;
 	if (!handle)
 		return -ENOMEM;
 	handle->base.fd = core_steal_fd(fd);
@@ -67,7 +67,7 @@ static int obj_hold(const struct fs_call *call, int *fd, ino_t ino, int flags,
  * An flock(2) lock is that of the handle's fd. It wouldn't go with it: a backing
  * file that the kernel was given keeps it open.
  */
-static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
+static void obj_release(const struct fs_request *rq, struct fs_handle *handle_)
 {
 	struct shm_handle *handle = (struct shm_handle *)handle_;
 
@@ -75,24 +75,23 @@ static void obj_release(const struct fs_call *call, struct fs_handle *handle_)
 		(void)flock(handle_->fd, LOCK_UN);
 		core_locks_unlock_handle(fs_node_locks(handle_->node), handle);
 	}
-	if (handle->locked && call)
-		core_wait_retry(call->fs->wait);
-	fs_node_remove(call, handle_);
+	if (handle->locked && rq)
+		core_wait_retry(rq->fs->wait);
+	fs_node_remove(rq, handle_);
 	(void)close(handle_->fd);
 	free(handle);
 }
 
-static int obj_make(const struct fs_call *call, const char *name, int flags,
+static int obj_make(const struct fs_request *rq, const char *name, int flags,
 		    mode_t mode, int *ret_fd)
 {
-	return core_shm_open(call->fs->ns, &call->cred, name, flags, mode,
-			     ret_fd);
+	return core_shm_open(rq->fs->ns, &rq->cred, name, flags, mode, ret_fd);
 }
 
-static int obj_make_anonymous(const struct fs_call *call, int flags,
+static int obj_make_anonymous(const struct fs_request *rq, int flags,
 			      mode_t mode, int *ret_fd)
 {
-	return core_shm_open_anonymous(call->fs->ns, &call->cred, flags, mode,
+	return core_shm_open_anonymous(rq->fs->ns, &rq->cred, flags, mode,
 				       ret_fd);
 }
 
@@ -130,7 +129,7 @@ static struct buffer *get_buffer(size_t size)
 	return buffer;
 }
 
-static int obj_read(const struct fs_call *call, struct fs_handle *handle,
+static int obj_read(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	struct buffer *buffer = get_buffer(size);
@@ -142,7 +141,7 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle,
 	n = pread(handle->fd, buffer->data, size, offset);
 	if (n < 0)
 		return -errno;
-	(void)fuse_reply_buf(call->req, buffer->data, (size_t)n);
+	(void)fuse_reply_buf(rq->req, buffer->data, (size_t)n);
 	return 0;
 }
 
@@ -150,32 +149,32 @@ static int obj_read(const struct fs_call *call, struct fs_handle *handle,
  * An append goes to the end that the object has now: the kernel computes the
  * offset from a size that others may have changed since.
  */
-static int obj_write(const struct fs_call *call, struct fs_handle *handle,
+static int obj_write(const struct fs_request *rq, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
 		     const struct fuse_file_info *fi)
 {
-	ssize_t n = core_shm_write(&call->cred, handle->fd, buf, size, offset,
+	ssize_t n = core_shm_write(&rq->cred, handle->fd, buf, size, offset,
 				   fi->flags & O_APPEND);
 
 	if (n < 0)
 		return (int)n;
-	(void)fuse_reply_write(call->req, (size_t)n);
+	(void)fuse_reply_write(rq->req, (size_t)n);
 	return 0;
 }
 
-static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
+static int obj_fallocate(const struct fs_request *rq, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length)
 {
 	struct fs_share *share;
-	int r = fs_quota_take(call->fs->allocations, call->uid, &share);
+	int r = fs_quota_take(rq->fs->allocations, rq->uid, &share);
 
 	if (r < 0)
 		return r;
-	r = core_shm_allocate(&call->cred, handle->fd, mode, offset, length);
+	r = core_shm_allocate(&rq->cred, handle->fd, mode, offset, length);
 	fs_quota_give(share);
 	if (r < 0)
 		return r;
-	(void)fuse_reply_err(call->req, 0);
+	(void)fuse_reply_err(rq->req, 0);
 	return 0;
 }
 
@@ -183,7 +182,7 @@ static int obj_fallocate(const struct fs_call *call, struct fs_handle *handle,
  * Between two backing files the kernel copies itself, so that the memory is
  * charged to the process.
  */
-static int obj_copy(const struct fs_call *call, struct fs_handle *from,
+static int obj_copy(const struct fs_request *rq, struct fs_handle *from,
 		    off_t offset_from, struct fs_handle *to, off_t offset_to,
 		    size_t size)
 {
@@ -191,22 +190,22 @@ static int obj_copy(const struct fs_call *call, struct fs_handle *from,
 
 	if (from->backing_id && to->backing_id)
 		return -EOPNOTSUPP;
-	n = core_shm_copy(&call->cred, from->fd, offset_from, to->fd, offset_to,
+	n = core_shm_copy(&rq->cred, from->fd, offset_from, to->fd, offset_to,
 			  size);
 	if (n < 0)
 		return (int)n;
-	(void)fuse_reply_write(call->req, (size_t)n);
+	(void)fuse_reply_write(rq->req, (size_t)n);
 	return 0;
 }
 
-static int obj_lseek(const struct fs_call *call, struct fs_handle *handle,
+static int obj_lseek(const struct fs_request *rq, struct fs_handle *handle,
 		     off_t offset, int whence)
 {
 	off_t r = lseek(handle->fd, offset, whence);
 
 	if (r < 0)
 		return -errno;
-	(void)fuse_reply_lseek(call->req, r);
+	(void)fuse_reply_lseek(rq->req, r);
 	return 0;
 }
 
@@ -273,13 +272,13 @@ static void on_interrupt(fuse_req_t req, void *closure)
  * model: handle, and what is to be locked. The kernel asks for locks on a
  * read-only mount, too, but they would keep others from their work.
  */
-static int lock(const struct fs_call *call, const struct locker *model,
+static int lock(const struct fs_request *rq, const struct locker *model,
 		bool sleep)
 {
 	struct locker *locker;
 	int r;
 
-	if (call->fs->read_only)
+	if (rq->fs->read_only)
 		return -EROFS;
 	locker = malloc(sizeof(*locker));
 	if (!locker)
@@ -287,23 +286,23 @@ static int lock(const struct fs_call *call, const struct locker *model,
 	*locker = *model;
 	locker->waiter.attempt = lock_attempt;
 	locker->waiter.done = lock_done;
-	locker->fs = call->fs;
-	locker->req = call->req;
-	r = core_wait_open_timed(call->fs->wait, &locker->queue);
+	locker->fs = rq->fs;
+	locker->req = rq->req;
+	r = core_wait_open_timed(rq->fs->wait, &locker->queue);
 	if (r < 0) {
 		free(locker);
 		return r;
 	}
 	locker->waiter.nowait =
 		!sleep ||
-		fs_quota_take(call->fs->waiting, call->uid, &locker->share) < 0;
+		fs_quota_take(rq->fs->waiting, rq->uid, &locker->share) < 0;
 	/* As in fs/kinds/mq: set before anyone else can know it. */
-	fuse_req_interrupt_func(call->req, on_interrupt, locker);
+	fuse_req_interrupt_func(rq->req, on_interrupt, locker);
 	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
 	return FS_PARKED;
 }
 
-static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
+static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock_, bool sleep)
 {
 	struct locker model = { .handle = handle,
@@ -313,33 +312,32 @@ static int obj_setlk(const struct fs_call *call, struct fs_handle *handle,
 	int r;
 
 	/* Without a descriptor for it one that has locks can go on with them. */
-	model.may_add =
-		lock_->l_type != F_UNLCK &&
-		fs_node_may_keep(call->fs->ns->shm_dir) == 0 &&
-		fs_quota_take(call->fs->handles, call->uid, &charge) == 0;
+	model.may_add = lock_->l_type != F_UNLCK &&
+			fs_node_may_keep(rq->fs->ns->shm_dir) == 0 &&
+			fs_quota_take(rq->fs->handles, rq->uid, &charge) == 0;
 	model.charge = charge;
-	r = lock(call, &model, sleep);
+	r = lock(rq, &model, sleep);
 	if (r < 0)
 		fs_quota_give(charge);
 	if (lock_->l_type != F_WRLCK)
-		core_wait_retry(call->fs->wait);
+		core_wait_retry(rq->fs->wait);
 	return r;
 }
 
-static int obj_flock(const struct fs_call *call, struct fs_handle *handle,
+static int obj_flock(const struct fs_request *rq, struct fs_handle *handle,
 		     int operation)
 {
 	struct locker model = { .handle = handle,
 				.operation = operation & ~LOCK_NB };
-	struct fs *fs = call->fs;
-	int r = lock(call, &model, !(operation & LOCK_NB));
+	struct fs *fs = rq->fs;
+	int r = lock(rq, &model, !(operation & LOCK_NB));
 
 	if ((operation & ~LOCK_NB) != LOCK_EX)
 		core_wait_retry(fs->wait);
 	return r;
 }
 
-static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
+static int obj_getlk(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock_)
 {
 	struct flock found = *lock_;
@@ -348,49 +346,48 @@ static int obj_getlk(const struct fs_call *call, struct fs_handle *handle,
 
 	if (r < 0)
 		return r;
-	(void)fuse_reply_lock(call->req, &found);
+	(void)fuse_reply_lock(rq->req, &found);
 	return 0;
 }
 
-static int obj_flush(const struct fs_call *call, struct fs_handle *handle,
+static int obj_flush(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner)
 {
 	if (core_locks_unlock_owner(fs_node_locks(handle->node), owner))
-		core_wait_retry(call->fs->wait);
-	(void)fuse_reply_err(call->req, 0);
+		core_wait_retry(rq->fs->wait);
+	(void)fuse_reply_err(rq->req, 0);
 	return 0;
 }
 
-static int shm_statfs(const struct fs_call *call, struct statvfs *ret)
+static int shm_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return core_shm_statfs(call->fs->ns, ret);
+	return core_shm_statfs(rq->fs->ns, ret);
 }
 
-static int dir_fd(const struct fs_call *call)
+static int dir_fd(const struct fs_request *rq)
 {
-	return call->fs->ns->shm_dir;
+	return rq->fs->ns->shm_dir;
 }
 
-static int dir_stat(const struct fs_call *call, struct stat *ret)
+static int dir_stat(const struct fs_request *rq, struct stat *ret)
 {
-	return core_ns_stat(call->fs->ns, call->fs->ns->shm_dir, ret);
+	return core_ns_stat(rq->fs->ns, rq->fs->ns->shm_dir, ret);
 }
 
-static int dir_unlink(const struct fs_call *call, const char *name)
+static int dir_unlink(const struct fs_request *rq, const char *name)
 {
-	return core_shm_unlink(call->fs->ns, &call->cred, name);
+	return core_shm_unlink(rq->fs->ns, &rq->cred, name);
 }
 
-static int dir_link(const struct fs_call *call, int fd, const char *name)
+static int dir_link(const struct fs_request *rq, int fd, const char *name)
 {
-	return core_object_link(&call->cred, fd, call->fs->ns->shm_dir, name);
+	return core_object_link(&rq->cred, fd, rq->fs->ns->shm_dir, name);
 }
 
-static int dir_rename(const struct fs_call *call, const char *name,
+static int dir_rename(const struct fs_request *rq, const char *name,
 		      const char *new_name, unsigned int flags)
 {
-	return core_shm_rename(call->fs->ns, &call->cred, name, new_name,
-			       flags);
+	return core_shm_rename(rq->fs->ns, &rq->cred, name, new_name, flags);
 }
 
 static const struct fs_ops obj_ops = {
