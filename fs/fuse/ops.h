@@ -8,7 +8,7 @@
  *
  * A slot that answers a request returns
  *   0          it has replied, with the one reply that its comment names
- *   FS_PARKED  it will be replied to later, or has been, by somebody else
+ *   FS_REPLY_LATER  it will be replied to later, or has been, by somebody else
  *   -errno     it has not replied: fs/fuse/dispatch replies with the error
  * An empty slot stands for the errno in its comment.
  */
@@ -28,7 +28,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#define FS_PARKED 1
+#define FS_REPLY_LATER 1
 
 struct core_ns;
 struct core_wait;

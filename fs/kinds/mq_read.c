@@ -262,5 +262,5 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	read->base.waiter.nowait =
 		read->eof_if_empty || (fi->flags & O_NONBLOCK);
 	fs_mq_submit(&read->base, CORE_WAIT_IN);
-	return FS_PARKED;
+	return FS_REPLY_LATER;
 }

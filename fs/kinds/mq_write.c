@@ -293,7 +293,7 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 		fs_mq_submit(&write->base, CORE_WAIT_OUT);
 	else
 		write_done(&write->base.waiter, r);
-	return FS_PARKED;
+	return FS_REPLY_LATER;
 }
 
 static void log_loss(size_t size, int r)

@@ -299,7 +299,7 @@ static int lock(const struct fs_request *rq, const struct locker *model,
 	/* As in fs/kinds/mq: set before anyone else can know it. */
 	fuse_req_interrupt_func(rq->req, on_interrupt, locker);
 	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
-	return FS_PARKED;
+	return FS_REPLY_LATER;
 }
 
 static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
