@@ -282,9 +282,9 @@ static void on_statfs(fuse_req_t req, fuse_ino_t id)
 }
 
 /* Whether objects can be created in a directory of this kind. */
-static bool can_make(const struct fs_ops *ops)
+static bool can_create(const struct fs_ops *ops)
 {
-	return ops->child && ops->child->make;
+	return ops->child && ops->child->create;
 }
 
 static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -293,7 +293,7 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct request rq;
 	struct fs_node *dir = begin_name(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
-	int r = can_make(ops) ? take_handle(&rq) : -EPERM;
+	int r = can_create(ops) ? take_handle(&rq) : -EPERM;
 
 	end(&rq, r ?: fs_object_create(&rq.base, dir, name, mode, fi->flags));
 }
@@ -306,7 +306,7 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	(void)dev;
-	end(&rq, can_make(ops) && S_ISREG(mode)
+	end(&rq, can_create(ops) && S_ISREG(mode)
 			 ? fs_object_mknod(&rq.base, dir, name, mode)
 			 : -EPERM);
 }
@@ -375,8 +375,8 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 	struct request rq;
 	struct fs_node *dir = begin(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(dir);
-	int r = ops->child && ops->child->make_anonymous ? take_handle(&rq)
-							 : -EOPNOTSUPP;
+	int r = ops->child && ops->child->create_anonymous ? take_handle(&rq)
+							   : -EOPNOTSUPP;
 
 	end(&rq, r ?: fs_object_tmpfile(&rq.base, dir, mode, fi->flags));
 }
@@ -512,9 +512,9 @@ static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
 	const struct fs_node *to = fs_node_from_id(rq.base.fs->nodes, to_id);
 
 	(void)flags; /* none are defined */
-	end(&rq, ops->copy && fs_node_ops(to) == ops
-			 ? ops->copy(&rq.base, HANDLE(fi), offset,
-				     HANDLE(to_fi), to_offset, size)
+	end(&rq, ops->copy_file_range && fs_node_ops(to) == ops
+			 ? ops->copy_file_range(&rq.base, HANDLE(fi), offset,
+						HANDLE(to_fi), to_offset, size)
 			 : -EINVAL);
 }
 

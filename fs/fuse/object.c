@@ -51,7 +51,7 @@ int fs_object_mknod(const struct fs_request *rq, struct fs_node *dir,
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	struct stat made = { 0 }, st;
-	int r = ops->make(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
+	int r = ops->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
 		r = core_object_stat(fd, &made);
@@ -74,7 +74,7 @@ static int reply_created(const struct fs_request *rq, const struct fs_ops *ops,
 	int r = ops->stat(rq, *fd, &st);
 
 	if (r == 0)
-		r = ops->hold(rq, fd, st.st_ino, flags, &handle);
+		r = ops->new_handle(rq, fd, st.st_ino, flags, &handle);
 	if (r < 0)
 		return r;
 	return fs_reply_create(rq, ops, name, &st, handle);
@@ -96,10 +96,10 @@ int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
 	if (r < 0)
 		return r;
 	flags |= O_CREAT;
-	r = ops->make(rq, name, flags | O_EXCL, mode, &fd);
+	r = ops->create(rq, name, flags | O_EXCL, mode, &fd);
 	created = r == 0;
 	if (r == -EEXIST && !(flags & O_EXCL))
-		r = ops->make(rq, name, flags, mode, &fd);
+		r = ops->create(rq, name, flags, mode, &fd);
 	if (r == 0)
 		r = core_object_stat(fd, &made);
 	if (r < 0)
@@ -118,7 +118,7 @@ int fs_object_tmpfile(const struct fs_request *rq, struct fs_node *dir,
 	int r = fs_node_may_keep(rq->fs->ns->shm_dir);
 
 	if (r == 0)
-		r = ops->make_anonymous(rq, flags, mode, &fd);
+		r = ops->create_anonymous(rq, flags, mode, &fd);
 	return r < 0 ? r : reply_created(rq, ops, "", &fd, flags);
 }
 
@@ -185,7 +185,7 @@ int fs_object_open(const struct fs_request *rq, struct fs_node *node, int flags)
 	if (r == 0)
 		r = ops->reopen(rq, found, flags, &fd);
 	if (r == 0)
-		r = ops->hold(rq, &fd, fs_node_ino(node), flags, &handle);
+		r = ops->new_handle(rq, &fd, fs_node_ino(node), flags, &handle);
 	if (r < 0)
 		return r;
 	return fs_reply_open(rq, node, handle);

@@ -105,11 +105,11 @@ struct fs_ops {
 	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd);
 	/* Creates or opens one: flags (O_CREAT is set) and mode of open(2). */
-	int (*make)(const struct fs_request *rq, const char *name, int flags,
-		    mode_t mode, int *ret_fd);
+	int (*create)(const struct fs_request *rq, const char *name, int flags,
+		      mode_t mode, int *ret_fd);
 	/* Creates one that has no name. Empty: EOPNOTSUPP */
-	int (*make_anonymous)(const struct fs_request *rq, int flags,
-			      mode_t mode, int *ret_fd);
+	int (*create_anonymous)(const struct fs_request *rq, int flags,
+				mode_t mode, int *ret_fd);
 	/* Opens the object behind fd as the caller; flags of open(2). */
 	int (*reopen)(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd);
@@ -117,8 +117,8 @@ struct fs_ops {
 	 * Makes a handle of a descriptor that was opened with these flags, and
 	 * takes it over on success. ino: the object's inode number.
 	 */
-	int (*hold)(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-		    struct fs_handle **ret);
+	int (*new_handle)(const struct fs_request *rq, int *fd, ino_t ino,
+			  int flags, struct fs_handle **ret);
 	/* fstat(2) of an object's descriptor. */
 	int (*stat)(const struct fs_request *rq, int fd, struct stat *ret);
 	/* Whether the result of stat depends on the caller's rights. */
@@ -196,9 +196,10 @@ struct fs_ops {
 	 * kernel copies itself. Empty: EINVAL, after which tools read and write
 	 * instead
 	 */
-	int (*copy)(const struct fs_request *rq, struct fs_handle *from,
-		    off_t offset_from, struct fs_handle *to, off_t offset_to,
-		    size_t size);
+	int (*copy_file_range)(const struct fs_request *rq,
+			       struct fs_handle *from, off_t offset_from,
+			       struct fs_handle *to, off_t offset_to,
+			       size_t size);
 	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
 	int (*lseek)(const struct fs_request *rq, struct fs_handle *handle,
 		     off_t offset, int whence);

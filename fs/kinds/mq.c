@@ -37,8 +37,8 @@ static void log_limit(const struct fs_view *view, int r)
 		       view->msgsize, limits.mq_msgsize);
 }
 
-static int obj_make(const struct fs_request *rq, const char *name, int flags,
-		    mode_t mode, int *ret_fd)
+static int obj_create(const struct fs_request *rq, const char *name, int flags,
+		      mode_t mode, int *ret_fd)
 {
 	struct mq_attr attr = { .mq_maxmsg = rq->view->maxmsg,
 				.mq_msgsize = rq->view->msgsize };
@@ -188,9 +188,9 @@ static int dir_unlink(const struct fs_request *rq, const char *name)
 static const struct fs_ops obj_ops = {
 	.under = "/mq/",
 	.find = obj_find,
-	.make = obj_make,
+	.create = obj_create,
 	.reopen = obj_reopen,
-	.hold = fs_mq_hold,
+	.new_handle = fs_mq_new_handle,
 	.stat = obj_stat,
 	.stat_as_caller = true,
 	.stat_open = fs_mq_stat_open,

@@ -52,8 +52,8 @@ static int info_stat(const struct fs_request *rq, int fd, struct stat *ret)
 	return 0;
 }
 
-static int info_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-		     struct fs_handle **ret)
+static int info_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
+			   int flags, struct fs_handle **ret)
 {
 	struct info_handle *handle;
 
@@ -161,7 +161,7 @@ static const struct fs_ops info_ops = {
 	.find = info_find,
 	.stat = info_stat,
 	.reopen = info_reopen,
-	.hold = info_hold,
+	.new_handle = info_new_handle,
 	.unshared = true,
 	.getattr = fs_object_getattr,
 	.statx = fs_object_statx,

@@ -170,8 +170,8 @@ static int open_readable(int fd, int flags)
 	return readable;
 }
 
-int fs_mq_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-	       struct fs_handle **ret)
+int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
+		     struct fs_handle **ret)
 {
 	struct fs_mq_handle *handle;
 	int r;

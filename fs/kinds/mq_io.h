@@ -9,8 +9,8 @@
 #include "fs/fuse/ops.h"
 
 /* In fs/kinds/mq_io.c. */
-int fs_mq_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-	       struct fs_handle **ret);
+int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
+		     struct fs_handle **ret);
 void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle);
 int fs_mq_poll(const struct fs_request *rq, struct fs_handle *handle,
 	       struct fuse_pollhandle *poll);

@@ -49,8 +49,8 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 		      : core_object_truncate(&rq->cred, fd, size);
 }
 
-static int obj_hold(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-		    struct fs_handle **ret)
+static int obj_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
+			  int flags, struct fs_handle **ret)
 {
 	struct shm_handle *handle = calloc(1, sizeof(*handle));
 
@@ -82,14 +82,14 @@ static void obj_release(const struct fs_request *rq, struct fs_handle *handle_)
 	free(handle);
 }
 
-static int obj_make(const struct fs_request *rq, const char *name, int flags,
-		    mode_t mode, int *ret_fd)
+static int obj_create(const struct fs_request *rq, const char *name, int flags,
+		      mode_t mode, int *ret_fd)
 {
 	return core_shm_open(rq->fs->ns, &rq->cred, name, flags, mode, ret_fd);
 }
 
-static int obj_make_anonymous(const struct fs_request *rq, int flags,
-			      mode_t mode, int *ret_fd)
+static int obj_create_anonymous(const struct fs_request *rq, int flags,
+				mode_t mode, int *ret_fd)
 {
 	return core_shm_open_anonymous(rq->fs->ns, &rq->cred, flags, mode,
 				       ret_fd);
@@ -182,9 +182,10 @@ static int obj_fallocate(const struct fs_request *rq, struct fs_handle *handle,
  * Between two backing files the kernel copies itself, so that the memory is
  * charged to the process.
  */
-static int obj_copy(const struct fs_request *rq, struct fs_handle *from,
-		    off_t offset_from, struct fs_handle *to, off_t offset_to,
-		    size_t size)
+static int obj_copy_file_range(const struct fs_request *rq,
+			       struct fs_handle *from, off_t offset_from,
+			       struct fs_handle *to, off_t offset_to,
+			       size_t size)
 {
 	ssize_t n;
 
@@ -393,10 +394,10 @@ static int dir_rename(const struct fs_request *rq, const char *name,
 static const struct fs_ops obj_ops = {
 	.under = "/shm/",
 	.find = obj_find,
-	.make = obj_make,
-	.make_anonymous = obj_make_anonymous,
+	.create = obj_create,
+	.create_anonymous = obj_create_anonymous,
 	.reopen = obj_reopen,
-	.hold = obj_hold,
+	.new_handle = obj_new_handle,
 	.stat = obj_stat,
 	.truncate = obj_truncate,
 	.clears_setuid = true,
@@ -413,7 +414,7 @@ static const struct fs_ops obj_ops = {
 	.read = obj_read,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
-	.copy = obj_copy,
+	.copy_file_range = obj_copy_file_range,
 	.lseek = obj_lseek,
 	.flush = obj_flush,
 	.getlk = obj_getlk,
