@@ -44,10 +44,10 @@ static void trace(struct fs_node *node, const struct fuse_ctx *ctx,
 		  const char *name)
 {
 	char path[NAME_MAX + 1], line[sizeof(path) + NAME_MAX + 20];
-	const char *under = fs_node_ops(node)->under ?: "/";
+	const char *debug_prefix = fs_node_ops(node)->debug_prefix ?: "/";
 
 	fs_node_name(node, path);
-	(void)snprintf(line, sizeof(line), "%s%s%s%.255s", under, path,
+	(void)snprintf(line, sizeof(line), "%s%s%s%.255s", debug_prefix, path,
 		       name ? ", name " : "", name ?: "");
 	fs_log_make_printable(line);
 	fuse_log(FUSE_LOG_DEBUG, "ipcfs: %s, by user %u, group %u\n", line,

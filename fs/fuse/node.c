@@ -135,7 +135,8 @@ static void give_share(void *share)
  */
 static bool is_charged(const struct fs_request *rq, const struct fs_ops *ops)
 {
-	return ops->unshared || (ops->permanent && rq->view != &rq->fs->view);
+	return ops->inode_per_lookup ||
+	       (ops->permanent && rq->view != &rq->fs->view);
 }
 
 /* Finds a shared node, or makes a node; the table's lock is held. */
@@ -146,7 +147,7 @@ static int get(const struct fs_request *rq, const struct fs_ops *ops, ino_t ino,
 	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node **slot = NULL, *node;
 
-	if (!ops->unshared)
+	if (!ops->inode_per_lookup)
 		slot = tfind(&key, &nodes->shared, compare);
 	if (slot) {
 		*ret = *slot;
@@ -161,7 +162,7 @@ static int get(const struct fs_request *rq, const struct fs_ops *ops, ino_t ino,
 		free(node);
 		return -ENOMEM;
 	}
-	if (!ops->unshared && !tsearch(node, &nodes->shared, compare)) {
+	if (!ops->inode_per_lookup && !tsearch(node, &nodes->shared, compare)) {
 		fs_quota_give(node->share);
 		free(node);
 		return -ENOMEM;
@@ -264,7 +265,7 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
 	node->n_lookup -= n;
 	last = node->n_lookup == 0;
 	if (last) {
-		if (!node->ops->unshared)
+		if (!node->ops->inode_per_lookup)
 			tdelete(node, &nodes->shared, compare);
 		TAILQ_REMOVE(&nodes->all, node, entry);
 		nodes->n--;

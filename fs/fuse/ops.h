@@ -69,7 +69,7 @@ struct fs_request {
 
 struct fs_ops {
 	/* For objects: what stands before their names, for -d. */
-	const char *under;
+	const char *debug_prefix;
 
 	/*
 	 * These return 0 or -errno and fill in what is asked for; the replies are
@@ -136,7 +136,7 @@ struct fs_ops {
 	/* Whether a write clears setuid and setgid bits. */
 	bool clears_setuid;
 	/* Whether each lookup gives a node of its own; see fs/fuse/node.h. */
-	bool unshared;
+	bool inode_per_lookup;
 	/* Whether its name stands for it as long as the mount is there. */
 	bool permanent;
 

@@ -186,7 +186,7 @@ static int dir_unlink(const struct fs_request *rq, const char *name)
 }
 
 static const struct fs_ops obj_ops = {
-	.under = "/mq/",
+	.debug_prefix = "/mq/",
 	.find = obj_find,
 	.create = obj_create,
 	.reopen = obj_reopen,
@@ -196,7 +196,7 @@ static const struct fs_ops obj_ops = {
 	.stat_open = fs_mq_stat_open,
 	.truncate = obj_truncate,
 	.endless = true,
-	.unshared = true,
+	.inode_per_lookup = true,
 	.getattr = fs_object_getattr,
 	.statx = fs_object_statx,
 	.setattr = fs_object_setattr,

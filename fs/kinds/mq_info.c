@@ -157,12 +157,12 @@ static int dir_fd(const struct fs_request *rq)
 }
 
 static const struct fs_ops info_ops = {
-	.under = "/mq:info/",
+	.debug_prefix = "/mq:info/",
 	.find = info_find,
 	.stat = info_stat,
 	.reopen = info_reopen,
 	.new_handle = info_new_handle,
-	.unshared = true,
+	.inode_per_lookup = true,
 	.getattr = fs_object_getattr,
 	.statx = fs_object_statx,
 	.access = fs_object_access,

@@ -392,7 +392,7 @@ static int dir_rename(const struct fs_request *rq, const char *name,
 }
 
 static const struct fs_ops obj_ops = {
-	.under = "/shm/",
+	.debug_prefix = "/shm/",
 	.find = obj_find,
 	.create = obj_create,
 	.create_anonymous = obj_create_anonymous,
