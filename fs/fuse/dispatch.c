@@ -77,8 +77,8 @@ static struct fs_node *start(struct request *rq, fuse_req_t req, fuse_ino_t id,
 }
 
 /* Begins a request in which no rights are checked, or were by open. */
-static struct fs_node *begin_open(struct request *rq, fuse_req_t req,
-				  fuse_ino_t id)
+static struct fs_node *begin_unchecked(struct request *rq, fuse_req_t req,
+				       fuse_ino_t id)
 {
 	return start(rq, req, id, NULL);
 }
@@ -99,18 +99,13 @@ static void act_as_caller(struct request *rq)
 }
 
 /* Begins a request in which rights count, and one with a name in it. */
-static struct fs_node *begin_name(struct request *rq, fuse_req_t req,
-				  fuse_ino_t id, const char *name)
+static struct fs_node *begin_as_caller(struct request *rq, fuse_req_t req,
+				       fuse_ino_t id, const char *name)
 {
 	struct fs_node *node = start(rq, req, id, name);
 
 	act_as_caller(rq);
 	return node;
-}
-
-static struct fs_node *begin(struct request *rq, fuse_req_t req, fuse_ino_t id)
-{
-	return begin_name(rq, req, id, NULL);
 }
 
 /* For a request that opens a file: one more for its user. */
@@ -137,7 +132,7 @@ static void end(struct request *rq, int result)
 }
 
 /* Ends one whose slot leaves the reply, an empty one, to be made here. */
-static void end_empty(struct request *rq, int result)
+static void end_with_status(struct request *rq, int result)
 {
 	if (result == 0)
 		(void)fuse_reply_err(rq->base.req, 0);
@@ -245,7 +240,7 @@ static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
 		       int to_set, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->setattr
@@ -257,7 +252,7 @@ static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
 static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	/* In access(2) only root's capabilities count. */
@@ -266,13 +261,13 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 	if (ops->access)
 		end(&rq, ops->access(&rq.base, node, mask));
 	else
-		end_empty(&rq, 0);
+		end_with_status(&rq, 0);
 }
 
 static void on_statfs(fuse_req_t req, fuse_ino_t id)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	struct statvfs sv;
 	int r = fs_node_ops(node)->statfs(&rq.base, &sv);
 
@@ -291,7 +286,7 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *dir = begin_name(&rq, req, id, name);
+	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 	int r = can_create(ops) ? take_handle(&rq) : -EPERM;
 
@@ -302,7 +297,7 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 		     mode_t mode, dev_t dev)
 {
 	struct request rq;
-	struct fs_node *dir = begin_name(&rq, req, id, name);
+	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	(void)dev;
@@ -314,17 +309,18 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct request rq;
-	struct fs_node *dir = begin_name(&rq, req, id, name);
+	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end_empty(&rq, ops->unlink ? ops->unlink(&rq.base, name) : -EPERM);
+	end_with_status(&rq,
+			ops->unlink ? ops->unlink(&rq.base, name) : -EPERM);
 }
 
 static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 		    const char *name)
 {
 	struct request rq;
-	struct fs_node *node = begin_name(&rq, req, id, name);
+	struct fs_node *node = begin_as_caller(&rq, req, id, name);
 	struct fs_node *dir = fs_node_from_id(rq.base.fs->nodes, dir_id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
@@ -361,19 +357,20 @@ static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 		      unsigned int flags)
 {
 	struct request rq;
-	struct fs_node *dir = begin_name(&rq, req, id, name);
+	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end_empty(&rq, ops->rename && id == new_id
-			       ? ops->rename(&rq.base, name, new_name, flags)
-			       : -EPERM);
+	end_with_status(&rq,
+			ops->rename && id == new_id
+				? ops->rename(&rq.base, name, new_name, flags)
+				: -EPERM);
 }
 
 static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 		       struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *dir = begin(&rq, req, id);
+	struct fs_node *dir = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(dir);
 	int r = ops->child && ops->child->create_anonymous ? take_handle(&rq)
 							   : -EOPNOTSUPP;
@@ -385,7 +382,7 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			size_t size)
 {
 	struct request rq;
-	struct fs_node *node = begin_name(&rq, req, id, name);
+	struct fs_node *node = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->getxattr ? ops->getxattr(&rq.base, node, name, size)
@@ -395,7 +392,7 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->listxattr ? ops->listxattr(&rq.base, node, size)
@@ -406,7 +403,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			const char *value, size_t size, int flags)
 {
 	struct request rq;
-	struct fs_node *node = begin_name(&rq, req, id, name);
+	struct fs_node *node = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->setxattr ? ops->setxattr(&rq.base, node, name, value,
@@ -417,7 +414,7 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct request rq;
-	struct fs_node *node = begin_name(&rq, req, id, name);
+	struct fs_node *node = begin_as_caller(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->removexattr ? ops->removexattr(&rq.base, node, name)
@@ -428,7 +425,7 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	int r = take_handle(&rq);
 
 	end(&rq, r ?: fs_node_ops(node)->open(&rq.base, node, fi->flags));
@@ -437,7 +434,7 @@ static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 
 	fs_node_ops(node)->release(&rq.base, HANDLE(fi));
 	(void)fuse_reply_err(req, 0);
@@ -447,7 +444,7 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->read ? ops->read(&rq.base, HANDLE(fi), size, offset, fi)
@@ -477,7 +474,7 @@ static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 		     size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	if (!kills_suidgid(fi))
@@ -493,7 +490,7 @@ static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 			 off_t length, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->fallocate ? ops->fallocate(&rq.base, HANDLE(fi), mode,
@@ -507,7 +504,7 @@ static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
 			       size_t size, int flags)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(node);
 	const struct fs_node *to = fs_node_from_id(rq.base.fs->nodes, to_id);
 
@@ -522,7 +519,7 @@ static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->lseek ? ops->lseek(&rq.base, HANDLE(fi), offset, whence)
@@ -532,7 +529,7 @@ static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	if (ops->flush)
@@ -545,7 +542,7 @@ static void on_getlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     struct flock *lock)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq,
@@ -557,7 +554,7 @@ static void on_setlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     struct flock *lock, int sleep)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->setlk ? ops->setlk(&rq.base, HANDLE(fi), fi->lock_owner,
@@ -569,7 +566,7 @@ static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     int operation)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq,
@@ -581,7 +578,7 @@ static void on_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int cmd, void *arg,
 		     const void *in, size_t in_size, size_t out_size)
 {
 	struct request rq;
-	struct fs_node *node = begin(&rq, req, id);
+	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	(void)arg, (void)flags;
@@ -594,7 +591,7 @@ static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		    struct fuse_pollhandle *poll)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	if (ops->poll) {
@@ -610,7 +607,7 @@ static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		       struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_open(&rq, req, id);
+	struct fs_node *node = begin_unchecked(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
 
 	end(&rq, ops->readdir ? ops->readdir(&rq.base, HANDLE(fi), size, offset)

@@ -7,7 +7,7 @@
  * where the object was last seen. A node lives as long as its lookup count is
  * above zero; an open file keeps it so.
  *
- * Kinds that are "unshared" get a fresh node for every lookup of one object. The
+ * Kinds with inode_per_lookup get a fresh node for every lookup of one object. The
  * kernel takes a lock on the inode for a write that appends, and so would make
  * one writer wait, unkillable, for another who waits for room in a queue; with
  * a node each they don't share the lock.
