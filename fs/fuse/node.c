@@ -386,7 +386,7 @@ void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle)
  * full table refuses what would stay, and nothing else. A new descriptor, such as a
  * duplicate of the one given, gets the lowest number that is free.
  */
-int fs_node_may_keep(int any_fd)
+int fs_node_check_fd_budget(int any_fd)
 {
 	_cleanup_close_ int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
 

@@ -108,7 +108,7 @@ void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
 			struct fs_handle *handle);
 
 /* Whether one more file may be kept open: 0 or -EMFILE. any_fd: one that is open. */
-int fs_node_may_keep(int any_fd);
+int fs_node_check_fd_budget(int any_fd);
 
 /*
  * Duplicates the descriptor of an open handle of the node, through which an

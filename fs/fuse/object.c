@@ -89,7 +89,7 @@ int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_may_keep(rq->fs->ns->shm_dir);
+	int r = fs_node_check_fd_budget(rq->fs->ns->shm_dir);
 	struct stat made = { 0 };
 	bool created;
 
@@ -115,7 +115,7 @@ int fs_object_tmpfile(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_may_keep(rq->fs->ns->shm_dir);
+	int r = fs_node_check_fd_budget(rq->fs->ns->shm_dir);
 
 	if (r == 0)
 		r = ops->create_anonymous(rq, flags, mode, &fd);
@@ -174,7 +174,7 @@ int fs_object_open(const struct fs_request *rq, struct fs_node *node, int flags)
 
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
-		r = fs_node_may_keep(found);
+		r = fs_node_check_fd_budget(found);
 	/*
 	 * A program must be readable to be executed: the kernel takes every
 	 * file of FUSE for readable, and so lets a tracer read the program. So
