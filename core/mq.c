@@ -11,8 +11,8 @@
 #include "core/child.h"
 #include "core/cleanup.h"
 #include "core/name.h"
+#include "core/name_set.h"
 #include "core/object.h"
-#include "core/seen.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -25,11 +25,11 @@
 #include <sys/syscall.h>
 
 /* Where no directory lists the queues: notes what is known of this name. */
-static int note_seen(const struct core_ns *ns, const char *name, int result)
+static int note_name(const struct core_ns *ns, const char *name, int result)
 {
-	if (!ns->mq_seen)
+	if (!ns->mq_names)
 		return result;
-	return result == 0 ? core_seen_add(ns->mq_seen, name) : result;
+	return result == 0 ? core_name_set_add(ns->mq_names, name) : result;
 }
 
 /* Reads a file of /proc/sys/fs/mqueue. */
@@ -179,7 +179,7 @@ int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 	else
 		r = open_named(cred, object, flags, mode, creation.attr, ino,
 			       &fd);
-	r = note_seen(ns, name, r);
+	r = note_name(ns, name, r);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
 	return r;
@@ -386,15 +386,15 @@ int core_mq_purge(int fd)
 }
 
 /* Removes a name, unless someone has made a new queue of it meanwhile. */
-static void forget_seen(const struct core_ns *ns, const struct core_cred *cred,
+static void forget_name(const struct core_ns *ns, const struct core_cred *cred,
 			const char *name)
 {
 	_cleanup_close_ int fd = -1;
 
-	core_seen_remove(ns->mq_seen, name);
+	core_name_set_remove(ns->mq_names, name);
 	/* Finding it notes it. */
 	if (core_mq_find(ns, cred, name, 0, &fd) == -EACCES)
-		(void)core_seen_add(ns->mq_seen, name);
+		(void)core_name_set_add(ns->mq_names, name);
 }
 
 int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
@@ -406,21 +406,21 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 	if (r < 0)
 		return r;
 	r = CORE_CRED_AS(cred, mq_unlink(object));
-	if (r == 0 && ns->mq_seen)
-		forget_seen(ns, cred, name);
+	if (r == 0 && ns->mq_names)
+		forget_name(ns, cred, name);
 	return r;
 }
 
 bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
 		  size_t *place, char *ret_name, ino_t *ret_ino)
 {
-	while (core_seen_next(ns->mq_seen, place, ret_name)) {
+	while (core_name_set_next(ns->mq_names, place, ret_name)) {
 		_cleanup_close_ int fd = -1;
 		struct stat st;
 		int r = core_mq_find(ns, cred, ret_name, 0, &fd);
 
 		if (r == -ENOENT) {
-			forget_seen(ns, cred, ret_name);
+			forget_name(ns, cred, ret_name);
 			continue;
 		}
 		/* readdir(3) hides entries whose number is 0. */

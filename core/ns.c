@@ -14,7 +14,7 @@
 #include "core/ns.h"
 
 #include "core/cleanup.h"
-#include "core/seen.h"
+#include "core/name_set.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -115,7 +115,7 @@ static int ns_new(int *shm_dir, bool is_own, struct core_ns **ret)
 		ns->mq = CORE_NS_MQ_MOUNTED;
 	} else {
 		ns->mq = CORE_NS_MQ_NONE;
-		r = core_seen_new(&ns->mq_seen);
+		r = core_name_set_new(&ns->mq_names);
 	}
 	if (r < 0)
 		return r;
@@ -215,7 +215,7 @@ struct core_ns *core_ns_free(struct core_ns *ns)
 		return NULL;
 	core_closep(&ns->shm_dir);
 	core_closep(&ns->mq_dir);
-	core_seen_free(ns->mq_seen);
+	core_name_set_free(ns->mq_names);
 	free(ns);
 	return NULL;
 }

@@ -22,7 +22,8 @@ struct core_ns {
 	int shm_dir;	    /* directory of the shared memory objects */
 	int mq_dir;	    /* directory of the queues; -1 with MQ_NONE */
 	enum core_ns_mq mq; /* where mq_dir comes from */
-	struct core_seen *mq_seen; /* queues opened here; with MQ_NONE only */
+	struct core_name_set
+		*mq_names; /* queues opened here; with MQ_NONE only */
 	/*
 	 * The ids that stand for all ids that the user namespace doesn't map;
 	 * -1: that id is mapped itself, as in a full map.

@@ -48,7 +48,7 @@
  *	core/child	be one, in a process of its own
  *	core/charge	make a call at the caller's memory cgroup
  *	core/ns		where the objects live
- *	core/name, seen, cleanup	names, a set of names, helpers
+ *	core/name, name_set, cleanup	names, sets of names, helpers
  *
  * Threads
  *	main		starts the others, waits for the end, ticks for fs/daemon/loop
@@ -63,7 +63,7 @@
  *	node table, then node or quota
  *	node, then queue handle or fs/fuse/log
  *	mq_info handle, then node
- *	directory handle, then core/seen
+ *	directory handle, then core/name_set
  * All others are taken alone: core/wait, core/lock's table, a lock owner,
  * fs/daemon/loop, fs/fuse/retry. No lock is held while a reply is sent.
  */

@@ -38,7 +38,7 @@ static void test_root_has_a_mount_of_its_own(void **state)
 	assert_int_equal(ns->mq, CORE_NS_MQ_DETACHED);
 	assert_true(is_shm(ns->shm_dir));
 	assert_true(is_mqueue(ns->mq_dir));
-	assert_null(ns->mq_seen);
+	assert_null(ns->mq_names);
 	assert_int_equal(fcntl(ns->shm_dir, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(ns->mq_dir, F_GETFD), FD_CLOEXEC);
 
@@ -125,8 +125,8 @@ static int users_ns(void *arg)
 	result = ns->mq;
 	if (!is_shm(ns->shm_dir))
 		result = -1;
-	if (mqueue == MOUNTED ? !is_mqueue(ns->mq_dir) || ns->mq_seen
-			      : ns->mq_dir != -1 || !ns->mq_seen)
+	if (mqueue == MOUNTED ? !is_mqueue(ns->mq_dir) || ns->mq_names
+			      : ns->mq_dir != -1 || !ns->mq_names)
 		result = -1;
 	core_ns_free(ns);
 	return result;

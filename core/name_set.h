@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * seen: a set of the names that were used last, for names that no directory
+ * name_set: a set of the names that were used last, for names that no directory
  * lists. Threads may share a set.
  */
-#ifndef CORE_SEEN_H
-#define CORE_SEEN_H
+#ifndef CORE_NAME_SET_H
+#define CORE_NAME_SET_H
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 /* The most names in a set. They take at most 256 KiB. */
-#define CORE_SEEN_MAX 1024
+#define CORE_NAME_SET_MAX 1024
 
-struct core_seen;
+struct core_name_set;
 
 /* Makes an empty set; ret: the caller's. Returns 0 or -ENOMEM. */
-int core_seen_new(struct core_seen **ret);
+int core_name_set_new(struct core_name_set **ret);
 
 /* Frees the set; NULL is allowed. Returns NULL. */
-struct core_seen *core_seen_free(struct core_seen *seen);
+struct core_name_set *core_name_set_free(struct core_name_set *set);
 
 /*
  * Adds a copy of a name, unless the set has the name. In a full set, the name
  * replaces an old one. name: up to NAME_MAX bytes. Returns 0 or -ENOMEM.
  */
-int core_seen_add(struct core_seen *seen, const char *name);
+int core_name_set_add(struct core_name_set *set, const char *name);
 
 /* Removes a name if it is there. */
-void core_seen_remove(struct core_seen *seen, const char *name);
+void core_name_set_remove(struct core_name_set *set, const char *name);
 
 /*
  * Finds the first name at or after a place. A name keeps its place while it is
@@ -37,6 +37,6 @@ void core_seen_remove(struct core_seen *seen, const char *name);
  * place: 0 for the first call; becomes the place after the name. ret: NAME_MAX
  * + 1 bytes. Returns whether a name was found.
  */
-bool core_seen_next(struct core_seen *seen, size_t *place, char *ret);
+bool core_name_set_next(struct core_name_set *set, size_t *place, char *ret);
 
 #endif

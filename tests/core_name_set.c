@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The set of names that were met last. */
-#include "core/seen.h"
+#include "core/name_set.h"
 
 #include "core_test.h"
 
 #include <pthread.h>
 
 /* How many names there are; *ret: how many of them are this one. */
-static size_t count(struct core_seen *seen, const char *name, size_t *ret)
+static size_t count(struct core_name_set *seen, const char *name, size_t *ret)
 {
 	char found[NAME_MAX + 1];
 	size_t place = 0, n = 0;
 
 	*ret = 0;
-	while (core_seen_next(seen, &place, found)) {
+	while (core_name_set_next(seen, &place, found)) {
 		n++;
 		*ret += strcmp(found, name) == 0;
 	}
 	return n;
 }
 
-static bool has(struct core_seen *seen, const char *name)
+static bool has(struct core_name_set *seen, const char *name)
 {
 	size_t n;
 
@@ -31,100 +31,100 @@ static bool has(struct core_seen *seen, const char *name)
 static void test_set(void **state)
 {
 	static const char *const added[] = { "b", "\xff", "a", "b", "B", "ab" };
-	struct core_seen *seen;
+	struct core_name_set *seen;
 	size_t n;
 
 	(void)state;
-	assert_int_equal(core_seen_new(&seen), 0);
+	assert_int_equal(core_name_set_new(&seen), 0);
 	assert_int_equal(count(seen, "", &n), 0);
 	for (size_t i = 0; i < COUNT(added); i++)
-		assert_int_equal(core_seen_add(seen, added[i]), 0);
+		assert_int_equal(core_name_set_add(seen, added[i]), 0);
 	assert_int_equal(count(seen, "b", &n), 5);
 	assert_int_equal(n, 1);
-	core_seen_remove(seen, "b"); /* added twice, gone at once */
-	core_seen_remove(seen, "missing");
+	core_name_set_remove(seen, "b"); /* added twice, gone at once */
+	core_name_set_remove(seen, "missing");
 	assert_int_equal(count(seen, "b", &n), 4);
 	assert_int_equal(n, 0);
 	for (size_t i = 1; i < COUNT(added); i++)
 		assert_true(i == 3 || has(seen, added[i]));
-	assert_null(core_seen_free(seen));
-	assert_null(core_seen_free(NULL));
+	assert_null(core_name_set_free(seen));
+	assert_null(core_name_set_free(NULL));
 }
 
 static void test_names_are_copied(void **state)
 {
 	char name[NAME_MAX + 1], found[NAME_MAX + 1];
-	struct core_seen *seen;
+	struct core_name_set *seen;
 	size_t place = 0;
 
 	(void)state;
 	memset(name, 'x', NAME_MAX);
 	name[NAME_MAX] = '\0';
-	assert_int_equal(core_seen_new(&seen), 0);
-	assert_int_equal(core_seen_add(seen, name), 0);
+	assert_int_equal(core_name_set_new(&seen), 0);
+	assert_int_equal(core_name_set_add(seen, name), 0);
 	name[0] = 'y';
-	assert_true(core_seen_next(seen, &place, found));
+	assert_true(core_name_set_next(seen, &place, found));
 	assert_int_equal(found[0], 'x');
 	assert_string_equal(found + 1, name + 1);
-	assert_false(core_seen_next(seen, &place, found));
+	assert_false(core_name_set_next(seen, &place, found));
 	assert_string_equal(found + 1, name + 1);
-	core_seen_free(seen);
+	core_name_set_free(seen);
 }
 
 static void test_what_stays_is_met_once(void **state)
 {
 	char name[16], found[NAME_MAX + 1];
-	struct core_seen *seen;
+	struct core_name_set *seen;
 	size_t place = 0, n = 0;
 
 	(void)state;
-	assert_int_equal(core_seen_new(&seen), 0);
+	assert_int_equal(core_name_set_new(&seen), 0);
 	for (int i = 0; i < 20; i++) {
 		(void)snprintf(name, sizeof(name), i % 2 ? "goes%d" : "stays%d",
 			       i);
-		assert_int_equal(core_seen_add(seen, name), 0);
+		assert_int_equal(core_name_set_add(seen, name), 0);
 	}
 	/* Others come and go from step to step. */
-	for (int i = 0; core_seen_next(seen, &place, found); i++) {
+	for (int i = 0; core_name_set_next(seen, &place, found); i++) {
 		n += strncmp(found, "stays", 5) == 0;
 		(void)snprintf(name, sizeof(name), "goes%d", i);
-		core_seen_remove(seen, name);
+		core_name_set_remove(seen, name);
 		(void)snprintf(name, sizeof(name), "comes%d", i);
 		if (i < 10)
-			assert_int_equal(core_seen_add(seen, name), 0);
+			assert_int_equal(core_name_set_add(seen, name), 0);
 	}
 	assert_int_equal(n, 10);
 	place = SIZE_MAX;
-	assert_false(core_seen_next(seen, &place, found));
-	core_seen_free(seen);
+	assert_false(core_name_set_next(seen, &place, found));
+	core_name_set_free(seen);
 }
 
 static void test_the_last_are_kept(void **state)
 {
-	struct core_seen *seen;
+	struct core_name_set *seen;
 	char name[16];
 	size_t n;
 
 	(void)state;
-	assert_int_equal(core_seen_new(&seen), 0);
-	for (int i = 0; i < CORE_SEEN_MAX + 10; i++) {
+	assert_int_equal(core_name_set_new(&seen), 0);
+	for (int i = 0; i < CORE_NAME_SET_MAX + 10; i++) {
 		(void)snprintf(name, sizeof(name), "%d", i);
-		assert_int_equal(core_seen_add(seen, name), 0);
+		assert_int_equal(core_name_set_add(seen, name), 0);
 	}
-	assert_int_equal(count(seen, "0", &n), CORE_SEEN_MAX);
+	assert_int_equal(count(seen, "0", &n), CORE_NAME_SET_MAX);
 	assert_int_equal(n, 0);
 	assert_false(has(seen, "9"));
 	assert_true(has(seen, "10"));
 	assert_true(has(seen, name));
 	/* Where one has gone there is room for another. */
-	core_seen_remove(seen, "500");
-	assert_int_equal(core_seen_add(seen, "another"), 0);
+	core_name_set_remove(seen, "500");
+	assert_int_equal(core_name_set_add(seen, "another"), 0);
 	assert_true(has(seen, "10") && has(seen, "another"));
-	core_seen_free(seen);
+	core_name_set_free(seen);
 }
 
 struct hammer {
-	struct core_seen *seen;
+	struct core_name_set *seen;
 	char base;
 	int errors;
 };
@@ -137,10 +137,11 @@ static void *hammer(void *closure)
 
 	for (int i = 0; i < 200; i++) {
 		(void)snprintf(name, sizeof(name), "%c%d", h->base, i);
-		if (core_seen_add(h->seen, name) != 0 || !has(h->seen, name))
+		if (core_name_set_add(h->seen, name) != 0 ||
+		    !has(h->seen, name))
 			h->errors++;
 		if (i % 2)
-			core_seen_remove(h->seen, name);
+			core_name_set_remove(h->seen, name);
 	}
 	return NULL;
 }
@@ -148,12 +149,12 @@ static void *hammer(void *closure)
 static void test_threads_share_it(void **state)
 {
 	struct hammer h[2] = { { .base = 'a' }, { .base = 'b' } };
-	struct core_seen *seen;
+	struct core_name_set *seen;
 	pthread_t threads[2];
 	size_t n;
 
 	(void)state;
-	assert_int_equal(core_seen_new(&seen), 0);
+	assert_int_equal(core_name_set_new(&seen), 0);
 	for (int i = 0; i < 2; i++) {
 		h[i].seen = seen;
 		pthread_create(&threads[i], NULL, hammer, &h[i]);
@@ -165,7 +166,7 @@ static void test_threads_share_it(void **state)
 	assert_int_equal(count(seen, "a198", &n), 200);
 	assert_int_equal(n, 1);
 	assert_false(has(seen, "b199"));
-	core_seen_free(seen);
+	core_name_set_free(seen);
 }
 
 int main(void)
