@@ -25,11 +25,12 @@
 #include <sys/syscall.h>
 
 /* Where no directory lists the queues: notes what is known of this name. */
-static int note_name(const struct core_ns *ns, const char *name, int result)
+static int note_name(const struct core_ipc_dirs *dirs, const char *name,
+		     int result)
 {
-	if (!ns->mq_names)
+	if (!dirs->mq_names)
 		return result;
-	return result == 0 ? core_name_set_add(ns->mq_names, name) : result;
+	return result == 0 ? core_name_set_add(dirs->mq_names, name) : result;
 }
 
 /* Reads a file of /proc/sys/fs/mqueue. */
@@ -154,7 +155,7 @@ static int open_or_create(const struct core_cred *cred, int flags, ino_t ino,
 	return r;
 }
 
-int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
+int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, int flags, mode_t mode,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd)
 {
@@ -179,22 +180,22 @@ int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
 	else
 		r = open_named(cred, object, flags, mode, creation.attr, ino,
 			       &fd);
-	r = note_name(ns, name, r);
+	r = note_name(dirs, name, r);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
 	return r;
 }
 
-int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
+int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, ino_t ino, int *ret_fd)
 {
 	int r;
 
-	if (ns->mq_dir >= 0)
-		return core_object_find(ns->mq_dir, cred, name, ino, ret_fd);
-	r = core_mq_open(ns, cred, name, O_RDONLY, 0, NULL, ino, ret_fd);
+	if (dirs->mq_dir >= 0)
+		return core_object_find(dirs->mq_dir, cred, name, ino, ret_fd);
+	r = core_mq_open(dirs, cred, name, O_RDONLY, 0, NULL, ino, ret_fd);
 	if (r == -EACCES)
-		r = core_mq_open(ns, cred, name, O_WRONLY, 0, NULL, ino,
+		r = core_mq_open(dirs, cred, name, O_WRONLY, 0, NULL, ino,
 				 ret_fd);
 	return r;
 }
@@ -386,19 +387,19 @@ int core_mq_purge(int fd)
 }
 
 /* Removes a name, unless someone has made a new queue of it meanwhile. */
-static void forget_name(const struct core_ns *ns, const struct core_cred *cred,
-			const char *name)
+static void forget_name(const struct core_ipc_dirs *dirs,
+			const struct core_cred *cred, const char *name)
 {
 	_cleanup_close_ int fd = -1;
 
-	core_name_set_remove(ns->mq_names, name);
+	core_name_set_remove(dirs->mq_names, name);
 	/* Finding it notes it. */
-	if (core_mq_find(ns, cred, name, 0, &fd) == -EACCES)
-		(void)core_name_set_add(ns->mq_names, name);
+	if (core_mq_find(dirs, cred, name, 0, &fd) == -EACCES)
+		(void)core_name_set_add(dirs->mq_names, name);
 }
 
-int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
-		   const char *name)
+int core_mq_unlink(const struct core_ipc_dirs *dirs,
+		   const struct core_cred *cred, const char *name)
 {
 	char object[CORE_NAME_BUF];
 	int r = core_name_to_object(name, object);
@@ -406,21 +407,22 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
 	if (r < 0)
 		return r;
 	r = CORE_CRED_AS(cred, mq_unlink(object));
-	if (r == 0 && ns->mq_names)
-		forget_name(ns, cred, name);
+	if (r == 0 && dirs->mq_names)
+		forget_name(dirs, cred, name);
 	return r;
 }
 
-bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
-		  size_t *place, char *ret_name, ino_t *ret_ino)
+bool core_mq_next(const struct core_ipc_dirs *dirs,
+		  const struct core_cred *cred, size_t *place, char *ret_name,
+		  ino_t *ret_ino)
 {
-	while (core_name_set_next(ns->mq_names, place, ret_name)) {
+	while (core_name_set_next(dirs->mq_names, place, ret_name)) {
 		_cleanup_close_ int fd = -1;
 		struct stat st;
-		int r = core_mq_find(ns, cred, ret_name, 0, &fd);
+		int r = core_mq_find(dirs, cred, ret_name, 0, &fd);
 
 		if (r == -ENOENT) {
-			forget_name(ns, cred, ret_name);
+			forget_name(dirs, cred, ret_name);
 			continue;
 		}
 		/* readdir(3) hides entries whose number is 0. */
@@ -430,10 +432,10 @@ bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
 	return false;
 }
 
-int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret)
+int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct stat *ret)
 {
-	if (ns->mq_dir >= 0)
-		return core_ns_stat(ns, ns->mq_dir, ret);
+	if (dirs->mq_dir >= 0)
+		return core_ipc_dirs_stat(dirs, dirs->mq_dir, ret);
 	*ret = (struct stat){ .st_mode = S_IFDIR | S_ISVTX | 0777,
 			      .st_nlink = 2,
 			      .st_uid = geteuid(),
@@ -460,8 +462,8 @@ static int count_entries(int mq_dir, size_t *ret)
 	return 0;
 }
 
-int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
-		   struct statvfs *ret)
+int core_mq_statfs(const struct core_ipc_dirs *dirs,
+		   const struct core_cred *cred, struct statvfs *ret)
 {
 	struct statvfs sv = { .f_namemax = NAME_MAX };
 	size_t n = 0, place = 0;
@@ -470,11 +472,11 @@ int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
 	ino_t ino;
 	int r = read_limit("queues_max", &max);
 
-	if (r == 0 && ns->mq_dir >= 0)
-		r = count_entries(ns->mq_dir, &n);
+	if (r == 0 && dirs->mq_dir >= 0)
+		r = count_entries(dirs->mq_dir, &n);
 	if (r < 0)
 		return r;
-	while (ns->mq_dir < 0 && core_mq_next(ns, cred, &place, name, &ino))
+	while (dirs->mq_dir < 0 && core_mq_next(dirs, cred, &place, name, &ino))
 		n++;
 	sv.f_files = (fsfilcnt_t)max;
 	sv.f_ffree = sv.f_files > n ? sv.f_files - n : 0;

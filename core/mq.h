@@ -7,7 +7,7 @@
 #define CORE_MQ_H
 
 #include "core/cred.h"
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 
 #include <mqueue.h>
 #include <stdbool.h>
@@ -43,7 +43,7 @@
  *
  * Source: mq_open(3), mq_overview(7).
  */
-int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
+int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, int flags, mode_t mode,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd);
 
@@ -52,7 +52,7 @@ int core_mq_open(const struct core_ns *ns, const struct core_cred *cred,
  * core_object_find(). Where queues can't be looked up the queue is opened,
  * which needs the right to read or to write it.
  */
-int core_mq_find(const struct core_ns *ns, const struct core_cred *cred,
+int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, ino_t ino, int *ret_fd);
 
 /*
@@ -143,12 +143,12 @@ int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,
 int core_mq_purge(int fd);
 
 /* mq_unlink(3) as cred; as core_shm_unlink(), and -EACCES in place of -EPERM. */
-int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
-		   const char *name);
+int core_mq_unlink(const struct core_ipc_dirs *dirs,
+		   const struct core_cred *cred, const char *name);
 
 /*
- * Lists queues where the system can't (CORE_NS_MQ_NONE): finds the first queue
- * at or after a place, among those that were opened last with this ns and still
+ * Lists queues where the system can't (CORE_IPC_DIRS_MQ_NONE): finds the first queue
+ * at or after a place, among those that were opened last with these dirs and still
  * exist.
  *
  * place: 0 for the first call; becomes the place after the queue.
@@ -156,18 +156,19 @@ int core_mq_unlink(const struct core_ns *ns, const struct core_cred *cred,
  * ret_ino: the queue's inode number, or 1 if cred may not open the queue.
  * Returns whether a queue was found.
  */
-bool core_mq_next(const struct core_ns *ns, const struct core_cred *cred,
-		  size_t *place, char *ret_name, ino_t *ret_ino);
+bool core_mq_next(const struct core_ipc_dirs *dirs,
+		  const struct core_cred *cred, size_t *place, char *ret_name,
+		  ino_t *ret_ino);
 
 /* fstat(2) of the queues' directory, or what it would be if there were one. */
-int core_mq_stat_dir(const struct core_ns *ns, struct stat *ret);
+int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct stat *ret);
 
 /*
  * What queues use of the namespace: f_files is queues_max, f_ffree how many
  * more there may be. Returns 0, what opening /proc/sys/fs/mqueue or the
  * directory failed with, or -EIO.
  */
-int core_mq_statfs(const struct core_ns *ns, const struct core_cred *cred,
-		   struct statvfs *ret);
+int core_mq_statfs(const struct core_ipc_dirs *dirs,
+		   const struct core_cred *cred, struct statvfs *ret);
 
 #endif

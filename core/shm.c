@@ -26,19 +26,21 @@
 /* Which flags of open(2) count, besides those of how the name is found. */
 #define FLAGS (O_ACCMODE | O_APPEND | O_NOATIME)
 
-static int open_name(const struct core_ns *ns, const struct core_cred *cred,
-		     const char *name, int flags, mode_t mode, int *ret_fd)
+static int open_name(const struct core_ipc_dirs *dirs,
+		     const struct core_cred *cred, const char *name, int flags,
+		     mode_t mode, int *ret_fd)
 {
-	return core_object_open_name(ns->shm_dir, cred, name,
+	return core_object_open_name(dirs->shm_dir, cred, name,
 				     flags | O_NONBLOCK | O_NOCTTY, mode,
 				     ret_fd);
 }
 
-static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
-			 const char *name, int flags, mode_t mode, int *ret_fd)
+static int open_existing(const struct core_ipc_dirs *dirs,
+			 const struct core_cred *cred, const char *name,
+			 int flags, mode_t mode, int *ret_fd)
 {
 	_cleanup_close_ int found = -1, fd = -1;
-	int r = core_object_find(ns->shm_dir, cred, name, 0, &found);
+	int r = core_object_find(dirs->shm_dir, cred, name, 0, &found);
 
 	if (r < 0)
 		return r;
@@ -46,8 +48,8 @@ static int open_existing(const struct core_ns *ns, const struct core_cred *cred,
 		return core_object_reopen(cred, found,
 					  flags & (FLAGS | O_TRUNC), ret_fd);
 	/* Once more by name: fs.protected_regular is a rule for O_CREAT. */
-	r = open_name(ns, cred, name, flags & (FLAGS | O_TRUNC | O_CREAT), mode,
-		      &fd);
+	r = open_name(dirs, cred, name, flags & (FLAGS | O_TRUNC | O_CREAT),
+		      mode, &fd);
 	if (r == 0)
 		r = core_object_check(fd, 0);
 	if (r == 0)
@@ -70,13 +72,13 @@ static int protected_regular(void)
 }
 
 /* The rule of the kernel, may_create_in_sticky() in fs/namei.c. */
-static int check_protected(const struct core_ns *ns,
+static int check_protected(const struct core_ipc_dirs *dirs,
 			   const struct core_cred *cred, int fd)
 {
 	struct stat dir, st;
 	int level;
 
-	if (fstat(ns->shm_dir, &dir) < 0 || fstat(fd, &st) < 0)
+	if (fstat(dirs->shm_dir, &dir) < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	if (!(dir.st_mode & S_ISVTX) || !(dir.st_mode & 0022) ||
 	    st.st_uid == dir.st_uid || st.st_uid == cred->uid)
@@ -85,28 +87,31 @@ static int check_protected(const struct core_ns *ns,
 	return level >= 2 || (level == 1 && (dir.st_mode & 0002)) ? -EACCES : 0;
 }
 
-int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
-		    int fd, int flags, int *ret_fd)
+int core_shm_reopen(const struct core_ipc_dirs *dirs,
+		    const struct core_cred *cred, int fd, int flags,
+		    int *ret_fd)
 {
-	int r = (flags & O_TRUNC) ? check_protected(ns, cred, fd) : 0;
+	int r = (flags & O_TRUNC) ? check_protected(dirs, cred, fd) : 0;
 
 	if (r < 0)
 		return r;
 	return core_object_reopen(cred, fd, flags & (FLAGS | O_TRUNC), ret_fd);
 }
 
-int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
-		  const char *name, int flags, mode_t mode, int *ret_fd)
+int core_shm_open(const struct core_ipc_dirs *dirs,
+		  const struct core_cred *cred, const char *name, int flags,
+		  mode_t mode, int *ret_fd)
 {
 	int r = core_name_check(name);
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
 		if (!(flags & O_CREAT) || !(flags & O_EXCL)) {
-			r = open_existing(ns, cred, name, flags, mode, ret_fd);
+			r = open_existing(dirs, cred, name, flags, mode,
+					  ret_fd);
 			if (r != -ENOENT || !(flags & O_CREAT))
 				return r;
 		}
-		r = open_name(ns, cred, name,
+		r = open_name(dirs, cred, name,
 			      (flags & FLAGS) | O_CREAT | O_EXCL, mode, ret_fd);
 		if (r != -EEXIST || (flags & O_EXCL))
 			return r;
@@ -115,11 +120,11 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
 	return r < 0 ? r : -ENOENT;
 }
 
-int core_shm_open_anonymous(const struct core_ns *ns,
+int core_shm_open_anonymous(const struct core_ipc_dirs *dirs,
 			    const struct core_cred *cred, int flags,
 			    mode_t mode, int *ret_fd)
 {
-	return open_name(ns, cred, ".", (flags & FLAGS) | O_TMPFILE, mode,
+	return open_name(dirs, cred, ".", (flags & FLAGS) | O_TMPFILE, mode,
 			 ret_fd);
 }
 
@@ -169,8 +174,9 @@ ssize_t core_shm_copy(const struct core_cred *cred, int fd_from,
 						  &offset_to, size, 0));
 }
 
-int core_shm_rename(const struct core_ns *ns, const struct core_cred *cred,
-		    const char *name, const char *new_name, unsigned int flags)
+int core_shm_rename(const struct core_ipc_dirs *dirs,
+		    const struct core_cred *cred, const char *name,
+		    const char *new_name, unsigned int flags)
 {
 	int r = core_name_check(name);
 
@@ -180,18 +186,18 @@ int core_shm_rename(const struct core_ns *ns, const struct core_cred *cred,
 		r = -EINVAL;
 	if (r < 0)
 		return r;
-	return CORE_CRED_AS(cred, renameat2(ns->shm_dir, name, ns->shm_dir,
+	return CORE_CRED_AS(cred, renameat2(dirs->shm_dir, name, dirs->shm_dir,
 					    new_name, flags));
 }
 
-int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
-		    const char *name)
+int core_shm_unlink(const struct core_ipc_dirs *dirs,
+		    const struct core_cred *cred, const char *name)
 {
 	int r = core_name_check(name);
 
 	if (r < 0)
 		return r;
-	return CORE_CRED_AS(cred, unlinkat(ns->shm_dir, name, 0));
+	return CORE_CRED_AS(cred, unlinkat(dirs->shm_dir, name, 0));
 }
 
 bool core_shm_is_object(const char *name)
@@ -199,11 +205,11 @@ bool core_shm_is_object(const char *name)
 	return strncmp(name, "sem.", 4) != 0;
 }
 
-int core_shm_statfs(const struct core_ns *ns, struct statvfs *ret)
+int core_shm_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret)
 {
 	struct statvfs sv;
 
-	if (fstatvfs(ns->shm_dir, &sv) < 0)
+	if (fstatvfs(dirs->shm_dir, &sv) < 0)
 		return -errno;
 	*ret = sv;
 	return 0;

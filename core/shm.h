@@ -7,7 +7,7 @@
 #define CORE_SHM_H
 
 #include "core/cred.h"
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -32,8 +32,9 @@
  *
  * Source: shm_open(3), proc_sys_fs(5).
  */
-int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
-		  const char *name, int flags, mode_t mode, int *ret_fd);
+int core_shm_open(const struct core_ipc_dirs *dirs,
+		  const struct core_cred *cred, const char *name, int flags,
+		  mode_t mode, int *ret_fd);
 
 /*
  * Opens the object behind fd once more, as cred.
@@ -47,8 +48,9 @@ int core_shm_open(const struct core_ns *ns, const struct core_cred *cred,
  * Returns 0, -EACCES, or another error of core_object_reopen().
  * Source: open(2), proc_sys_fs(5).
  */
-int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
-		    int fd, int flags, int *ret_fd);
+int core_shm_reopen(const struct core_ipc_dirs *dirs,
+		    const struct core_cred *cred, int fd, int flags,
+		    int *ret_fd);
 
 /*
  * Makes an object that has no name: open(2) with O_TMPFILE as cred.
@@ -57,7 +59,7 @@ int core_shm_reopen(const struct core_ns *ns, const struct core_cred *cred,
  * ret_fd: the caller's.
  * Returns 0, -EACCES, -EINVAL (O_RDONLY), -EMFILE, -ENFILE, -ENOSPC, -ENOMEM.
  */
-int core_shm_open_anonymous(const struct core_ns *ns,
+int core_shm_open_anonymous(const struct core_ipc_dirs *dirs,
 			    const struct core_cred *cred, int flags,
 			    mode_t mode, int *ret_fd);
 
@@ -86,16 +88,17 @@ ssize_t core_shm_copy(const struct core_cred *cred, int fd_from,
  * Returns 0, -ENOENT, -EEXIST, -EINVAL (other flags), -EACCES, -EPERM, or as
  * core_name_check().
  */
-int core_shm_rename(const struct core_ns *ns, const struct core_cred *cred,
-		    const char *name, const char *new_name, unsigned int flags);
+int core_shm_rename(const struct core_ipc_dirs *dirs,
+		    const struct core_cred *cred, const char *name,
+		    const char *new_name, unsigned int flags);
 
 /*
  * Removes a name: shm_unlink(3) as cred. Whoever has the object open or mapped
  * keeps it. Returns 0, -ENOENT, -EACCES, -EPERM (sticky directory; the C library
  * makes EACCES of it), -EISDIR, or as core_name_check().
  */
-int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
-		    const char *name);
+int core_shm_unlink(const struct core_ipc_dirs *dirs,
+		    const struct core_cred *cred, const char *name);
 
 /*
  * Whether a regular file of this name in the objects' directory is a shared
@@ -104,6 +107,6 @@ int core_shm_unlink(const struct core_ns *ns, const struct core_cred *cred,
 bool core_shm_is_object(const char *name);
 
 /* The capacity of the objects' file system: fstatvfs(3). 0 or -errno. */
-int core_shm_statfs(const struct core_ns *ns, struct statvfs *ret);
+int core_shm_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret);
 
 #endif

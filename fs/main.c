@@ -47,7 +47,7 @@
  *	core/cred	act as a user
  *	core/child	be one, in a process of its own
  *	core/charge	make a call at the caller's memory cgroup
- *	core/ns		where the objects live
+ *	core/ipc_dirs		where the objects live
  *	core/name, name_set, cleanup	names, sets of names, helpers
  *
  * Threads
@@ -82,7 +82,7 @@
 #include "fs/fuse/retry.h"
 
 #include "core/cleanup.h"
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 #include "core/wait.h"
 
 #include <stdio.h>
@@ -109,7 +109,7 @@ static int fail(const char *what, int r)
  */
 static void end_connection(const struct fs *fs)
 {
-	(void)dup3(fs->ns->shm_dir, fuse_session_fd(fs->session), O_CLOEXEC);
+	(void)dup3(fs->dirs->shm_dir, fuse_session_fd(fs->session), O_CLOEXEC);
 }
 
 /*
@@ -285,9 +285,10 @@ static const char *why_not_entered(int r)
  * Where the objects are: with us, or with a process that was named, whose IPC
  * namespace is entered: before there are threads, so that all will be in it.
  */
-static int open_namespaces(int target, struct core_ns **ret)
+static int open_namespaces(int target, struct core_ipc_dirs **ret)
 {
-	int r = target ? core_ns_enter(target, ret) : core_ns_new(ret);
+	int r = target ? core_ipc_dirs_enter(target, ret)
+		       : core_ipc_dirs_new(ret);
 
 	if (r == 0)
 		return EXIT_SUCCESS;
@@ -308,13 +309,13 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 
 	fs_process_set_up();
 	(void)clock_gettime(CLOCK_REALTIME, &fs.started);
-	r = open_namespaces(opts->target, &fs.ns);
+	r = open_namespaces(opts->target, &fs.dirs);
 	if (r != EXIT_SUCCESS)
 		return r;
 	if (fuse_opt_insert_arg(args, 1, "-ofsname=ipcfs,subtype=ipcfs") < 0 ||
-	    (core_ns_is_noexec(fs.ns) &&
+	    (core_ipc_dirs_is_noexec(fs.dirs) &&
 	     fuse_opt_insert_arg(args, 1, "-onoexec") < 0)) {
-		core_ns_free(fs.ns);
+		core_ipc_dirs_free(fs.dirs);
 		return fail("starting", -ENOMEM);
 	}
 	r = fs_nodes_new(&fs.nodes);
@@ -329,7 +330,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	fs_quota_free(fs.n_nodes);
 	fs_quota_free(fs.waiting);
 	fs_quota_free(fs.handles);
-	core_ns_free(fs.ns);
+	core_ipc_dirs_free(fs.dirs);
 	return r;
 }
 

@@ -22,32 +22,32 @@
 #define TWO_SMALL 1400 /* bytes, that of RLIMIT_MSGQUEUE two queues fit in */
 
 static const struct mq_attr small = { .mq_maxmsg = 4, .mq_msgsize = 32 };
-static struct core_ns *ns;
+static struct core_ipc_dirs *dirs;
 
 static int set_up_group(void **state)
 {
 	(void)state;
 	(void)umask(022);
-	return core_ns_new(&ns);
+	return core_ipc_dirs_new(&dirs);
 }
 
 static int tear_down_group(void **state)
 {
 	(void)state;
-	core_ns_free(ns);
+	core_ipc_dirs_free(dirs);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	DIR *dir = fdopendir(openat(ns->mq_dir, ".", O_RDONLY | O_DIRECTORY));
+	DIR *dir = fdopendir(openat(dirs->mq_dir, ".", O_RDONLY | O_DIRECTORY));
 	const struct dirent *entry;
 	int r = 0;
 
 	(void)state;
 	while (r == 0 && (entry = readdir(dir))) {
 		if (entry->d_type == DT_REG)
-			r = core_mq_unlink(ns, &test_root, entry->d_name);
+			r = core_mq_unlink(dirs, &test_root, entry->d_name);
 	}
 	(void)closedir(dir);
 	return r;
@@ -57,8 +57,8 @@ static int must_open(const char *name, int flags)
 {
 	int fd = -1;
 
-	assert_int_equal(core_mq_open(ns, &test_root, name, flags, 0600, &small,
-				      0, &fd),
+	assert_int_equal(core_mq_open(dirs, &test_root, name, flags, 0600,
+				      &small, 0, &fd),
 			 0);
 	return fd;
 }
@@ -67,7 +67,7 @@ static int must_find(const char *name)
 {
 	int fd = -1;
 
-	assert_int_equal(core_mq_find(ns, &test_root, name, 0, &fd), 0);
+	assert_int_equal(core_mq_find(dirs, &test_root, name, 0, &fd), 0);
 	return fd;
 }
 
@@ -75,7 +75,7 @@ static int open_fails(const struct core_cred *cred, const char *name, int flags,
 		      const struct mq_attr *attr, ino_t ino)
 {
 	int fd = UNKNOWN;
-	int r = core_mq_open(ns, cred, name, flags, 0600, attr, ino, &fd);
+	int r = core_mq_open(dirs, cred, name, flags, 0600, attr, ino, &fd);
 
 	assert_int_equal(fd, UNKNOWN);
 	return r;
@@ -149,7 +149,7 @@ static void test_system_defaults(void **state)
 	(void)state;
 	(void)write_limit(LIMITS "msg_default", 3);
 	(void)write_limit(LIMITS "msgsize_default", 128);
-	assert_int_equal(core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT,
+	assert_int_equal(core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT,
 				      0600, NULL, 0, &fd),
 			 0);
 	assert_return_code(mq_getattr(fd, &attr), errno);
@@ -163,7 +163,7 @@ static void test_mode_is_less_the_umask(void **state)
 	mode_t old = umask(027);
 	struct stat st;
 	int fd = -1;
-	int r = core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT, 0666,
+	int r = core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT, 0666,
 			     &small, 0, &fd);
 
 	(void)state;
@@ -201,7 +201,7 @@ static void test_open_errors(void **state)
 	name[NAME_MAX + 1] = '\0';
 	assert_int_equal(open_fails(&test_root, name, O_RDWR, NULL, 0),
 			 -ENAMETOOLONG);
-	assert_int_equal(core_mq_unlink(ns, &test_root, name), -ENAMETOOLONG);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, name), -ENAMETOOLONG);
 	assert_int_equal(open_fails(&test_root, "", O_RDWR, NULL, 0), -EINVAL);
 	assert_int_equal(open_fails(&test_root, "..", O_RDWR, NULL, 0),
 			 -EINVAL);
@@ -218,7 +218,7 @@ static void test_open_errors(void **state)
 	assert_int_equal(open_fails(&test_root, "q", O_RDWR, NULL,
 				    st.st_ino + 1),
 			 -ESTALE);
-	assert_int_equal(core_mq_open(ns, &test_root, "q", O_RDWR, 0, NULL,
+	assert_int_equal(core_mq_open(dirs, &test_root, "q", O_RDWR, 0, NULL,
 				      st.st_ino, &fd),
 			 0);
 	close(fd);
@@ -238,8 +238,8 @@ static int open_over_the_limit(void *arg)
 	(void)arg;
 	if (setrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
 		return -1;
-	return core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT, 0600, &small,
-			    0, &fd);
+	return core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT, 0600,
+			    &small, 0, &fd);
 }
 
 static void test_rlimit_msgqueue(void **state)
@@ -257,8 +257,8 @@ static int create_many(const struct core_cred *cred, int *ret_n)
 	for (int i = 0; r == 0; i++) {
 		*ret_n = i;
 		(void)snprintf(name, sizeof(name), "%u.%d", cred->uid, i);
-		r = core_mq_open(ns, cred, name, O_RDWR | O_CREAT, 0600, &small,
-				 0, &fd);
+		r = core_mq_open(dirs, cred, name, O_RDWR | O_CREAT, 0600,
+				 &small, 0, &fd);
 		if (r == 0)
 			close(fd);
 	}
@@ -292,8 +292,8 @@ static int create_for_many(void *arg)
 	}
 	/* One that exists is opened. */
 	(void)snprintf(name, sizeof(name), "%u.0", creds[0].uid);
-	return core_mq_open(ns, creds, name, O_RDWR | O_CREAT, 0600, &small, 0,
-			    &fd);
+	return core_mq_open(dirs, creds, name, O_RDWR | O_CREAT, 0600, &small,
+			    0, &fd);
 }
 
 static void test_a_queue_is_charged_to_its_creator(void **state)
@@ -356,8 +356,8 @@ static void test_the_creator_may_open_it_in_any_way(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(core_mq_open(ns, &test_user, "q", O_RDWR | O_CREAT, 0,
-				      &small, 0, &fd),
+	assert_int_equal(core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT,
+				      0, &small, 0, &fd),
 			 0);
 	must_send(fd, "text", 0);
 	assert_received(fd, "text", 0);
@@ -375,7 +375,7 @@ static void test_without_a_descriptor_no_queue_is_left(void **state)
 	r = open_fails(&test_user, "q", O_RDWR | O_CREAT, &small, 0);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
-	assert_int_equal(fstatat(ns->mq_dir, "q", &st, 0), -1);
+	assert_int_equal(fstatat(dirs->mq_dir, "q", &st, 0), -1);
 	assert_int_equal(errno, ENOENT);
 }
 
@@ -399,7 +399,7 @@ static void test_others_remove_it_meanwhile(void **state)
 
 		pthread_create(&thread, NULL, unlink_often, &done);
 		while (!done && (r == 0 || (excl && r == -EEXIST))) {
-			r = core_mq_open(ns, &test_user, "q",
+			r = core_mq_open(dirs, &test_user, "q",
 					 O_RDWR | O_CREAT | excl, 0600, &small,
 					 0, &fd);
 			if (r == 0)
@@ -460,7 +460,7 @@ static void note(struct outcome *outcome, int fd)
 {
 	if (outcome->r == 0)
 		close(fd);
-	if (fstatat(ns->mq_dir, "q", &outcome->st, 0) < 0)
+	if (fstatat(dirs->mq_dir, "q", &outcome->st, 0) < 0)
 		memset(&outcome->st, 0, sizeof(outcome->st));
 }
 
@@ -486,7 +486,7 @@ static void compare(const struct core_cred *cred, enum before before, int flags,
 	prepare(before);
 	assert_int_equal(test_as(cred, open_natively, native), 0);
 	prepare(before);
-	ours.r = core_mq_open(ns, cred, "q", flags, 0606, attr, 0, &fd);
+	ours.r = core_mq_open(dirs, cred, "q", flags, 0606, attr, 0, &fd);
 	note(&ours, fd);
 	if (ours.r != native->r)
 		fail_msg("uid %u, before %d, flags %#o, %ld x %ld: %d, not %d",
@@ -538,7 +538,7 @@ static void test_zero_is_the_default(void **state)
 	int fd;
 
 	(void)state;
-	assert_int_equal(core_mq_open(ns, &test_root, "q", O_RDWR | O_CREAT,
+	assert_int_equal(core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT,
 				      0600, &attr, 0, &fd),
 			 0);
 	assert_int_equal(mq_getattr(fd, &got), 0);
@@ -573,8 +573,8 @@ static void test_queues_max_is_the_users(void **state)
 	NEEDS(test_privileged());
 	close(must_open("other", O_RDWR | O_CREAT));
 	assert_true(write_limit(LIMITS "queues_max", 1));
-	r = core_mq_open(ns, &test_user, "q", O_RDWR | O_CREAT, 0600, &small, 0,
-			 &fd);
+	r = core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT, 0600, &small,
+			 0, &fd);
 	write_limit(LIMITS "queues_max", max);
 	if (r == 0)
 		close(fd);
@@ -639,19 +639,22 @@ static void test_find(void **state)
 
 	(void)state;
 	assert_return_code(fstat(mqd, &st), errno);
-	assert_int_equal(core_mq_find(ns, &test_root, "q", st.st_ino, &fd), 0);
+	assert_int_equal(core_mq_find(dirs, &test_root, "q", st.st_ino, &fd),
+			 0);
 	assert_true(fcntl(fd, F_GETFL) & O_PATH);
 	close(fd);
 	if (test_privileged()) {
-		assert_int_equal(core_mq_find(ns, &test_user, "q", 0, &fd), 0);
+		assert_int_equal(core_mq_find(dirs, &test_user, "q", 0, &fd),
+				 0);
 		close(fd);
 	}
 	fd = UNKNOWN;
-	assert_int_equal(core_mq_find(ns, &test_root, "q", st.st_ino + 1, &fd),
+	assert_int_equal(core_mq_find(dirs, &test_root, "q", st.st_ino + 1,
+				      &fd),
 			 -ESTALE);
-	assert_int_equal(core_mq_find(ns, &test_root, "missing", 0, &fd),
+	assert_int_equal(core_mq_find(dirs, &test_root, "missing", 0, &fd),
 			 -ENOENT);
-	assert_int_equal(core_mq_find(ns, &test_root, ".", 0, &fd), -EINVAL);
+	assert_int_equal(core_mq_find(dirs, &test_root, ".", 0, &fd), -EINVAL);
 	assert_int_equal(fd, UNKNOWN);
 	close(mqd);
 }
@@ -678,7 +681,7 @@ static void test_stat_counts_bytes(void **state)
 	must_send(mqd, "678", 7);
 	assert_size(mqd, 8);
 	assert_size(path, 8);
-	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), 0);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, "q"), 0);
 	assert_size(mqd, 8);
 	assert_size(path, 8);
 	close(mqd);
@@ -817,10 +820,11 @@ static void test_unlink(void **state)
 
 	(void)state;
 	if (test_privileged())
-		assert_int_equal(core_mq_unlink(ns, &test_user, "q"), -EACCES);
-	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), 0);
-	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), -ENOENT);
-	assert_int_equal(core_mq_unlink(ns, &test_root, ""), -EINVAL);
+		assert_int_equal(core_mq_unlink(dirs, &test_user, "q"),
+				 -EACCES);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, "q"), 0);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, "q"), -ENOENT);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, ""), -EINVAL);
 	must_send(fd, "kept", 0);
 	assert_received(fd, "kept", 0);
 	close(fd);
@@ -837,12 +841,12 @@ static void test_statfs(void **state)
 		close(must_open(names[i], O_RDWR | O_CREAT));
 	/* Twice: the directory isn't moved. */
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(core_mq_statfs(ns, &test_root, &sv), 0);
+		assert_int_equal(core_mq_statfs(dirs, &test_root, &sv), 0);
 		assert_int_equal(sv.f_files, max);
 		assert_int_equal(sv.f_ffree, max - (long)COUNT(names));
 	}
-	assert_int_equal(core_mq_unlink(ns, &test_root, "q"), 0);
-	assert_int_equal(core_mq_statfs(ns, &test_root, &sv), 0);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, "q"), 0);
+	assert_int_equal(core_mq_statfs(dirs, &test_root, &sv), 0);
 	assert_int_equal(sv.f_ffree, max - (long)COUNT(names) + 1);
 }
 
@@ -851,7 +855,7 @@ static void test_stat_dir(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(core_mq_stat_dir(ns, &st), 0);
+	assert_int_equal(core_mq_stat_dir(dirs, &st), 0);
 	assert_int_equal(st.st_mode, S_IFDIR | S_ISVTX | 0777);
 }
 
@@ -867,7 +871,7 @@ static void test_stat_dir(void **state)
 	} while (0)
 
 /* The inode number that the listing shows for a name, or 0; and how many names. */
-static ino_t find_listed(const struct core_ns *own, const char *name,
+static ino_t find_listed(const struct core_ipc_dirs *own, const char *name,
 			 size_t *ret_n)
 {
 	char found[NAME_MAX + 1];
@@ -883,8 +887,8 @@ static ino_t find_listed(const struct core_ns *own, const char *name,
 	return named;
 }
 
-/* Whether the ns lists just these names, NULL for none. */
-static bool lists(const struct core_ns *own, const char *a, const char *b)
+/* Whether the queues' directory lists just these names, NULL for none. */
+static bool lists(const struct core_ipc_dirs *own, const char *a, const char *b)
 {
 	size_t n;
 	bool has_a = find_listed(own, a ?: "", &n);
@@ -896,7 +900,7 @@ static bool lists(const struct core_ns *own, const char *a, const char *b)
 static int without_a_directory(void *arg)
 {
 	const struct core_cred *cred = &test_user;
-	struct core_ns *own;
+	struct core_ipc_dirs *own;
 	struct statvfs sv;
 	struct stat st;
 	int a, b, fd = -1;
@@ -907,8 +911,8 @@ static int without_a_directory(void *arg)
 	MUST(mount("tmpfs", "/dev", "tmpfs", 0, "mode=755") == 0);
 	MUST(mkdir("/dev/shm", 0755) == 0);
 	MUST(test_become(cred) == 0);
-	MUST(core_ns_new(&own) == 0);
-	MUST(own->mq == CORE_NS_MQ_NONE);
+	MUST(core_ipc_dirs_new(&own) == 0);
+	MUST(own->mq == CORE_IPC_DIRS_MQ_NONE);
 	MUST(lists(own, NULL, NULL));
 	MUST(core_mq_stat_dir(own, &st) == 0);
 	MUST(st.st_mode == (S_IFDIR | S_ISVTX | 0777));
@@ -949,7 +953,7 @@ static int without_a_directory(void *arg)
 	MUST(lists(own, NULL, NULL));
 	close(a);
 	close(b);
-	core_ns_free(own);
+	core_ipc_dirs_free(own);
 	return 0;
 }
 
@@ -967,8 +971,8 @@ static int create_with_maxmsg(void *arg)
 	struct mq_attr attr = { .mq_maxmsg = *(long *)arg, .mq_msgsize = 1 };
 	int fd;
 
-	return core_mq_open(ns, &test_user, "q", O_RDWR | O_CREAT, 0600, &attr,
-			    0, &fd);
+	return core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT, 0600,
+			    &attr, 0, &fd);
 }
 
 static void test_limits_of_a_users_process(void **state)

@@ -9,19 +9,19 @@
 #define SHM  "/dev/shm/"
 #define PATH SHM "object"
 
-static struct core_ns *ns;
+static struct core_ipc_dirs *dirs;
 
 static int set_up_group(void **state)
 {
 	(void)state;
 	(void)umask(022);
-	return core_ns_new(&ns);
+	return core_ipc_dirs_new(&dirs);
 }
 
 static int tear_down_group(void **state)
 {
 	(void)state;
-	core_ns_free(ns);
+	core_ipc_dirs_free(dirs);
 	return 0;
 }
 
@@ -36,8 +36,8 @@ static int must_open(const char *name, int flags)
 {
 	int fd = -1;
 
-	assert_int_equal(core_shm_open(ns, &test_root, name, flags, 0600, &fd),
-			 0);
+	assert_int_equal(
+		core_shm_open(dirs, &test_root, name, flags, 0600, &fd), 0);
 	return fd;
 }
 
@@ -45,7 +45,7 @@ static int must_open(const char *name, int flags)
 static int open_fails(const struct core_cred *cred, const char *name, int flags)
 {
 	int fd = UNKNOWN;
-	int r = core_shm_open(ns, cred, name, flags, 0600, &fd);
+	int r = core_shm_open(dirs, cred, name, flags, 0600, &fd);
 
 	assert_int_equal(fd, UNKNOWN);
 	return r;
@@ -91,8 +91,8 @@ static void test_mode_is_less_the_umask(void **state)
 {
 	mode_t old = umask(027);
 	int fd = -1;
-	int r = core_shm_open(ns, &test_root, "object", O_RDWR | O_CREAT, 0666,
-			      &fd);
+	int r = core_shm_open(dirs, &test_root, "object", O_RDWR | O_CREAT,
+			      0666, &fd);
 
 	(void)state;
 	(void)umask(old);
@@ -126,17 +126,18 @@ static void test_names_and_inode_numbers(void **state)
 	name[NAME_MAX + 1] = '\0';
 	assert_int_equal(open_fails(&test_root, name, O_RDWR | O_CREAT),
 			 -ENAMETOOLONG);
-	assert_int_equal(core_shm_unlink(ns, &test_root, name), -ENAMETOOLONG);
+	assert_int_equal(core_shm_unlink(dirs, &test_root, name),
+			 -ENAMETOOLONG);
 	assert_int_equal(open_fails(&test_root, "", O_RDWR | O_CREAT), -EINVAL);
 	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR | O_CREAT),
 			 -EINVAL);
-	assert_int_equal(core_shm_unlink(ns, &test_root, ".."), -EINVAL);
+	assert_int_equal(core_shm_unlink(dirs, &test_root, ".."), -EINVAL);
 	name[NAME_MAX] = '\0';
 	close(must_open(name, O_RDWR | O_CREAT));
-	assert_int_equal(core_shm_unlink(ns, &test_root, name), 0);
+	assert_int_equal(core_shm_unlink(dirs, &test_root, name), 0);
 
 	test_no_more_fds(&old);
-	r = core_shm_open(ns, &test_root, "new", O_RDWR | O_CREAT, 0, &fd);
+	r = core_shm_open(dirs, &test_root, "new", O_RDWR | O_CREAT, 0, &fd);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
 	if (!test_privileged())
@@ -230,7 +231,7 @@ static void open_by_core(const struct core_cred *cred, struct outcome *outcome)
 	int fd = -1;
 
 	outcome->r =
-		core_shm_open(ns, cred, "object", outcome->flags, 0606, &fd);
+		core_shm_open(dirs, cred, "object", outcome->flags, 0606, &fd);
 	note(outcome, fd);
 }
 
@@ -282,8 +283,8 @@ static void test_unlink(void **state)
 
 	(void)state;
 	assert_int_equal(write(fd, "content", 7), 7);
-	assert_int_equal(core_shm_unlink(ns, &test_root, "object"), 0);
-	assert_int_equal(core_shm_unlink(ns, &test_root, "object"), -ENOENT);
+	assert_int_equal(core_shm_unlink(dirs, &test_root, "object"), 0);
+	assert_int_equal(core_shm_unlink(dirs, &test_root, "object"), -ENOENT);
 	assert_int_equal(open_fails(&test_root, "object", O_RDONLY), -ENOENT);
 	test_assert_content(fd, "content");
 	close(fd);
@@ -296,17 +297,17 @@ static void test_unlink_errors(void **state)
 	(void)state;
 	close(must_open("object", O_RDWR | O_CREAT));
 	if (!test_privileged()) {
-		assert_int_equal(core_shm_unlink(ns, &test_user, "object"),
+		assert_int_equal(core_shm_unlink(dirs, &test_user, "object"),
 				 -EPERM);
 		return;
 	}
-	assert_int_equal(core_shm_unlink(ns, &test_user, "object"), -EPERM);
+	assert_int_equal(core_shm_unlink(dirs, &test_user, "object"), -EPERM);
 	assert_return_code(chmod(SHM, 0755), errno);
-	r = core_shm_unlink(ns, &test_user, "object");
+	r = core_shm_unlink(dirs, &test_user, "object");
 	assert_return_code(chmod(SHM, 01777), errno);
 	assert_int_equal(r, -EACCES);
 	assert_return_code(chown(PATH, USER, USER), errno);
-	assert_int_equal(core_shm_unlink(ns, &test_user, "object"), 0);
+	assert_int_equal(core_shm_unlink(dirs, &test_user, "object"), 0);
 }
 
 static void test_is_object(void **state)
@@ -328,13 +329,13 @@ static void test_statfs(void **state)
 	int fd = must_open("object", O_RDWR | O_CREAT);
 
 	(void)state;
-	assert_int_equal(core_shm_statfs(ns, &before), 0);
+	assert_int_equal(core_shm_statfs(dirs, &before), 0);
 	assert_return_code(statvfs("/dev/shm", &native), errno);
 	assert_int_equal(before.f_blocks, native.f_blocks);
 	assert_int_equal(before.f_files, native.f_files);
 	assert_int_equal(before.f_namemax, NAME_MAX);
 	assert_return_code(posix_fallocate(fd, 0, 1 << 20), errno);
-	assert_int_equal(core_shm_statfs(ns, &after), 0);
+	assert_int_equal(core_shm_statfs(dirs, &after), 0);
 	assert_int_equal((before.f_bfree - after.f_bfree) * before.f_frsize,
 			 1 << 20);
 	close(fd);
@@ -347,8 +348,9 @@ static void test_anonymous(void **state)
 	int r, fd = -1;
 
 	(void)state;
-	assert_int_equal(
-		core_shm_open_anonymous(ns, &test_root, O_RDWR, 0666, &fd), 0);
+	assert_int_equal(core_shm_open_anonymous(dirs, &test_root, O_RDWR, 0666,
+						 &fd),
+			 0);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	assert_return_code(fstat(fd, &st), errno);
@@ -361,14 +363,14 @@ static void test_anonymous(void **state)
 	close(fd);
 	assert_int_equal(test_count_entries(SHM), before);
 
-	assert_int_equal(core_shm_open_anonymous(ns, &test_root,
+	assert_int_equal(core_shm_open_anonymous(dirs, &test_root,
 						 O_WRONLY | O_APPEND | O_CREAT,
 						 0, &fd),
 			 0);
 	assert_int_equal(fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND), O_WRONLY);
 	close(fd);
 	fd = UNKNOWN;
-	r = core_shm_open_anonymous(ns, &test_root, O_RDONLY, 0600, &fd);
+	r = core_shm_open_anonymous(dirs, &test_root, O_RDONLY, 0600, &fd);
 	assert_int_equal(r, -EINVAL);
 	assert_int_equal(fd, UNKNOWN);
 }
@@ -381,22 +383,22 @@ static void test_anonymous_as_another(void **state)
 
 	(void)state;
 	test_no_more_fds(&old);
-	r = core_shm_open_anonymous(ns, &test_root, O_RDWR, 0600, &fd);
+	r = core_shm_open_anonymous(dirs, &test_root, O_RDWR, 0600, &fd);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
 	if (!test_privileged()) {
-		assert_int_equal(core_shm_open_anonymous(ns, &test_user, O_RDWR,
-							 0600, &fd),
+		assert_int_equal(core_shm_open_anonymous(dirs, &test_user,
+							 O_RDWR, 0600, &fd),
 				 -EPERM);
 		return;
 	}
 	assert_return_code(chmod(SHM, 0755), errno);
-	r = core_shm_open_anonymous(ns, &test_user, O_RDWR, 0600, &fd);
+	r = core_shm_open_anonymous(dirs, &test_user, O_RDWR, 0600, &fd);
 	assert_return_code(chmod(SHM, 01777), errno);
 	assert_int_equal(r, -EACCES);
 	assert_int_equal(fd, UNKNOWN);
 	assert_int_equal(
-		core_shm_open_anonymous(ns, &test_user, O_RDWR, 0, &fd), 0);
+		core_shm_open_anonymous(dirs, &test_user, O_RDWR, 0, &fd), 0);
 	assert_return_code(fstat(fd, &st), errno);
 	assert_int_equal(st.st_uid, USER);
 	assert_int_equal(st.st_gid, USER);
@@ -405,7 +407,7 @@ static void test_anonymous_as_another(void **state)
 
 static int renames(const char *name, const char *new_name, unsigned int flags)
 {
-	return core_shm_rename(ns, &test_root, name, new_name, flags);
+	return core_shm_rename(dirs, &test_root, name, new_name, flags);
 }
 
 static void test_rename(void **state)
@@ -431,7 +433,7 @@ static void test_rename(void **state)
 	assert_int_equal(renames("c", "a", 0), 0);
 	assert_int_equal(test_stat(SHM "a").st_ino, a);
 	assert_int_equal(open_fails(&test_root, "c", O_RDONLY), -ENOENT);
-	assert_int_equal(core_shm_unlink(ns, &test_root, "a"), 0);
+	assert_int_equal(core_shm_unlink(dirs, &test_root, "a"), 0);
 }
 
 static void test_rename_flags_and_names(void **state)
@@ -470,29 +472,30 @@ static void test_rename_rights(void **state)
 	(void)state;
 	close(must_open("object", O_RDWR | O_CREAT));
 	if (!test_privileged()) {
-		assert_int_equal(core_shm_rename(ns, &test_user, "object", "x",
-						 0),
+		assert_int_equal(core_shm_rename(dirs, &test_user, "object",
+						 "x", 0),
 				 -EPERM);
 		return;
 	}
 	/* Sticky: neither another's object nor over one. */
 	test_make_file(SHM "users", "", 0600, USER, USER);
-	assert_int_equal(core_shm_rename(ns, &test_user, "object", "x", 0),
+	assert_int_equal(core_shm_rename(dirs, &test_user, "object", "x", 0),
 			 -EPERM);
-	assert_int_equal(core_shm_rename(ns, &test_user, "users", "object", 0),
+	assert_int_equal(core_shm_rename(dirs, &test_user, "users", "object",
+					 0),
 			 -EPERM);
-	assert_int_equal(core_shm_rename(ns, &test_user, "users", "object",
+	assert_int_equal(core_shm_rename(dirs, &test_user, "users", "object",
 					 RENAME_EXCHANGE),
 			 -EPERM);
-	assert_int_equal(core_shm_rename(ns, &test_user, "users", "object",
+	assert_int_equal(core_shm_rename(dirs, &test_user, "users", "object",
 					 RENAME_NOREPLACE),
 			 -EEXIST);
 	assert_return_code(chmod(SHM, 0755), errno);
-	r = core_shm_rename(ns, &test_user, "users", "x", 0);
+	r = core_shm_rename(dirs, &test_user, "users", "x", 0);
 	assert_return_code(chmod(SHM, 01777), errno);
 	assert_int_equal(r, -EACCES);
-	assert_int_equal(core_shm_rename(ns, &test_user, "users", "x", 0), 0);
-	assert_int_equal(core_shm_unlink(ns, &test_user, "x"), 0);
+	assert_int_equal(core_shm_rename(dirs, &test_user, "users", "x", 0), 0);
+	assert_int_equal(core_shm_unlink(dirs, &test_user, "x"), 0);
 }
 
 /* Makes, opens and removes one name; counts what has no reason. */
@@ -502,21 +505,21 @@ static void *hammer(void *closure)
 	int r, fd = -1;
 
 	for (int i = 0; i < 2000; i++) {
-		r = core_shm_open(ns, &test_root, "object", O_RDWR | O_CREAT,
+		r = core_shm_open(dirs, &test_root, "object", O_RDWR | O_CREAT,
 				  0600, &fd);
 		if (r == 0)
 			close(fd);
 		else
 			++*unexpected;
-		r = core_shm_open(ns, &test_root, "object", O_RDONLY, 0, &fd);
+		r = core_shm_open(dirs, &test_root, "object", O_RDONLY, 0, &fd);
 		if (r == 0)
 			close(fd);
 		else if (r != -ENOENT)
 			++*unexpected;
-		r = core_shm_unlink(ns, &test_root, "object");
+		r = core_shm_unlink(dirs, &test_root, "object");
 		if (r != 0 && r != -ENOENT)
 			++*unexpected;
-		r = core_shm_open(ns, &test_root, "object",
+		r = core_shm_open(dirs, &test_root, "object",
 				  O_RDWR | O_CREAT | O_EXCL, 0600, &fd);
 		if (r == 0)
 			close(fd);

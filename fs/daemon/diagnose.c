@@ -7,7 +7,7 @@
 
 #include "core/caller.h"
 #include "core/cleanup.h"
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 #include "fs/daemon/version.h"
 #include "fs/fuse/ops.h"
 
@@ -204,7 +204,7 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 			 "queues (CONFIG_POSIX_MQUEUE)\n");
 		return;
 	}
-	if (fs->ns->mq == CORE_NS_MQ_NONE)
+	if (fs->dirs->mq == CORE_IPC_DIRS_MQ_NONE)
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: mq/ lists only queues opened there; for all, "
 			 "run as root, or: sudo mkdir -p /dev/mqueue && "

@@ -3,7 +3,7 @@
  * Idle, the daemon has these descriptors:
  *
  *	0, 1, 2			as it was started, or in the background /dev/null
- *	/dev/shm, mqueue	core/ns: the objects' directories
+ *	/dev/shm, mqueue	core/ipc_dirs: the objects' directories
  *	/dev/fuse		libfuse
  *	eventfd			fs/daemon/loop
  *	eventpoll, eventfd, 2 timerfds	core/wait

@@ -2,7 +2,7 @@
 #include "fs/daemon/version.h"
 
 #include "core/cleanup.h"
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 #include "fs/daemon/mount.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/init.h"
@@ -12,14 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *listing(enum core_ns_mq mq)
+static const char *listing(enum core_ipc_dirs_mq mq)
 {
 	switch (mq) {
-	case CORE_NS_MQ_DETACHED:
+	case CORE_IPC_DIRS_MQ_DETACHED:
 		return "yes, through a mount of its own";
-	case CORE_NS_MQ_MOUNTED:
+	case CORE_IPC_DIRS_MQ_MOUNTED:
 		return "yes, through /dev/mqueue";
-	case CORE_NS_MQ_NONE:
+	case CORE_IPC_DIRS_MQ_NONE:
 		break;
 	}
 	return "only those opened here: needs root or a mounted /dev/mqueue";
@@ -64,8 +64,8 @@ static bool has_passthrough(void)
 
 int fs_version_print(void)
 {
-	struct core_ns *ns = NULL;
-	int r = core_ns_new(&ns);
+	struct core_ipc_dirs *dirs = NULL;
+	int r = core_ipc_dirs_new(&dirs);
 
 	(void)printf("ipcfs %s\n", IPCFS_VERSION);
 	(void)printf("libfuse %s\n", fuse_pkgversion());
@@ -73,10 +73,10 @@ int fs_version_print(void)
 	(void)printf("message queues: %s\n",
 		     fs_version_has_queues() ? "yes" : "not in this kernel");
 	(void)printf("listing queues: %s\n",
-		     ns ? listing(ns->mq) : strerror(-r));
+		     dirs ? listing(dirs->mq) : strerror(-r));
 	(void)printf("shared mmap: %s\n",
 		     has_passthrough() ? "yes, by passthrough"
 				       : "no: needs root and Linux 6.9");
-	core_ns_free(ns);
+	core_ipc_dirs_free(dirs);
 	return ferror(stdout) || fflush(stdout) != 0 ? -EIO : 0;
 }

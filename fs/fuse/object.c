@@ -2,7 +2,7 @@
 #include "fs/fuse/object.h"
 
 #include "core/cleanup.h"
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 #include "core/object.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/retry.h"
@@ -89,7 +89,7 @@ int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_check_fd_budget(rq->fs->ns->shm_dir);
+	int r = fs_node_check_fd_budget(rq->fs->dirs->shm_dir);
 	struct stat made = { 0 };
 	bool created;
 
@@ -115,7 +115,7 @@ int fs_object_tmpfile(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_check_fd_budget(rq->fs->ns->shm_dir);
+	int r = fs_node_check_fd_budget(rq->fs->dirs->shm_dir);
 
 	if (r == 0)
 		r = ops->create_anonymous(rq, flags, mode, &fd);

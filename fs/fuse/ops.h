@@ -30,7 +30,7 @@
 
 #define FS_REPLY_LATER 1
 
-struct core_ns;
+struct core_ipc_dirs;
 struct core_wait;
 struct fs_handle;
 struct fs_node;
@@ -42,7 +42,7 @@ struct fs_share;
 /* One mount. Set up by fs/main and FUSE_INIT; then it stays as it is. */
 struct fs {
 	struct fuse_session *session;
-	struct core_ns *ns;
+	struct core_ipc_dirs *dirs;
 	struct core_wait *wait;
 	struct fs_nodes *nodes;
 	struct fs_retries *retries;

@@ -42,8 +42,8 @@ static int obj_create(const struct fs_request *rq, const char *name, int flags,
 {
 	struct mq_attr attr = { .mq_maxmsg = rq->view->maxmsg,
 				.mq_msgsize = rq->view->msgsize };
-	int r = core_mq_open(rq->fs->ns, &rq->cred, name, flags, mode, &attr, 0,
-			     ret_fd);
+	int r = core_mq_open(rq->fs->dirs, &rq->cred, name, flags, mode, &attr,
+			     0, ret_fd);
 
 	log_limit(rq->view, r);
 	return r;
@@ -52,7 +52,7 @@ static int obj_create(const struct fs_request *rq, const char *name, int flags,
 static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd)
 {
-	return core_mq_find(rq->fs->ns, &rq->cred, name, ino, ret_fd);
+	return core_mq_find(rq->fs->dirs, &rq->cred, name, ino, ret_fd);
 }
 
 static int obj_reopen(const struct fs_request *rq, int fd, int flags,
@@ -155,14 +155,14 @@ static int obj_listxattr(const struct fs_request *rq, struct fs_node *node,
 
 static int mq_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return core_mq_statfs(rq->fs->ns, &rq->cred, ret);
+	return core_mq_statfs(rq->fs->dirs, &rq->cred, ret);
 }
 
 static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
 {
 	size_t place = (size_t)(ret->d_off - 2);
 
-	if (!core_mq_next(rq->fs->ns, &rq->cred, &place, ret->d_name,
+	if (!core_mq_next(rq->fs->dirs, &rq->cred, &place, ret->d_name,
 			  &ret->d_ino))
 		return 0;
 	ret->d_type = DT_REG;
@@ -172,17 +172,17 @@ static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
 
 static int dir_fd(const struct fs_request *rq)
 {
-	return rq->fs->ns->mq_dir;
+	return rq->fs->dirs->mq_dir;
 }
 
 static int dir_stat(const struct fs_request *rq, struct stat *ret)
 {
-	return core_mq_stat_dir(rq->fs->ns, ret);
+	return core_mq_stat_dir(rq->fs->dirs, ret);
 }
 
 static int dir_unlink(const struct fs_request *rq, const char *name)
 {
-	return core_mq_unlink(rq->fs->ns, &rq->cred, name);
+	return core_mq_unlink(rq->fs->dirs, &rq->cred, name);
 }
 
 static const struct fs_ops obj_ops = {

@@ -26,7 +26,7 @@ struct info_handle {
 static int info_find(const struct fs_request *rq, const char *name, ino_t ino,
 		     int *ret_fd)
 {
-	return core_mq_find(rq->fs->ns, &rq->cred, name, ino, ret_fd);
+	return core_mq_find(rq->fs->dirs, &rq->cred, name, ino, ret_fd);
 }
 
 static int info_reopen(const struct fs_request *rq, int fd, int flags,
@@ -153,7 +153,7 @@ static int dir_stat(const struct fs_request *rq, struct stat *ret)
 
 static int dir_fd(const struct fs_request *rq)
 {
-	return rq->fs->ns->mq_dir;
+	return rq->fs->dirs->mq_dir;
 }
 
 static const struct fs_ops info_ops = {

@@ -25,14 +25,14 @@ struct shm_handle {
 static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd)
 {
-	return core_object_find(rq->fs->ns->shm_dir, &rq->cred, name, ino,
+	return core_object_find(rq->fs->dirs->shm_dir, &rq->cred, name, ino,
 				ret_fd);
 }
 
 static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd)
 {
-	return core_shm_reopen(rq->fs->ns, &rq->cred, fd, flags, ret_fd);
+	return core_shm_reopen(rq->fs->dirs, &rq->cred, fd, flags, ret_fd);
 }
 
 static int obj_stat(const struct fs_request *rq, int fd, struct stat *ret)
@@ -85,13 +85,14 @@ static void obj_release(const struct fs_request *rq, struct fs_handle *handle_)
 static int obj_create(const struct fs_request *rq, const char *name, int flags,
 		      mode_t mode, int *ret_fd)
 {
-	return core_shm_open(rq->fs->ns, &rq->cred, name, flags, mode, ret_fd);
+	return core_shm_open(rq->fs->dirs, &rq->cred, name, flags, mode,
+			     ret_fd);
 }
 
 static int obj_create_anonymous(const struct fs_request *rq, int flags,
 				mode_t mode, int *ret_fd)
 {
-	return core_shm_open_anonymous(rq->fs->ns, &rq->cred, flags, mode,
+	return core_shm_open_anonymous(rq->fs->dirs, &rq->cred, flags, mode,
 				       ret_fd);
 }
 
@@ -314,7 +315,7 @@ static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
 
 	/* Without a descriptor for it one that has locks can go on with them. */
 	model.may_add = lock_->l_type != F_UNLCK &&
-			fs_node_check_fd_budget(rq->fs->ns->shm_dir) == 0 &&
+			fs_node_check_fd_budget(rq->fs->dirs->shm_dir) == 0 &&
 			fs_quota_take(rq->fs->handles, rq->uid, &charge) == 0;
 	model.charge = charge;
 	r = lock(rq, &model, sleep);
@@ -362,33 +363,33 @@ static int obj_flush(const struct fs_request *rq, struct fs_handle *handle,
 
 static int shm_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return core_shm_statfs(rq->fs->ns, ret);
+	return core_shm_statfs(rq->fs->dirs, ret);
 }
 
 static int dir_fd(const struct fs_request *rq)
 {
-	return rq->fs->ns->shm_dir;
+	return rq->fs->dirs->shm_dir;
 }
 
 static int dir_stat(const struct fs_request *rq, struct stat *ret)
 {
-	return core_ns_stat(rq->fs->ns, rq->fs->ns->shm_dir, ret);
+	return core_ipc_dirs_stat(rq->fs->dirs, rq->fs->dirs->shm_dir, ret);
 }
 
 static int dir_unlink(const struct fs_request *rq, const char *name)
 {
-	return core_shm_unlink(rq->fs->ns, &rq->cred, name);
+	return core_shm_unlink(rq->fs->dirs, &rq->cred, name);
 }
 
 static int dir_link(const struct fs_request *rq, int fd, const char *name)
 {
-	return core_object_link(&rq->cred, fd, rq->fs->ns->shm_dir, name);
+	return core_object_link(&rq->cred, fd, rq->fs->dirs->shm_dir, name);
 }
 
 static int dir_rename(const struct fs_request *rq, const char *name,
 		      const char *new_name, unsigned int flags)
 {
-	return core_shm_rename(rq->fs->ns, &rq->cred, name, new_name, flags);
+	return core_shm_rename(rq->fs->dirs, &rq->cred, name, new_name, flags);
 }
 
 static const struct fs_ops obj_ops = {

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ns: where the objects live: the directory of the shared memory objects and
+ * ipc_dirs: where the objects live: the directory of the shared memory objects and
  * that of the message queues of this process's IPC namespace.
  */
-#ifndef CORE_NS_H
-#define CORE_NS_H
+#ifndef CORE_IPC_DIRS_H
+#define CORE_IPC_DIRS_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 /* How queues can be listed and looked up without being opened. */
-enum core_ns_mq {
-	CORE_NS_MQ_DETACHED, /* a mount of our own that nobody else sees */
-	CORE_NS_MQ_MOUNTED,  /* /dev/mqueue */
-	CORE_NS_MQ_NONE,     /* not at all: only by opening them */
+enum core_ipc_dirs_mq {
+	CORE_IPC_DIRS_MQ_DETACHED, /* a mount of our own that nobody else sees */
+	CORE_IPC_DIRS_MQ_MOUNTED,  /* /dev/mqueue */
+	CORE_IPC_DIRS_MQ_NONE,	   /* not at all: only by opening them */
 };
 
-/* Immutable after core_ns_new(), so threads share it without a lock. */
-struct core_ns {
-	int shm_dir;	    /* directory of the shared memory objects */
-	int mq_dir;	    /* directory of the queues; -1 with MQ_NONE */
-	enum core_ns_mq mq; /* where mq_dir comes from */
+/* Immutable after core_ipc_dirs_new(), so threads share it without a lock. */
+struct core_ipc_dirs {
+	int shm_dir;		  /* directory of the shared memory objects */
+	int mq_dir;		  /* directory of the queues; -1 with MQ_NONE */
+	enum core_ipc_dirs_mq mq; /* where mq_dir comes from */
 	struct core_name_set
 		*mq_names; /* queues opened here; with MQ_NONE only */
 	/*
@@ -35,7 +35,7 @@ struct core_ns {
 /*
  * Opens the directories.
  *
- * ret: the caller's, to be given to core_ns_free().
+ * ret: the caller's, to be given to core_ipc_dirs_free().
  *
  * Returns 0, or what open("/dev/shm") failed with (-ENOENT, -ENOTDIR, -EACCES,
  * -EMFILE), or -ENOMEM. That queues can't be listed is no error: see "mq".
@@ -43,10 +43,10 @@ struct core_ns {
  * Source: shm_overview(7), mq_overview(7) ("Mounting the message queue
  * filesystem"), fsopen(2), fsmount(2).
  */
-int core_ns_new(struct core_ns **ret);
+int core_ipc_dirs_new(struct core_ipc_dirs **ret);
 
 /*
- * core_ns_new() for the namespaces of a process: its IPC namespace, and what is
+ * core_ipc_dirs_new() for the namespaces of a process: its IPC namespace, and what is
  * /dev/shm to it. What was opened stays valid when the process has ended.
  *
  * The calling thread, and those that it starts from now on, are in the IPC
@@ -63,22 +63,23 @@ int core_ns_new(struct core_ns **ret);
  *
  * Source: setns(2), ipc_namespaces(7), proc_pid_ns(5), proc_pid_root(5).
  */
-int core_ns_enter(pid_t pid, struct core_ns **ret);
+int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret);
 
 /*
  * fstat(2) of one of the directories. If the user namespace doesn't map the
  * owner or the group, ret has this process's instead: for a directory whose
  * owner is unmapped, the kernel refuses every creation, whatever the mode is.
  *
- * dir: ns->shm_dir or ns->mq_dir. Returns 0 or an error of fstat(2).
+ * dir: dirs->shm_dir or dirs->mq_dir. Returns 0 or an error of fstat(2).
  * Source: user_namespaces(7), "Unmapped user and group IDs".
  */
-int core_ns_stat(const struct core_ns *ns, int dir, struct stat *ret);
+int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
+		       struct stat *ret);
 
 /* Whether /dev/shm is mounted so that nothing there may be executed. */
-bool core_ns_is_noexec(const struct core_ns *ns);
+bool core_ipc_dirs_is_noexec(const struct core_ipc_dirs *dirs);
 
 /* Closes the directories; NULL is allowed. Returns NULL. */
-struct core_ns *core_ns_free(struct core_ns *ns);
+struct core_ipc_dirs *core_ipc_dirs_free(struct core_ipc_dirs *dirs);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 
 #include "core_test.h"
 
@@ -29,26 +29,26 @@ static int is_shm(int dir)
 static void test_root_has_a_mount_of_its_own(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
-	struct core_ns *ns;
+	struct core_ipc_dirs *dirs;
 	struct stat st;
 	mqd_t mqd;
 
 	(void)state;
-	assert_int_equal(core_ns_new(&ns), 0);
-	assert_int_equal(ns->mq, CORE_NS_MQ_DETACHED);
-	assert_true(is_shm(ns->shm_dir));
-	assert_true(is_mqueue(ns->mq_dir));
-	assert_null(ns->mq_names);
-	assert_int_equal(fcntl(ns->shm_dir, F_GETFD), FD_CLOEXEC);
-	assert_int_equal(fcntl(ns->mq_dir, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(core_ipc_dirs_new(&dirs), 0);
+	assert_int_equal(dirs->mq, CORE_IPC_DIRS_MQ_DETACHED);
+	assert_true(is_shm(dirs->shm_dir));
+	assert_true(is_mqueue(dirs->mq_dir));
+	assert_null(dirs->mq_names);
+	assert_int_equal(fcntl(dirs->shm_dir, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(dirs->mq_dir, F_GETFD), FD_CLOEXEC);
 
 	mqd = mq_open("/ns", O_RDWR | O_CREAT, 0600, &attr);
 	assert_true(mqd >= 0);
-	assert_return_code(fstatat(ns->mq_dir, "ns", &st, 0), errno);
+	assert_return_code(fstatat(dirs->mq_dir, "ns", &st, 0), errno);
 	mq_close(mqd);
 	mq_unlink("/ns");
-	assert_null(core_ns_free(ns));
-	assert_null(core_ns_free(NULL));
+	assert_null(core_ipc_dirs_free(dirs));
+	assert_null(core_ipc_dirs_free(NULL));
 }
 
 /* In a child: an own /dev, with nothing in it. */
@@ -60,33 +60,33 @@ static int empty_dev(void)
 
 static int dev_without_shm(void *arg)
 {
-	struct core_ns *ns = arg;
+	struct core_ipc_dirs *dirs = arg;
 
-	return empty_dev() ? core_ns_new(&ns) : -1;
+	return empty_dev() ? core_ipc_dirs_new(&dirs) : -1;
 }
 
 static int dev_with_a_file_for_shm(void *arg)
 {
-	struct core_ns *ns = arg;
+	struct core_ipc_dirs *dirs = arg;
 
 	return empty_dev() && mknod("/dev/shm", S_IFREG | 0644, 0) == 0
-		       ? core_ns_new(&ns)
+		       ? core_ipc_dirs_new(&dirs)
 		       : -1;
 }
 
 static int dev_with_roots_shm(void *arg)
 {
-	struct core_ns *ns = arg;
+	struct core_ipc_dirs *dirs = arg;
 
 	return empty_dev() && mkdir("/dev/shm", 0700) == 0 &&
 			       test_become(&test_user) == 0
-		       ? core_ns_new(&ns)
+		       ? core_ipc_dirs_new(&dirs)
 		       : -1;
 }
 
 static void test_errors(void **state)
 {
-	struct core_ns *ns = NULL;
+	struct core_ipc_dirs *dirs = NULL;
 	struct rlimit old;
 	int r;
 
@@ -98,10 +98,10 @@ static void test_errors(void **state)
 		assert_int_equal(test_in_child(dev_with_roots_shm, NULL),
 				 -EACCES);
 	test_no_more_fds(&old);
-	r = core_ns_new(&ns);
+	r = core_ipc_dirs_new(&dirs);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
-	assert_null(ns);
+	assert_null(dirs);
 }
 
 enum mqueue { ABSENT, DIRECTORY, MOUNTED };
@@ -110,7 +110,7 @@ enum mqueue { ABSENT, DIRECTORY, MOUNTED };
 static int users_ns(void *arg)
 {
 	enum mqueue mqueue = *(enum mqueue *)arg;
-	struct core_ns *ns;
+	struct core_ipc_dirs *dirs;
 	int result;
 
 	if (!empty_dev() || mkdir("/dev/shm", 0755) < 0)
@@ -120,15 +120,15 @@ static int users_ns(void *arg)
 	if (mqueue == MOUNTED &&
 	    mount("mqueue", "/dev/mqueue", "mqueue", 0, NULL) < 0)
 		return -1;
-	if (test_become(&test_user) < 0 || core_ns_new(&ns) != 0)
+	if (test_become(&test_user) < 0 || core_ipc_dirs_new(&dirs) != 0)
 		return -1;
-	result = ns->mq;
-	if (!is_shm(ns->shm_dir))
+	result = dirs->mq;
+	if (!is_shm(dirs->shm_dir))
 		result = -1;
-	if (mqueue == MOUNTED ? !is_mqueue(ns->mq_dir) || ns->mq_names
-			      : ns->mq_dir != -1 || !ns->mq_names)
+	if (mqueue == MOUNTED ? !is_mqueue(dirs->mq_dir) || dirs->mq_names
+			      : dirs->mq_dir != -1 || !dirs->mq_names)
 		result = -1;
-	core_ns_free(ns);
+	core_ipc_dirs_free(dirs);
 	return result;
 }
 
@@ -139,11 +139,14 @@ static void test_a_user_has_what_is_mounted(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	mqueue = MOUNTED;
-	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_MOUNTED);
+	assert_int_equal(test_in_child(users_ns, &mqueue),
+			 CORE_IPC_DIRS_MQ_MOUNTED);
 	mqueue = ABSENT;
-	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_NONE);
+	assert_int_equal(test_in_child(users_ns, &mqueue),
+			 CORE_IPC_DIRS_MQ_NONE);
 	mqueue = DIRECTORY;
-	assert_int_equal(test_in_child(users_ns, &mqueue), CORE_NS_MQ_NONE);
+	assert_int_equal(test_in_child(users_ns, &mqueue),
+			 CORE_IPC_DIRS_MQ_NONE);
 }
 
 /* Starts a process in namespaces of its own, with a file in its /dev/shm. */
@@ -176,7 +179,7 @@ static int enter(void *arg)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
 	pid_t pid = start_target();
-	struct core_ns *ns = arg;
+	struct core_ipc_dirs *dirs = arg;
 	struct rlimit old;
 	struct stat st;
 
@@ -187,23 +190,23 @@ static int enter(void *arg)
 	} while (0)
 	CHECK(mq_open("/ours", O_RDWR | O_CREAT, 0600, &attr) >= 0);
 	test_no_more_fds(&old);
-	CHECK(core_ns_enter(pid, &ns) == -EMFILE && !ns);
+	CHECK(core_ipc_dirs_enter(pid, &dirs) == -EMFILE && !dirs);
 	test_more_fds(&old);
-	CHECK(core_ns_enter(INT_MAX, &ns) == -ESRCH && !ns);
+	CHECK(core_ipc_dirs_enter(INT_MAX, &dirs) == -ESRCH && !dirs);
 	/* A failure left it where it was. */
 	CHECK(mq_unlink("/ours") == 0);
 
-	CHECK(core_ns_enter(pid, &ns) == 0);
+	CHECK(core_ipc_dirs_enter(pid, &dirs) == 0);
 	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
-	CHECK(ns->mq == CORE_NS_MQ_DETACHED && is_mqueue(ns->mq_dir));
-	CHECK(fcntl(ns->shm_dir, F_GETFD) == FD_CLOEXEC);
-	CHECK(fstatat(ns->shm_dir, "theirs", &st, 0) == 0);
+	CHECK(dirs->mq == CORE_IPC_DIRS_MQ_DETACHED && is_mqueue(dirs->mq_dir));
+	CHECK(fcntl(dirs->shm_dir, F_GETFD) == FD_CLOEXEC);
+	CHECK(fstatat(dirs->shm_dir, "theirs", &st, 0) == 0);
 	CHECK(stat("/dev/shm/theirs", &st) < 0);
 	CHECK(mq_open("/ns", O_RDWR | O_CREAT, 0600, &attr) >= 0);
-	CHECK(fstatat(ns->mq_dir, "ns", &st, 0) == 0);
-	core_ns_free(ns);
-	ns = NULL;
-	CHECK(core_ns_enter(pid, &ns) == -ESRCH && !ns);
+	CHECK(fstatat(dirs->mq_dir, "ns", &st, 0) == 0);
+	core_ipc_dirs_free(dirs);
+	dirs = NULL;
+	CHECK(core_ipc_dirs_enter(pid, &dirs) == -ESRCH && !dirs);
 #undef CHECK
 	return 0;
 }
@@ -216,16 +219,16 @@ static void test_enters_and_stays(void **state)
 
 static int enter_roots(void *arg)
 {
-	struct core_ns *ns = arg;
+	struct core_ipc_dirs *dirs = arg;
 
-	return core_ns_enter(getppid(), &ns);
+	return core_ipc_dirs_enter(getppid(), &dirs);
 }
 
 static int enter_own(void *arg)
 {
-	struct core_ns *ns = arg;
+	struct core_ipc_dirs *dirs = arg;
 
-	return core_ns_enter(getpid(), &ns);
+	return core_ipc_dirs_enter(getpid(), &dirs);
 }
 
 static void test_a_user_does_not_enter(void **state)
@@ -246,5 +249,5 @@ int main(void)
 		cmocka_unit_test(test_a_user_does_not_enter),
 	};
 
-	return cmocka_run_group_tests_name("ns", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("ipc_dirs", tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
  * path is resolved as it would do it, never leaving its root, and must end in
  * the kind of file system that the rest of core/ expects.
  */
-#include "core/ns.h"
+#include "core/ipc_dirs.h"
 
 #include "core/cleanup.h"
 #include "core/name_set.h"
@@ -91,44 +91,45 @@ static unsigned int unknown_id(const char *map, const char *sysctl)
 	return has_id(map, id) ? (unsigned int)-1 : id;
 }
 
-static void core_ns_freep(struct core_ns **ns)
+static void core_ipc_dirs_freep(struct core_ipc_dirs **dirs)
 {
-	core_ns_free(*ns);
+	core_ipc_dirs_free(*dirs);
 }
 
 /*
  * shm_dir: taken over on success. is_own: whether this process began in the IPC
  * namespace that it is in, which is that of /dev/mqueue then.
  */
-static int ns_new(int *shm_dir, bool is_own, struct core_ns **ret)
+static int ns_new(int *shm_dir, bool is_own, struct core_ipc_dirs **ret)
 {
-	_cleanup_(core_ns_freep) struct core_ns *ns = calloc(1, sizeof(*ns));
+	_cleanup_(core_ipc_dirs_freep) struct core_ipc_dirs *dirs =
+		calloc(1, sizeof(*dirs));
 	int r = 0;
 
-	if (!ns)
+	if (!dirs)
 		return -ENOMEM;
-	ns->shm_dir = -1;
-	ns->mq_dir = -1;
-	if (mount_detached(&ns->mq_dir) == 0) {
-		ns->mq = CORE_NS_MQ_DETACHED;
-	} else if (is_own && open_mounted(&ns->mq_dir) == 0) {
-		ns->mq = CORE_NS_MQ_MOUNTED;
+	dirs->shm_dir = -1;
+	dirs->mq_dir = -1;
+	if (mount_detached(&dirs->mq_dir) == 0) {
+		dirs->mq = CORE_IPC_DIRS_MQ_DETACHED;
+	} else if (is_own && open_mounted(&dirs->mq_dir) == 0) {
+		dirs->mq = CORE_IPC_DIRS_MQ_MOUNTED;
 	} else {
-		ns->mq = CORE_NS_MQ_NONE;
-		r = core_name_set_new(&ns->mq_names);
+		dirs->mq = CORE_IPC_DIRS_MQ_NONE;
+		r = core_name_set_new(&dirs->mq_names);
 	}
 	if (r < 0)
 		return r;
-	ns->unknown_uid = unknown_id("/proc/self/uid_map",
-				     "/proc/sys/kernel/overflowuid");
-	ns->unknown_gid = unknown_id("/proc/self/gid_map",
-				     "/proc/sys/kernel/overflowgid");
-	ns->shm_dir = core_steal_fd(shm_dir);
-	*ret = core_steal_ptr(ns);
+	dirs->unknown_uid = unknown_id("/proc/self/uid_map",
+				       "/proc/sys/kernel/overflowuid");
+	dirs->unknown_gid = unknown_id("/proc/self/gid_map",
+				       "/proc/sys/kernel/overflowgid");
+	dirs->shm_dir = core_steal_fd(shm_dir);
+	*ret = core_steal_ptr(dirs);
 	return 0;
 }
 
-int core_ns_new(struct core_ns **ret)
+int core_ipc_dirs_new(struct core_ipc_dirs **ret)
 {
 	_cleanup_close_ int shm =
 		open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -164,7 +165,7 @@ static int open_shm_below(int root, int *ret_fd)
 	return 0;
 }
 
-int core_ns_enter(pid_t pid, struct core_ns **ret)
+int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 {
 	_cleanup_close_ int process = -1, ipc = -1, root = -1, shm = -1;
 	char path[32];
@@ -188,34 +189,35 @@ int core_ns_enter(pid_t pid, struct core_ns **ret)
 	return ns_new(&shm, false, ret);
 }
 
-int core_ns_stat(const struct core_ns *ns, int dir, struct stat *ret)
+int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
+		       struct stat *ret)
 {
 	struct stat st;
 
 	if (fstat(dir, &st) < 0)
 		return -errno;
-	if (st.st_uid == ns->unknown_uid)
+	if (st.st_uid == dirs->unknown_uid)
 		st.st_uid = geteuid();
-	if (st.st_gid == ns->unknown_gid)
+	if (st.st_gid == dirs->unknown_gid)
 		st.st_gid = getegid();
 	*ret = st;
 	return 0;
 }
 
-bool core_ns_is_noexec(const struct core_ns *ns)
+bool core_ipc_dirs_is_noexec(const struct core_ipc_dirs *dirs)
 {
 	struct statvfs sv;
 
-	return fstatvfs(ns->shm_dir, &sv) == 0 && (sv.f_flag & ST_NOEXEC);
+	return fstatvfs(dirs->shm_dir, &sv) == 0 && (sv.f_flag & ST_NOEXEC);
 }
 
-struct core_ns *core_ns_free(struct core_ns *ns)
+struct core_ipc_dirs *core_ipc_dirs_free(struct core_ipc_dirs *dirs)
 {
-	if (!ns)
+	if (!dirs)
 		return NULL;
-	core_closep(&ns->shm_dir);
-	core_closep(&ns->mq_dir);
-	core_name_set_free(ns->mq_names);
-	free(ns);
+	core_closep(&dirs->shm_dir);
+	core_closep(&dirs->mq_dir);
+	core_name_set_free(dirs->mq_names);
+	free(dirs);
 	return NULL;
 }
