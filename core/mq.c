@@ -231,7 +231,7 @@ static int read_text(int fd, struct core_mq_info *ret)
 		       : -EIO;
 }
 
-int core_mq_look(int fd, struct core_mq_info *ret)
+int core_mq_get_info(int fd, struct core_mq_info *ret)
 {
 	struct core_mq_info info = { 0 };
 	struct mq_attr attr;
@@ -268,7 +268,7 @@ static int look_as(const struct core_cred *cred, int fd,
 	if (r < 0)
 		return r;
 	if (readable && attr.mq_curmsgs > 0)
-		return core_mq_look(opened, ret);
+		return core_mq_get_info(opened, ret);
 	*ret = (struct core_mq_info){ .maxmsg = attr.mq_maxmsg,
 				      .msgsize = attr.mq_msgsize };
 	return 0;

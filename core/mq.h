@@ -85,7 +85,7 @@ struct core_mq_info {
  * Returns 0, -EBADF (not open for reading), or -EIO (the kernel's text has
  * another form).
  */
-int core_mq_look(int fd, struct core_mq_info *ret);
+int core_mq_get_info(int fd, struct core_mq_info *ret);
 
 /*
  * The limits for who isn't root: mq_maxmsg and mq_msgsize of ret are msg_max and

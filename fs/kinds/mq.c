@@ -135,7 +135,7 @@ static int obj_getxattr(const struct fs_request *rq, struct fs_node *node,
 	if (r == 0)
 		r = core_object_reopen(&rq->cred, fd, O_RDONLY, &readable);
 	if (r == 0)
-		r = core_mq_look(readable, &info);
+		r = core_mq_get_info(readable, &info);
 	if (r < 0)
 		return r;
 	/* In the order of the names. */

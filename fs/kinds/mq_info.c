@@ -94,7 +94,7 @@ static int write_text(struct info_handle *handle)
 	struct core_mq_info info;
 	char name[NAME_MAX + 1], escaped[ESCAPED_MAX];
 	struct stat st = { 0 };
-	int r = core_mq_look(handle->base.fd, &info);
+	int r = core_mq_get_info(handle->base.fd, &info);
 
 	if (r == 0)
 		r = core_object_stat(handle->base.fd, &st);
