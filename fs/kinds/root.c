@@ -54,7 +54,7 @@ static int reply_dir(const struct fs_request *rq, const struct fs_ops *ops,
 static int root_lookup(const struct fs_request *rq, struct fs_node *dir,
 		       const char *name)
 {
-	struct fs_request seen = *rq;
+	struct fs_request child_rq = *rq;
 	struct fs_view view;
 	int r = core_name_check(name);
 
@@ -67,17 +67,17 @@ static int root_lookup(const struct fs_request *rq, struct fs_node *dir,
 		if (strncmp(name, entries[i].name, len) != 0)
 			continue;
 		if (name[len] == '\0') {
-			seen.view = &rq->fs->view;
+			child_rq.view = &rq->fs->view;
 		} else if (name[len] == ':' && entries[i].info_ops) {
 			r = fs_view_parse(name + len + 1, &view);
 			if (r < 0)
 				return r;
-			seen.view = &view;
+			child_rq.view = &view;
 		} else {
 			continue;
 		}
-		return reply_dir(&seen,
-				 seen.view->info && entries[i].info_ops
+		return reply_dir(&child_rq,
+				 child_rq.view->info && entries[i].info_ops
 					 ? entries[i].info_ops
 					 : entries[i].ops,
 				 entry_ino(i), name);

@@ -31,8 +31,8 @@ static const struct fuse_opt table[] = {
 
 struct parse {
 	struct fs_view view;
-	unsigned int seen; /* a bit for each key */
-	bool is_path;	   /* of a path, where unknown options are wrong */
+	unsigned int given; /* a bit for each key */
+	bool is_path;	    /* of a path, where unknown options are wrong */
 	bool is_wrong;
 };
 
@@ -81,9 +81,9 @@ static int take(struct parse *parse, const char *word, int key)
 		return 1;
 	if (key < 0)
 		return fs_view_wrong(true, word, "there is no such option");
-	if (parse->seen & (1U << key))
+	if (parse->given & (1U << key))
 		return fs_view_wrong(parse->is_path, word, "it is given twice");
-	parse->seen |= 1U << key;
+	parse->given |= 1U << key;
 	switch (key) {
 	case PRIORITY:
 		r = fs_view_number(word, 0, sysconf(_SC_MQ_PRIO_MAX) - 1,
@@ -117,7 +117,7 @@ static int take(struct parse *parse, const char *word, int key)
 	if (r == 0 && view->follow && view->drain)
 		r = fs_view_wrong(parse->is_path, word,
 				  "follow and drain exclude each other");
-	if (r == 0 && view->info && parse->seen != 1U << INFO)
+	if (r == 0 && view->info && parse->given != 1U << INFO)
 		r = fs_view_wrong(parse->is_path, word,
 				  "info excludes all others");
 	return r;
