@@ -15,7 +15,7 @@
 
 #include "core/cleanup.h"
 #include "core/cred.h"
-#include "core/object.h"
+#include "core/file.h"
 
 #include <assert.h>
 #include <string.h>
@@ -162,7 +162,7 @@ static int open_description(struct core_lock_owner *owner, int fd)
 	int r = -EACCES, i;
 
 	for (i = writable ? 0 : 2; i < 3 && (r == -EACCES || r == -EPERM); i++)
-		r = core_object_reopen(&self, fd, flags[i] | O_APPEND, &opened);
+		r = core_file_reopen(&self, fd, flags[i] | O_APPEND, &opened);
 	if (r == 0)
 		r = copy_ranges(owner, opened);
 	if (r < 0)

@@ -10,9 +10,9 @@
 #include "core/caller.h"
 #include "core/child.h"
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/name.h"
 #include "core/name_set.h"
-#include "core/object.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -69,7 +69,7 @@ static int open_named(const struct core_cred *cred, const char *object,
 			      (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
 				      O_NONBLOCK | O_CLOEXEC,
 			      mode, attr));
-	int r = fd < 0 ? fd : core_object_check(fd, ino);
+	int r = fd < 0 ? fd : core_file_check(fd, ino);
 
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
@@ -192,7 +192,7 @@ int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 	int r;
 
 	if (dirs->mq_dir >= 0)
-		return core_object_find(dirs->mq_dir, cred, name, ino, ret_fd);
+		return core_file_find(dirs->mq_dir, cred, name, ino, ret_fd);
 	r = core_mq_open(dirs, cred, name, O_RDONLY, 0, NULL, ino, ret_fd);
 	if (r == -EACCES)
 		r = core_mq_open(dirs, cred, name, O_WRONLY, 0, NULL, ino,
@@ -258,11 +258,11 @@ static int look_as(const struct core_cred *cred, int fd,
 {
 	_cleanup_close_ int opened = -1;
 	struct mq_attr attr;
-	int r = core_object_reopen(cred, fd, O_RDONLY, &opened);
+	int r = core_file_reopen(cred, fd, O_RDONLY, &opened);
 	bool readable = r == 0;
 
 	if (r == -EACCES)
-		r = core_object_reopen(cred, fd, O_WRONLY, &opened);
+		r = core_file_reopen(cred, fd, O_WRONLY, &opened);
 	if (r == 0 && mq_getattr(opened, &attr) < 0)
 		r = -errno;
 	if (r < 0)

@@ -48,8 +48,8 @@ int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd);
 
 /*
- * Resolves a name to a descriptor for core_mq_stat() and core/object, as
- * core_object_find(). Where queues can't be looked up the queue is opened,
+ * Resolves a name to a descriptor for core_mq_stat() and core/file, as
+ * core_file_find(). Where queues can't be looked up the queue is opened,
  * which needs the right to read or to write it.
  */
 int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,

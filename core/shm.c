@@ -3,8 +3,8 @@
 
 #include "core/charge.h"
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/name.h"
-#include "core/object.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -30,9 +30,8 @@ static int open_name(const struct core_ipc_dirs *dirs,
 		     const struct core_cred *cred, const char *name, int flags,
 		     mode_t mode, int *ret_fd)
 {
-	return core_object_open_name(dirs->shm_dir, cred, name,
-				     flags | O_NONBLOCK | O_NOCTTY, mode,
-				     ret_fd);
+	return core_file_open_name(dirs->shm_dir, cred, name,
+				   flags | O_NONBLOCK | O_NOCTTY, mode, ret_fd);
 }
 
 static int open_existing(const struct core_ipc_dirs *dirs,
@@ -40,18 +39,18 @@ static int open_existing(const struct core_ipc_dirs *dirs,
 			 int flags, mode_t mode, int *ret_fd)
 {
 	_cleanup_close_ int found = -1, fd = -1;
-	int r = core_object_find(dirs->shm_dir, cred, name, 0, &found);
+	int r = core_file_find(dirs->shm_dir, cred, name, 0, &found);
 
 	if (r < 0)
 		return r;
 	if (!(flags & O_CREAT))
-		return core_object_reopen(cred, found,
-					  flags & (FLAGS | O_TRUNC), ret_fd);
+		return core_file_reopen(cred, found, flags & (FLAGS | O_TRUNC),
+					ret_fd);
 	/* Once more by name: fs.protected_regular is a rule for O_CREAT. */
 	r = open_name(dirs, cred, name, flags & (FLAGS | O_TRUNC | O_CREAT),
 		      mode, &fd);
 	if (r == 0)
-		r = core_object_check(fd, 0);
+		r = core_file_check(fd, 0);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
 	return r == -ENXIO ? -ENOENT : r; /* a FIFO by now */
@@ -95,7 +94,7 @@ int core_shm_reopen(const struct core_ipc_dirs *dirs,
 
 	if (r < 0)
 		return r;
-	return core_object_reopen(cred, fd, flags & (FLAGS | O_TRUNC), ret_fd);
+	return core_file_reopen(cred, fd, flags & (FLAGS | O_TRUNC), ret_fd);
 }
 
 int core_shm_open(const struct core_ipc_dirs *dirs,

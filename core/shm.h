@@ -45,7 +45,7 @@ int core_shm_open(const struct core_ipc_dirs *dirs,
  *        that belongs neither to cred nor to the directory's owner is refused.
  * ret_fd: the caller's, close-on-exec.
  *
- * Returns 0, -EACCES, or another error of core_object_reopen().
+ * Returns 0, -EACCES, or another error of core_file_reopen().
  * Source: open(2), proc_sys_fs(5).
  */
 int core_shm_reopen(const struct core_ipc_dirs *dirs,

@@ -24,7 +24,7 @@
  *	fs/fuse/backing	files that the kernel reads, writes and maps itself
  *	fs/fuse/reply	replies that carry a node or a handle
  *	fs/fuse/dir		what all directories share
- *	fs/fuse/object	what all objects share: lookup, stat, chmod, chown, ...
+ *	fs/fuse/file	what all objects share: lookup, stat, chmod, chown, ...
  *	fs/kinds/root		the root: one line for each kind of object
  *	fs/kinds/shm		kind: shm/ and the objects in it
  *	fs/kinds/mq		kind: mq/ and the queues in it
@@ -42,7 +42,7 @@
  *	core/wait_deadline  until a deadline	)
  *	core/wait_timed	  by trying again	)
  *	core/wait_watch	  to be told of a change	)
- *	core/object	what objects share	)
+ *	core/file	what objects share	)
  *	core/caller	the rights of a request's thread, from /proc
  *	core/cred	act as a user
  *	core/child	be one, in a process of its own

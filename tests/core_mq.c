@@ -6,7 +6,7 @@
  */
 #include "core/mq.h"
 
-#include "core/object.h"
+#include "core/file.h"
 #include "core_test.h"
 
 #include <pthread.h>

@@ -2,7 +2,7 @@
 #include "fs/fuse/dir.h"
 
 #include "core/cleanup.h"
-#include "core/object.h"
+#include "core/file.h"
 #include "fs/fuse/reply.h"
 
 #include <dirent.h>
@@ -54,8 +54,8 @@ int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags)
 	if (model >= 0)
 		r = fs_node_check_fd_budget(model);
 	if (model >= 0 && r == 0)
-		r = core_object_reopen(&rq->cred, model, O_RDONLY | O_DIRECTORY,
-				       &fd);
+		r = core_file_reopen(&rq->cred, model, O_RDONLY | O_DIRECTORY,
+				     &fd);
 	if (r < 0)
 		return r;
 	dir = malloc(sizeof(*dir));
@@ -215,7 +215,7 @@ int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask)
 {
 	int fd = model_fd(rq, node);
-	int r = fd < 0 ? 0 : core_object_access(&rq->cred, fd, mask);
+	int r = fd < 0 ? 0 : core_file_access(&rq->cred, fd, mask);
 
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);

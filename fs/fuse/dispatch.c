@@ -11,11 +11,11 @@
 #include "fs/fuse/dispatch.h"
 
 #include "core/caller.h"
-#include "core/object.h"
+#include "core/file.h"
+#include "fs/fuse/file.h"
 #include "fs/fuse/init.h"
 #include "fs/fuse/log.h"
 #include "fs/fuse/node.h"
-#include "fs/fuse/object.h"
 #include "fs/fuse/quota.h"
 
 #include <errno.h>
@@ -151,7 +151,7 @@ static bool is_public(const struct fs_request *rq, const struct fs_ops *ops)
 		return true;
 	fd = ops->dir_fd ? ops->dir_fd(rq) : -1;
 	return !ops->child->stat_as_caller && fd >= 0 &&
-	       core_object_is_searchable(fd);
+	       core_file_is_searchable(fd);
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
@@ -290,7 +290,7 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 	const struct fs_ops *ops = fs_node_ops(dir);
 	int r = can_create(ops) ? take_handle(&rq) : -EPERM;
 
-	end(&rq, r ?: fs_object_create(&rq.base, dir, name, mode, fi->flags));
+	end(&rq, r ?: fs_file_create(&rq.base, dir, name, mode, fi->flags));
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -302,7 +302,7 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 
 	(void)dev;
 	end(&rq, can_create(ops) && S_ISREG(mode)
-			 ? fs_object_mknod(&rq.base, dir, name, mode)
+			 ? fs_file_mknod(&rq.base, dir, name, mode)
 			 : -EPERM);
 }
 
@@ -325,7 +325,7 @@ static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 	const struct fs_ops *ops = fs_node_ops(dir);
 
 	end(&rq, ops->link && ops->child == fs_node_ops(node)
-			 ? fs_object_link(&rq.base, node, dir, name)
+			 ? fs_file_link(&rq.base, node, dir, name)
 			 : -EPERM);
 }
 
@@ -375,7 +375,7 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 	int r = ops->child && ops->child->create_anonymous ? take_handle(&rq)
 							   : -EOPNOTSUPP;
 
-	end(&rq, r ?: fs_object_tmpfile(&rq.base, dir, mode, fi->flags));
+	end(&rq, r ?: fs_file_tmpfile(&rq.base, dir, mode, fi->flags));
 }
 
 static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,

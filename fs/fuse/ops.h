@@ -73,7 +73,7 @@ struct fs_ops {
 
 	/*
 	 * These return 0 or -errno and fill in what is asked for; the replies are
-	 * made of it by fs/fuse/dispatch, fs/fuse/dir and fs/fuse/object.
+	 * made of it by fs/fuse/dispatch, fs/fuse/dir and fs/fuse/file.
 	 */
 
 	/* Of the file system of the node's kind: statvfs(3). Required. */
@@ -101,7 +101,7 @@ struct fs_ops {
 	/* The kind of its objects; NULL: lookup is the directory's own. */
 	const struct fs_ops *child;
 
-	/* For objects. Resolves a name to a descriptor: core_object_find(). */
+	/* For objects. Resolves a name to a descriptor: core_file_find(). */
 	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd);
 	/* Creates or opens one: flags (O_CREAT is set) and mode of open(2). */

@@ -3,10 +3,10 @@
 #include "core/mq.h"
 
 #include "core/cleanup.h"
-#include "core/object.h"
+#include "core/file.h"
 #include "fs/fuse/dir.h"
+#include "fs/fuse/file.h"
 #include "fs/fuse/log.h"
-#include "fs/fuse/object.h"
 #include "fs/kinds/frame.h"
 #include "fs/kinds/mq_io.h"
 
@@ -58,7 +58,7 @@ static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd)
 {
-	return core_object_reopen(&rq->cred, fd, flags & O_ACCMODE, ret_fd);
+	return core_file_reopen(&rq->cred, fd, flags & O_ACCMODE, ret_fd);
 }
 
 /*
@@ -96,7 +96,7 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 	(void)handle;
 	if (size != 0)
 		return -EINVAL;
-	r = core_object_reopen(&rq->cred, fd, O_RDONLY, &readable);
+	r = core_file_reopen(&rq->cred, fd, O_RDONLY, &readable);
 	if (r < 0)
 		return r;
 	return core_mq_purge(readable);
@@ -131,9 +131,9 @@ static int obj_getxattr(const struct fs_request *rq, struct fs_node *node,
 
 	if (attribute < 0)
 		return -ENODATA;
-	r = fs_object_fd(rq, node, &fd);
+	r = fs_file_fd(rq, node, &fd);
 	if (r == 0)
-		r = core_object_reopen(&rq->cred, fd, O_RDONLY, &readable);
+		r = core_file_reopen(&rq->cred, fd, O_RDONLY, &readable);
 	if (r == 0)
 		r = core_mq_get_info(readable, &info);
 	if (r < 0)
@@ -197,14 +197,14 @@ static const struct fs_ops obj_ops = {
 	.truncate = obj_truncate,
 	.endless = true,
 	.inode_per_lookup = true,
-	.getattr = fs_object_getattr,
-	.statx = fs_object_statx,
-	.setattr = fs_object_setattr,
-	.access = fs_object_access,
+	.getattr = fs_file_getattr,
+	.statx = fs_file_statx,
+	.setattr = fs_file_setattr,
+	.access = fs_file_access,
 	.getxattr = obj_getxattr,
 	.listxattr = obj_listxattr,
 	.statfs = mq_statfs,
-	.open = fs_object_open,
+	.open = fs_file_open,
 	.read = fs_mq_read,
 	.write = fs_mq_write,
 	.flush = fs_mq_flush,
@@ -216,12 +216,12 @@ const struct fs_ops fs_mq_dir_ops = {
 	.permanent = true,
 	.next = dir_next,
 	.child = &obj_ops,
-	.lookup = fs_object_lookup,
+	.lookup = fs_file_lookup,
 	.getattr = fs_dir_getattr,
 	.statx = fs_dir_statx,
 	.stat_dir = dir_stat,
 	.dir_fd = dir_fd,
-	.setattr = fs_object_setattr,
+	.setattr = fs_file_setattr,
 	.access = fs_dir_access,
 	.statfs = mq_statfs,
 	.unlink = dir_unlink,

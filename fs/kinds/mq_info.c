@@ -3,10 +3,10 @@
 #include "core/mq.h"
 
 #include "core/cleanup.h"
-#include "core/object.h"
+#include "core/file.h"
 #include "fs/fuse/dir.h"
+#include "fs/fuse/file.h"
 #include "fs/fuse/node.h"
-#include "fs/fuse/object.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,7 +34,7 @@ static int info_reopen(const struct fs_request *rq, int fd, int flags,
 {
 	if ((flags & O_ACCMODE) != O_RDONLY)
 		return -EACCES;
-	return core_object_reopen(&rq->cred, fd, O_RDONLY, ret_fd);
+	return core_file_reopen(&rq->cred, fd, O_RDONLY, ret_fd);
 }
 
 /* Like a file of /proc: with no size, so that tools read it to its end. */
@@ -97,7 +97,7 @@ static int write_text(struct info_handle *handle)
 	int r = core_mq_get_info(handle->base.fd, &info);
 
 	if (r == 0)
-		r = core_object_stat(handle->base.fd, &st);
+		r = core_file_stat(handle->base.fd, &st);
 	if (r < 0)
 		return r;
 	fs_node_name(handle->base.node, name);
@@ -163,11 +163,11 @@ static const struct fs_ops info_ops = {
 	.reopen = info_reopen,
 	.new_handle = info_new_handle,
 	.inode_per_lookup = true,
-	.getattr = fs_object_getattr,
-	.statx = fs_object_statx,
-	.access = fs_object_access,
+	.getattr = fs_file_getattr,
+	.statx = fs_file_statx,
+	.access = fs_file_access,
 	.statfs = info_statfs,
-	.open = fs_object_open,
+	.open = fs_file_open,
 	.read = info_read,
 	.release = info_release,
 };
@@ -176,7 +176,7 @@ const struct fs_ops fs_mq_info_dir_ops = {
 	.permanent = true,
 	.next = dir_next,
 	.child = &info_ops,
-	.lookup = fs_object_lookup,
+	.lookup = fs_file_lookup,
 	.getattr = fs_dir_getattr,
 	.statx = fs_dir_statx,
 	.stat_dir = dir_stat,

@@ -2,8 +2,8 @@
 #include "fs/kinds/mq_io.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/mq.h"
-#include "core/object.h"
 #include "fs/fuse/quota.h"
 #include "fs/kinds/mq_handle.h"
 
@@ -166,7 +166,7 @@ static int open_readable(int fd, int flags)
 	if ((flags & O_ACCMODE) == O_RDWR)
 		return fd;
 	if ((flags & O_ACCMODE) == O_WRONLY)
-		(void)core_object_reopen(&self, fd, O_RDONLY, &readable);
+		(void)core_file_reopen(&self, fd, O_RDONLY, &readable);
 	return readable;
 }
 

@@ -3,12 +3,12 @@
 #include "core/shm.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/lock.h"
-#include "core/object.h"
 #include "core/wait.h"
 #include "core/wait_timed.h"
 #include "fs/fuse/dir.h"
-#include "fs/fuse/object.h"
+#include "fs/fuse/file.h"
 #include "fs/fuse/quota.h"
 #include "fs/fuse/reply.h"
 
@@ -25,8 +25,8 @@ struct shm_handle {
 static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd)
 {
-	return core_object_find(rq->fs->dirs->shm_dir, &rq->cred, name, ino,
-				ret_fd);
+	return core_file_find(rq->fs->dirs->shm_dir, &rq->cred, name, ino,
+			      ret_fd);
 }
 
 static int obj_reopen(const struct fs_request *rq, int fd, int flags,
@@ -38,7 +38,7 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 static int obj_stat(const struct fs_request *rq, int fd, struct stat *ret)
 {
 	(void)rq;
-	return core_object_stat(fd, ret);
+	return core_file_stat(fd, ret);
 }
 
 static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
@@ -46,7 +46,7 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 {
 	/* Only the first sets the times when the size stays the same. */
 	return handle ? core_shm_truncate(&rq->cred, handle->fd, size)
-		      : core_object_truncate(&rq->cred, fd, size);
+		      : core_file_truncate(&rq->cred, fd, size);
 }
 
 static int obj_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
@@ -383,7 +383,7 @@ static int dir_unlink(const struct fs_request *rq, const char *name)
 
 static int dir_link(const struct fs_request *rq, int fd, const char *name)
 {
-	return core_object_link(&rq->cred, fd, rq->fs->dirs->shm_dir, name);
+	return core_file_link(&rq->cred, fd, rq->fs->dirs->shm_dir, name);
 }
 
 static int dir_rename(const struct fs_request *rq, const char *name,
@@ -402,16 +402,16 @@ static const struct fs_ops obj_ops = {
 	.stat = obj_stat,
 	.truncate = obj_truncate,
 	.clears_setuid = true,
-	.getattr = fs_object_getattr,
-	.statx = fs_object_statx,
-	.setattr = fs_object_setattr,
-	.access = fs_object_access,
-	.getxattr = fs_object_getxattr,
-	.setxattr = fs_object_setxattr,
-	.listxattr = fs_object_listxattr,
-	.removexattr = fs_object_removexattr,
+	.getattr = fs_file_getattr,
+	.statx = fs_file_statx,
+	.setattr = fs_file_setattr,
+	.access = fs_file_access,
+	.getxattr = fs_file_getxattr,
+	.setxattr = fs_file_setxattr,
+	.listxattr = fs_file_listxattr,
+	.removexattr = fs_file_removexattr,
 	.statfs = shm_statfs,
-	.open = fs_object_open,
+	.open = fs_file_open,
 	.read = obj_read,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
@@ -421,7 +421,7 @@ static const struct fs_ops obj_ops = {
 	.getlk = obj_getlk,
 	.setlk = obj_setlk,
 	.flock = obj_flock,
-	.ioctl = fs_object_ioctl,
+	.ioctl = fs_file_ioctl,
 	.release = obj_release,
 };
 
@@ -429,23 +429,23 @@ const struct fs_ops fs_shm_dir_ops = {
 	.permanent = true,
 	.lists = core_shm_is_object,
 	.child = &obj_ops,
-	.lookup = fs_object_lookup,
+	.lookup = fs_file_lookup,
 	.getattr = fs_dir_getattr,
 	.statx = fs_dir_statx,
 	.stat_dir = dir_stat,
 	.dir_fd = dir_fd,
-	.setattr = fs_object_setattr,
+	.setattr = fs_file_setattr,
 	.access = fs_dir_access,
-	.getxattr = fs_object_getxattr,
-	.setxattr = fs_object_setxattr,
-	.listxattr = fs_object_listxattr,
-	.removexattr = fs_object_removexattr,
+	.getxattr = fs_file_getxattr,
+	.setxattr = fs_file_setxattr,
+	.listxattr = fs_file_listxattr,
+	.removexattr = fs_file_removexattr,
 	.statfs = shm_statfs,
 	.unlink = dir_unlink,
 	.link = dir_link,
 	.rename = dir_rename,
 	.open = fs_dir_open,
-	.ioctl = fs_object_ioctl,
+	.ioctl = fs_file_ioctl,
 	.readdir = fs_dir_read,
 	.release = fs_dir_release,
 };

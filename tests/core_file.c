@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/object.h"
+#include "core/file.h"
 
 #include "core_test.h"
 
@@ -38,15 +38,15 @@ static int must_find(const char *name)
 {
 	int fd = -1;
 
-	assert_int_equal(core_object_find(dir, &test_root, name, 0, &fd), 0);
+	assert_int_equal(core_file_find(dir, &test_root, name, 0, &fd), 0);
 	return fd;
 }
 
-/* The result of core_object_find(), which must have opened nothing. */
+/* The result of core_file_find(), which must have opened nothing. */
 static int find_fails(const struct core_cred *cred, const char *name, ino_t ino)
 {
 	int fd = UNKNOWN;
-	int r = core_object_find(dir, cred, name, ino, &fd);
+	int r = core_file_find(dir, cred, name, ino, &fd);
 
 	assert_int_equal(fd, UNKNOWN);
 	return r;
@@ -59,11 +59,11 @@ static void test_find(void **state)
 	int fd = -1;
 
 	(void)state;
-	assert_int_equal(core_object_find(dir, &test_root, "object", ino, &fd),
+	assert_int_equal(core_file_find(dir, &test_root, "object", ino, &fd),
 			 0);
 	assert_true(fcntl(fd, F_GETFL) & O_PATH);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	assert_int_equal(core_object_stat(fd, &st), 0);
+	assert_int_equal(core_file_stat(fd, &st), 0);
 	assert_int_equal(st.st_ino, ino);
 	assert_int_equal(st.st_size, 7);
 	close(fd);
@@ -75,8 +75,7 @@ static void test_find_needs_no_right_to_the_object(void **state)
 
 	(void)state;
 	NEEDS(test_privileged());
-	assert_int_equal(core_object_find(dir, &test_user, "object", 0, &fd),
-			 0);
+	assert_int_equal(core_file_find(dir, &test_user, "object", 0, &fd), 0);
 	close(fd);
 }
 
@@ -98,7 +97,7 @@ static void test_find_errors(void **state)
 	assert_int_equal(find_fails(&test_root, "object", ino + 1), -ESTALE);
 
 	test_no_more_fds(&old);
-	r = core_object_find(dir, &test_root, "object", 0, &fd);
+	r = core_file_find(dir, &test_root, "object", 0, &fd);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
 	assert_int_equal(fd, UNKNOWN);
@@ -119,7 +118,7 @@ static void test_find_of_a_reused_name(void **state)
 	int fd = must_find("object");
 
 	(void)state;
-	assert_int_equal(core_object_stat(fd, &old), 0);
+	assert_int_equal(core_file_stat(fd, &old), 0);
 	test_make_file(PATH, "another", 0600, 0, 0);
 	assert_int_equal(find_fails(&test_root, "object", old.st_ino), -ESTALE);
 	close(fd);
@@ -157,21 +156,20 @@ static void test_reopen(void **state)
 	int fd = must_find("object"), open_fd = -1;
 
 	(void)state;
-	assert_int_equal(core_object_reopen(&test_root, fd, O_RDWR, &open_fd),
-			 0);
+	assert_int_equal(core_file_reopen(&test_root, fd, O_RDWR, &open_fd), 0);
 	test_assert_content(open_fd, "content");
 	assert_int_equal(pwrite(open_fd, "C", 1, 0), 1);
 	assert_int_equal(fcntl(open_fd, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(open_fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK),
 			 O_RDWR | O_NONBLOCK);
 	close(open_fd);
-	assert_int_equal(core_object_reopen(&test_root, fd, O_RDONLY, &open_fd),
+	assert_int_equal(core_file_reopen(&test_root, fd, O_RDONLY, &open_fd),
 			 0);
 	test_assert_content(open_fd, "Content");
 	assert_int_equal(pwrite(open_fd, "c", 1, 0), -1);
 	close(open_fd);
-	assert_int_equal(core_object_reopen(&test_root, fd, O_WRONLY | O_TRUNC,
-					    &open_fd),
+	assert_int_equal(core_file_reopen(&test_root, fd, O_WRONLY | O_TRUNC,
+					  &open_fd),
 			 0);
 	assert_int_equal(test_stat(PATH).st_size, 0);
 	close(open_fd);
@@ -186,10 +184,10 @@ static void test_reopen_errors(void **state)
 
 	(void)state;
 	test_no_more_fds(&old);
-	r = core_object_reopen(&test_root, fd, O_RDONLY, &open_fd);
+	r = core_file_reopen(&test_root, fd, O_RDONLY, &open_fd);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
-	assert_int_equal(core_object_reopen(&test_user, fd, O_RDONLY, &open_fd),
+	assert_int_equal(core_file_reopen(&test_user, fd, O_RDONLY, &open_fd),
 			 test_privileged() ? -EACCES : -EPERM);
 	assert_int_equal(open_fd, UNKNOWN);
 	close(fd);
@@ -204,13 +202,13 @@ static void test_the_name_may_be_gone_or_anothers(void **state)
 	(void)state;
 	assert_return_code(unlink(PATH), errno);
 	test_make_file(PATH, "another", 0644, 0, 0);
-	assert_int_equal(core_object_reopen(&test_root, fd, O_RDONLY, &open_fd),
+	assert_int_equal(core_file_reopen(&test_root, fd, O_RDONLY, &open_fd),
 			 0);
 	test_assert_content(open_fd, "content");
-	assert_int_equal(core_object_chmod(&test_root, fd, 0640), 0);
-	assert_int_equal(core_object_chown(&test_root, fd, 0, (gid_t)-1), 0);
-	assert_int_equal(core_object_access(&test_root, fd, R_OK), 0);
-	assert_int_equal(core_object_stat(fd, &st), 0);
+	assert_int_equal(core_file_chmod(&test_root, fd, 0640), 0);
+	assert_int_equal(core_file_chown(&test_root, fd, 0, (gid_t)-1), 0);
+	assert_int_equal(core_file_access(&test_root, fd, R_OK), 0);
+	assert_int_equal(core_file_stat(fd, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0640);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(test_stat(PATH).st_mode, S_IFREG | 0644);
@@ -224,18 +222,17 @@ static void test_link(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(core_object_link(&test_root, fd, dir, "object"),
+	assert_int_equal(core_file_link(&test_root, fd, dir, "object"),
 			 -EEXIST);
-	assert_int_equal(core_object_link(&test_root, fd, dir, "a/b"), -EINVAL);
-	assert_int_equal(core_object_link(&test_root, fd, dir, ".."), -EINVAL);
-	assert_int_equal(core_object_link(&test_root, fd, dir, "other"), 0);
-	assert_int_equal(core_object_stat(fd, &st), 0);
+	assert_int_equal(core_file_link(&test_root, fd, dir, "a/b"), -EINVAL);
+	assert_int_equal(core_file_link(&test_root, fd, dir, ".."), -EINVAL);
+	assert_int_equal(core_file_link(&test_root, fd, dir, "other"), 0);
+	assert_int_equal(core_file_stat(fd, &st), 0);
 	assert_int_equal(st.st_nlink, 2);
 	assert_int_equal(test_stat(SHM "other").st_ino, st.st_ino);
 	assert_return_code(unlink(PATH), errno);
 	assert_return_code(unlink(SHM "other"), errno);
-	assert_int_equal(core_object_link(&test_root, fd, dir, "other"),
-			 -ENOENT);
+	assert_int_equal(core_file_link(&test_root, fd, dir, "other"), -ENOENT);
 	close(fd);
 }
 
@@ -244,7 +241,7 @@ static void test_closed_descriptor(void **state)
 	struct stat st = { .st_size = UNKNOWN };
 
 	(void)state;
-	assert_int_equal(core_object_stat(-1, &st), -EBADF);
+	assert_int_equal(core_file_stat(-1, &st), -EBADF);
 	assert_int_equal(st.st_size, UNKNOWN);
 }
 
@@ -321,19 +318,19 @@ static int change_by_core(const struct core_cred *cred, const struct change *c)
 
 	switch (c->what) {
 	case CHMOD:
-		r = core_object_chmod(cred, fd, c->a);
+		r = core_file_chmod(cred, fd, c->a);
 		break;
 	case CHOWN:
-		r = core_object_chown(cred, fd, c->a, c->b);
+		r = core_file_chown(cred, fd, c->a, c->b);
 		break;
 	case UTIMENS:
-		r = core_object_utimens(cred, fd, c->times);
+		r = core_file_utimens(cred, fd, c->times);
 		break;
 	case TRUNCATE:
-		r = core_object_truncate(cred, fd, (off_t)c->a);
+		r = core_file_truncate(cred, fd, (off_t)c->a);
 		break;
 	case ACCESS:
-		r = core_object_access(cred, fd, (int)c->a);
+		r = core_file_access(cred, fd, (int)c->a);
 		break;
 	}
 	close(fd);
@@ -395,16 +392,16 @@ static void test_queues(void **state)
 	(void)state;
 	assert_true(mqd >= 0);
 	mq_unlink("/object");
-	assert_int_equal(core_object_access(&test_user, mqd, R_OK),
+	assert_int_equal(core_file_access(&test_user, mqd, R_OK),
 			 test_privileged() ? -EACCES : -EPERM);
-	assert_int_equal(core_object_chmod(&test_root, mqd, 0640), 0);
-	assert_int_equal(core_object_utimens(&test_root, mqd, times), 0);
+	assert_int_equal(core_file_chmod(&test_root, mqd, 0640), 0);
+	assert_int_equal(core_file_utimens(&test_root, mqd, times), 0);
 	if (test_privileged()) {
-		assert_int_equal(
-			core_object_chown(&test_root, mqd, USER, OTHER), 0);
-		assert_int_equal(core_object_access(&test_user, mqd, R_OK), 0);
+		assert_int_equal(core_file_chown(&test_root, mqd, USER, OTHER),
+				 0);
+		assert_int_equal(core_file_access(&test_user, mqd, R_OK), 0);
 	}
-	assert_int_equal(core_object_stat(mqd, &st), 0);
+	assert_int_equal(core_file_stat(mqd, &st), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0640);
 	assert_int_equal(st.st_uid, test_privileged() ? USER : 0);
 	assert_int_equal(st.st_atim.tv_sec, 1);
@@ -420,20 +417,19 @@ static void test_check(void **state)
 	int fd = must_find("object"), pipe_fds[2];
 
 	(void)state;
-	assert_int_equal(core_object_check(fd, ino), 0);
-	assert_int_equal(core_object_check(fd, 0), 0);
-	assert_int_equal(core_object_check(fd, ino + 1), -ESTALE);
-	assert_int_equal(core_object_check(dir, 0), -ENOENT);
+	assert_int_equal(core_file_check(fd, ino), 0);
+	assert_int_equal(core_file_check(fd, 0), 0);
+	assert_int_equal(core_file_check(fd, ino + 1), -ESTALE);
+	assert_int_equal(core_file_check(dir, 0), -ENOENT);
 	/* What is no object is none with any number. */
-	assert_int_equal(core_object_check(dir, test_stat(SHM).st_ino),
-			 -ENOENT);
+	assert_int_equal(core_file_check(dir, test_stat(SHM).st_ino), -ENOENT);
 	assert_return_code(pipe2(pipe_fds, O_CLOEXEC), errno);
-	assert_int_equal(core_object_check(pipe_fds[0], ino), -ENOENT);
+	assert_int_equal(core_file_check(pipe_fds[0], ino), -ENOENT);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
-	assert_int_equal(core_object_check(-1, 0), -EBADF);
+	assert_int_equal(core_file_check(-1, 0), -EBADF);
 	assert_return_code(unlink(PATH), errno);
-	assert_int_equal(core_object_check(fd, ino), 0);
+	assert_int_equal(core_file_check(fd, ino), 0);
 	close(fd);
 }
 

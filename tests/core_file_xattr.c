@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Extended attributes of objects. */
-#include "core/object.h"
+#include "core/file.h"
 
 #include "core_test.h"
 
@@ -15,7 +15,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* As core_object_find() gives it. */
+/* As core_file_find() gives it. */
 static int must_find_object(void)
 {
 	int fd = open(PATH, O_PATH | O_CLOEXEC);
@@ -39,37 +39,37 @@ static void test_xattrs(void **state)
 
 	(void)state;
 	NEEDS(has_user_xattrs());
-	assert_int_equal(core_object_getxattr(as, fd, "user.a", value, 16),
+	assert_int_equal(core_file_getxattr(as, fd, "user.a", value, 16),
 			 -ENODATA);
-	assert_int_equal(core_object_removexattr(as, fd, "user.a"), -ENODATA);
-	assert_int_equal(core_object_setxattr(as, fd, "user.a", "x", 1,
-					      XATTR_REPLACE),
+	assert_int_equal(core_file_removexattr(as, fd, "user.a"), -ENODATA);
+	assert_int_equal(core_file_setxattr(as, fd, "user.a", "x", 1,
+					    XATTR_REPLACE),
 			 -ENODATA);
-	assert_int_equal(core_object_setxattr(as, fd, "user.a", "a\0b", 3,
-					      XATTR_CREATE),
+	assert_int_equal(core_file_setxattr(as, fd, "user.a", "a\0b", 3,
+					    XATTR_CREATE),
 			 0);
-	assert_int_equal(core_object_setxattr(as, fd, "user.a", "x", 1,
-					      XATTR_CREATE),
+	assert_int_equal(core_file_setxattr(as, fd, "user.a", "x", 1,
+					    XATTR_CREATE),
 			 -EEXIST);
-	assert_int_equal(core_object_getxattr(as, fd, "user.a", value, 2),
+	assert_int_equal(core_file_getxattr(as, fd, "user.a", value, 2),
 			 -ERANGE);
 	assert_string_equal(value, "untouched");
-	assert_int_equal(core_object_getxattr(as, fd, "user.a", NULL, 0), 3);
-	assert_int_equal(core_object_getxattr(as, fd, "user.a", value, 3), 3);
+	assert_int_equal(core_file_getxattr(as, fd, "user.a", NULL, 0), 3);
+	assert_int_equal(core_file_getxattr(as, fd, "user.a", value, 3), 3);
 	assert_memory_equal(value, "a\0bouched", 10);
 	assert_int_equal(getxattr(PATH, "user.a", value, sizeof(value)), 3);
 
-	assert_int_equal(core_object_setxattr(as, fd, "user.b", "", 0, 0), 0);
-	assert_int_equal(core_object_getxattr(as, fd, "user.b", value, 16), 0);
-	assert_int_equal(core_object_listxattr(as, fd, NULL, 0), 14);
-	assert_int_equal(core_object_listxattr(as, fd, list, 13), -ERANGE);
-	assert_int_equal(core_object_listxattr(as, fd, list, sizeof(list)), 14);
+	assert_int_equal(core_file_setxattr(as, fd, "user.b", "", 0, 0), 0);
+	assert_int_equal(core_file_getxattr(as, fd, "user.b", value, 16), 0);
+	assert_int_equal(core_file_listxattr(as, fd, NULL, 0), 14);
+	assert_int_equal(core_file_listxattr(as, fd, list, 13), -ERANGE);
+	assert_int_equal(core_file_listxattr(as, fd, list, sizeof(list)), 14);
 	assert_true(memcmp(list, "user.a\0user.b", 14) == 0 ||
 		    memcmp(list, "user.b\0user.a", 14) == 0);
-	assert_int_equal(core_object_removexattr(as, fd, "user.a"), 0);
-	assert_int_equal(core_object_getxattr(as, fd, "user.a", value, 16),
+	assert_int_equal(core_file_removexattr(as, fd, "user.a"), 0);
+	assert_int_equal(core_file_getxattr(as, fd, "user.a", value, 16),
 			 -ENODATA);
-	assert_int_equal(core_object_listxattr(as, fd, list, sizeof(list)), 7);
+	assert_int_equal(core_file_listxattr(as, fd, list, sizeof(list)), 7);
 	assert_string_equal(list, "user.b");
 	close(fd);
 }
@@ -81,13 +81,12 @@ static void test_xattr_names(void **state)
 
 	(void)state;
 	(void)snprintf(name, sizeof(name), "user.%0294d", 0);
-	assert_int_equal(core_object_setxattr(&test_root, fd, name, "", 0, 0),
+	assert_int_equal(core_file_setxattr(&test_root, fd, name, "", 0, 0),
 			 -ERANGE);
-	assert_int_equal(core_object_getxattr(&test_root, fd, name, value, 1),
+	assert_int_equal(core_file_getxattr(&test_root, fd, name, value, 1),
 			 -ERANGE);
-	assert_int_equal(core_object_removexattr(&test_root, fd, ""), -ERANGE);
-	assert_int_equal(core_object_setxattr(&test_root, fd, "plain", "", 0,
-					      0),
+	assert_int_equal(core_file_removexattr(&test_root, fd, ""), -ERANGE);
+	assert_int_equal(core_file_setxattr(&test_root, fd, "plain", "", 0, 0),
 			 -EOPNOTSUPP);
 	close(fd);
 }
@@ -136,17 +135,17 @@ static void access_by_core(const struct core_cred *cred, struct xattr *x)
 
 	switch (x->access) {
 	case GET:
-		x->r = core_object_getxattr(cred, fd, x->name, x->buf,
-					    sizeof(x->buf));
+		x->r = core_file_getxattr(cred, fd, x->name, x->buf,
+					  sizeof(x->buf));
 		break;
 	case SET:
-		x->r = core_object_setxattr(cred, fd, x->name, "new", 3, 0);
+		x->r = core_file_setxattr(cred, fd, x->name, "new", 3, 0);
 		break;
 	case LIST:
-		x->r = core_object_listxattr(cred, fd, x->buf, sizeof(x->buf));
+		x->r = core_file_listxattr(cred, fd, x->buf, sizeof(x->buf));
 		break;
 	case REMOVE:
-		x->r = core_object_removexattr(cred, fd, x->name);
+		x->r = core_file_removexattr(cred, fd, x->name);
 		break;
 	default:
 		break;
@@ -216,9 +215,9 @@ static void test_xattrs_without_a_name(void **state)
 	NEEDS(has_user_xattrs());
 	test_make_file(PATH, "another", 0600, 0, 0);
 	assert_int_equal(
-		core_object_setxattr(&test_root, fd, "user.a", "x", 1, 0), 0);
-	assert_int_equal(
-		core_object_getxattr(&test_root, fd, "user.a", value, 8), 1);
+		core_file_setxattr(&test_root, fd, "user.a", "x", 1, 0), 0);
+	assert_int_equal(core_file_getxattr(&test_root, fd, "user.a", value, 8),
+			 1);
 	assert_int_equal(getxattr(PATH, "user.a", value, 8), -1);
 	close(fd);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * object: what shared memory objects and message queues have in common. Both
+ * file: what shared memory objects and message queues have in common. Both
  * are inodes that a name in one directory leads to.
  *
  * A name may be given to another object at any moment. So a name is resolved
@@ -10,8 +10,8 @@
  * "fd" below is any descriptor of the object, also an O_PATH one. Nothing here
  * keeps or closes it.
  */
-#ifndef CORE_OBJECT_H
-#define CORE_OBJECT_H
+#ifndef CORE_FILE_H
+#define CORE_FILE_H
 
 #include "core/cred.h"
 
@@ -29,15 +29,14 @@
  * something is mounted on the name), or another error of openat2(2) or
  * core_cred_enter(). Source: openat2(2), RESOLVE_NO_XDEV.
  */
-int core_object_open_name(int dir, const struct core_cred *cred,
-			  const char *name, int flags, mode_t mode,
-			  int *ret_fd);
+int core_file_open_name(int dir, const struct core_cred *cred, const char *name,
+			int flags, mode_t mode, int *ret_fd);
 
 /*
  * Whether everybody may search a directory: the mode says so, and it has no
  * ACL.
  */
-bool core_object_is_searchable(int dir);
+bool core_file_is_searchable(int dir);
 
 /*
  * Resolves a name in a directory of objects. Symbolic links aren't followed,
@@ -54,14 +53,14 @@ bool core_object_is_searchable(int dir);
  *
  * Source: open(2), O_PATH and O_NOFOLLOW.
  */
-int core_object_find(int dir, const struct core_cred *cred, const char *name,
-		     ino_t ino, int *ret_fd);
+int core_file_find(int dir, const struct core_cred *cred, const char *name,
+		   ino_t ino, int *ret_fd);
 
 /*
  * Whether fd is what was meant: a regular file (else -ENOENT) with this inode
  * number (else -ESTALE), or with any if ino is 0.
  */
-int core_object_check(int fd, ino_t ino);
+int core_file_check(int fd, ino_t ino);
 
 /*
  * Opens the object behind fd once more, with the rights of cred.
@@ -71,14 +70,14 @@ int core_object_check(int fd, ino_t ino);
  * ret_fd: the caller's. Returns 0 or the error of open(2), such as -EACCES;
  * -ENOENT also where /proc isn't mounted.
  */
-int core_object_reopen(const struct core_cred *cred, int fd, int flags,
-		       int *ret_fd);
+int core_file_reopen(const struct core_cred *cred, int fd, int flags,
+		     int *ret_fd);
 
 /* fstat(2) by the name that fchmod(2) and the others have here. */
-int core_object_stat(int fd, struct stat *ret);
+int core_file_stat(int fd, struct stat *ret);
 
 /* statx(2): all that stat(2) tells, and the time of birth where there is one. */
-int core_object_statx(int fd, struct statx *ret);
+int core_file_statx(int fd, struct statx *ret);
 
 /*
  * fchmod(2), fchown(2), futimens(3), truncate(2) and access(2) by cred, each with
@@ -86,13 +85,12 @@ int core_object_statx(int fd, struct statx *ret);
  * with UTIME_NOW and UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2),
  * of the effective rights. Without /proc all are -ENOENT.
  */
-int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode);
-int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
-		      gid_t gid);
-int core_object_utimens(const struct core_cred *cred, int fd,
-			const struct timespec times[2]);
-int core_object_truncate(const struct core_cred *cred, int fd, off_t size);
-int core_object_access(const struct core_cred *cred, int fd, int mask);
+int core_file_chmod(const struct core_cred *cred, int fd, mode_t mode);
+int core_file_chown(const struct core_cred *cred, int fd, uid_t uid, gid_t gid);
+int core_file_utimens(const struct core_cred *cred, int fd,
+		      const struct timespec times[2]);
+int core_file_truncate(const struct core_cred *cred, int fd, off_t size);
+int core_file_access(const struct core_cred *cred, int fd, int mask);
 
 /*
  * linkat(2) by cred: gives the object another name. dir: a directory of
@@ -102,21 +100,21 @@ int core_object_access(const struct core_cred *cred, int fd, int mask);
  * (the object has lost its last name, or there is no /proc), -EXDEV, -EMLINK,
  * -ENOSPC, -ENOMEM, or as core_name_check(). Source: linkat(2), proc_sys_fs(5).
  */
-int core_object_link(const struct core_cred *cred, int fd, int dir,
-		     const char *name);
+int core_file_link(const struct core_cred *cred, int fd, int dir,
+		   const char *name);
 
 /*
  * getxattr(2), setxattr(2), listxattr(2) and removexattr(2) by cred, each with
  * the errors of its model; the first and third return a length in bytes.
  */
-ssize_t core_object_getxattr(const struct core_cred *cred, int fd,
-			     const char *name, void *value, size_t size);
-int core_object_setxattr(const struct core_cred *cred, int fd, const char *name,
-			 const void *value, size_t size, int flags);
-ssize_t core_object_listxattr(const struct core_cred *cred, int fd, char *list,
-			      size_t size);
-int core_object_removexattr(const struct core_cred *cred, int fd,
-			    const char *name);
+ssize_t core_file_getxattr(const struct core_cred *cred, int fd,
+			   const char *name, void *value, size_t size);
+int core_file_setxattr(const struct core_cred *cred, int fd, const char *name,
+		       const void *value, size_t size, int flags);
+ssize_t core_file_listxattr(const struct core_cred *cred, int fd, char *list,
+			    size_t size);
+int core_file_removexattr(const struct core_cred *cred, int fd,
+			  const char *name);
 
 /*
  * ioctl(2) by cred: FS_IOC_GETFLAGS and the other requests about inode flags.
@@ -124,7 +122,7 @@ int core_object_removexattr(const struct core_cred *cred, int fd,
  * ioctl(2) returns, or its negative errno. Source: ioctl_iflags(2),
  * ioctl_xfs_fsgetxattr(2).
  */
-int core_object_ioctl(const struct core_cred *cred, int fd,
-		      unsigned int request, void *data);
+int core_file_ioctl(const struct core_cred *cred, int fd, unsigned int request,
+		    void *data);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "fs/fuse/object.h"
+#include "fs/fuse/file.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/ipc_dirs.h"
-#include "core/object.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/retry.h"
 
@@ -13,8 +13,8 @@
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
 
-int fs_object_lookup(const struct fs_request *rq, struct fs_node *dir,
-		     const char *name)
+int fs_file_lookup(const struct fs_request *rq, struct fs_node *dir,
+		   const char *name)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
@@ -45,8 +45,8 @@ static void undo(const struct fs_request *rq, struct fs_node *dir,
 		(void)ops->unlink(rq, name);
 }
 
-int fs_object_mknod(const struct fs_request *rq, struct fs_node *dir,
-		    const char *name, mode_t mode)
+int fs_file_mknod(const struct fs_request *rq, struct fs_node *dir,
+		  const char *name, mode_t mode)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
@@ -54,7 +54,7 @@ int fs_object_mknod(const struct fs_request *rq, struct fs_node *dir,
 	int r = ops->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
-		r = core_object_stat(fd, &made);
+		r = core_file_stat(fd, &made);
 	if (r < 0)
 		return r;
 	r = ops->stat(rq, fd, &st);
@@ -84,8 +84,8 @@ static int reply_created(const struct fs_request *rq, const struct fs_ops *ops,
  * With O_EXCL first, also if the caller left that open: to know whether there is
  * something to be undone when the rest fails.
  */
-int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
-		     const char *name, mode_t mode, int flags)
+int fs_file_create(const struct fs_request *rq, struct fs_node *dir,
+		   const char *name, mode_t mode, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
@@ -101,7 +101,7 @@ int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
 	if (r == -EEXIST && !(flags & O_EXCL))
 		r = ops->create(rq, name, flags, mode, &fd);
 	if (r == 0)
-		r = core_object_stat(fd, &made);
+		r = core_file_stat(fd, &made);
 	if (r < 0)
 		return r;
 	r = reply_created(rq, ops, name, &fd, flags);
@@ -110,8 +110,8 @@ int fs_object_create(const struct fs_request *rq, struct fs_node *dir,
 	return r;
 }
 
-int fs_object_tmpfile(const struct fs_request *rq, struct fs_node *dir,
-		      mode_t mode, int flags)
+int fs_file_tmpfile(const struct fs_request *rq, struct fs_node *dir,
+		    mode_t mode, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
@@ -138,7 +138,7 @@ static int dup_dir(int dir_fd, int *ret_fd)
  * more. Without a handle the object is found by name. The name may be another
  * object's by now; ESTALE makes the kernel look the path up again.
  */
-int fs_object_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
+int fs_file_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	char name[NAME_MAX + 1];
@@ -165,12 +165,12 @@ int fs_object_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
 	return r;
 }
 
-int fs_object_open(const struct fs_request *rq, struct fs_node *node, int flags)
+int fs_file_open(const struct fs_request *rq, struct fs_node *node, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int found = -1, fd = -1;
 	struct fs_handle *handle = NULL;
-	int r = fs_object_fd(rq, node, &found);
+	int r = fs_file_fd(rq, node, &found);
 
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
@@ -181,7 +181,7 @@ int fs_object_open(const struct fs_request *rq, struct fs_node *node, int flags)
 	 * the reopen below checks the right to read.
 	 */
 	if (r == 0 && (flags & FMODE_EXEC))
-		r = core_object_access(&rq->cred, found, X_OK);
+		r = core_file_access(&rq->cred, found, X_OK);
 	if (r == 0)
 		r = ops->reopen(rq, found, flags, &fd);
 	if (r == 0)
@@ -205,27 +205,27 @@ static int reply_attr(const struct fs_request *rq, struct fs_node *node, int fd)
 	return 0;
 }
 
-int fs_object_getattr(const struct fs_request *rq, struct fs_node *node)
+int fs_file_getattr(const struct fs_request *rq, struct fs_node *node)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r < 0)
 		return r;
 	return reply_attr(rq, node, fd);
 }
 
-int fs_object_statx(const struct fs_request *rq, struct fs_node *node,
-		    struct statx *ret)
+int fs_file_statx(const struct fs_request *rq, struct fs_node *node,
+		  struct statx *ret)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat st = { 0 };
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0)
 		r = fs_node_ops(node)->stat(rq, fd, &st);
 	if (r == 0)
-		r = core_object_statx(fd, ret);
+		r = core_file_statx(fd, ret);
 	if (r < 0)
 		return r;
 	fs_node_stat_open(node, &st);
@@ -236,13 +236,13 @@ int fs_object_statx(const struct fs_request *rq, struct fs_node *node,
 	return 0;
 }
 
-int fs_object_link(const struct fs_request *rq, struct fs_node *node,
-		   struct fs_node *dir, const char *name)
+int fs_file_link(const struct fs_request *rq, struct fs_node *node,
+		 struct fs_node *dir, const char *name)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int fd = -1;
 	struct stat st;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0)
 		r = fs_node_ops(dir)->link(rq, fd, name);
@@ -271,7 +271,7 @@ static int set_times(const struct fs_request *rq, int fd,
 			 attr->st_mtim),
 	};
 
-	return core_object_utimens(&rq->cred, fd, times);
+	return core_file_utimens(&rq->cred, fd, times);
 }
 
 #define SET_OWNER (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)
@@ -285,26 +285,26 @@ static int set_times(const struct fs_request *rq, int fd,
  * write itself clears the bits then. A message doesn't clear bits of a queue,
  * so for a queue nothing is done.
  */
-int fs_object_setattr(const struct fs_request *rq, struct fs_node *node,
-		      struct fs_handle *handle, const struct stat *attr,
-		      int to_set)
+int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,
+		    struct fs_handle *handle, const struct stat *attr,
+		    int to_set)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	const struct core_cred *cred = &rq->cred;
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0 &&
 	    ((to_set & SET_OWNER) || (to_set == 0 && ops->clears_setuid)))
-		r = core_object_chown(
-			cred, fd,
-			(to_set & FUSE_SET_ATTR_UID) ? attr->st_uid : (uid_t)-1,
-			(to_set & FUSE_SET_ATTR_GID) ? attr->st_gid
-						     : (gid_t)-1);
+		r = core_file_chown(cred, fd,
+				    (to_set & FUSE_SET_ATTR_UID) ? attr->st_uid
+								 : (uid_t)-1,
+				    (to_set & FUSE_SET_ATTR_GID) ? attr->st_gid
+								 : (gid_t)-1);
 	if (r == -EPERM && to_set == 0)
 		r = 0;
 	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
-		r = core_object_chmod(cred, fd, attr->st_mode & 07777);
+		r = core_file_chmod(cred, fd, attr->st_mode & 07777);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))
 		r = ops->truncate(rq, handle, fd, attr->st_size);
 	/* With a new size the kernel sends the time of it, which is set by now. */
@@ -315,14 +315,13 @@ int fs_object_setattr(const struct fs_request *rq, struct fs_node *node,
 	return reply_attr(rq, node, fd);
 }
 
-int fs_object_access(const struct fs_request *rq, struct fs_node *node,
-		     int mask)
+int fs_file_access(const struct fs_request *rq, struct fs_node *node, int mask)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = core_object_access(&rq->cred, fd, mask);
+		r = core_file_access(&rq->cred, fd, mask);
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);
 	return r;
@@ -342,60 +341,59 @@ int fs_reply_xattr(const struct fs_request *rq, const char *buf, size_t size,
 	return 0;
 }
 
-int fs_object_getxattr(const struct fs_request *rq, struct fs_node *node,
-		       const char *name, size_t size)
+int fs_file_getxattr(const struct fs_request *rq, struct fs_node *node,
+		     const char *name, size_t size)
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;
 	if (r < 0)
 		return r;
 	return fs_reply_xattr(rq, buf, size,
-			      core_object_getxattr(&rq->cred, fd, name, buf,
-						   size));
+			      core_file_getxattr(&rq->cred, fd, name, buf,
+						 size));
 }
 
-int fs_object_listxattr(const struct fs_request *rq, struct fs_node *node,
-			size_t size)
+int fs_file_listxattr(const struct fs_request *rq, struct fs_node *node,
+		      size_t size)
 {
 	_cleanup_free_ char *buf = malloc(size + 1);
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (!buf)
 		return -ENOMEM;
 	if (r < 0)
 		return r;
 	return fs_reply_xattr(rq, buf, size,
-			      core_object_listxattr(&rq->cred, fd, buf, size));
+			      core_file_listxattr(&rq->cred, fd, buf, size));
 }
 
-int fs_object_setxattr(const struct fs_request *rq, struct fs_node *node,
-		       const char *name, const void *value, size_t size,
-		       int flags)
+int fs_file_setxattr(const struct fs_request *rq, struct fs_node *node,
+		     const char *name, const void *value, size_t size,
+		     int flags)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = core_object_setxattr(&rq->cred, fd, name, value, size,
-					 flags);
+		r = core_file_setxattr(&rq->cred, fd, name, value, size, flags);
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
-int fs_object_removexattr(const struct fs_request *rq, struct fs_node *node,
-			  const char *name)
+int fs_file_removexattr(const struct fs_request *rq, struct fs_node *node,
+			const char *name)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_object_fd(rq, node, &fd);
+	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0)
-		r = core_object_removexattr(&rq->cred, fd, name);
+		r = core_file_removexattr(&rq->cred, fd, name);
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);
 	return r;
@@ -405,9 +403,9 @@ int fs_object_removexattr(const struct fs_request *rq, struct fs_node *node,
  * For lsattr(1) and chattr(1). The kernel has opened the handle for this
  * request.
  */
-int fs_object_ioctl(const struct fs_request *rq, struct fs_handle *handle,
-		    unsigned int cmd, const void *in, size_t in_size,
-		    size_t out_size)
+int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
+		  unsigned int cmd, const void *in, size_t in_size,
+		  size_t out_size)
 {
 	struct fsxattr data = { 0 }; /* or an int */
 	int r;
@@ -419,7 +417,7 @@ int fs_object_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 		return -EINVAL;
 	if (in_size > 0)
 		memcpy(&data, in, in_size);
-	r = core_object_ioctl(&rq->cred, handle->fd, cmd, &data);
+	r = core_file_ioctl(&rq->cred, handle->fd, cmd, &data);
 	if (r < 0)
 		return r;
 	(void)fuse_reply_ioctl(rq->req, r, &data, out_size);

@@ -6,7 +6,7 @@
  * checks rights as a path does. A process may always follow its own links, also
  * while a thread of it acts as somebody else.
  */
-#include "core/object.h"
+#include "core/file.h"
 
 #include "core/cleanup.h"
 #include "core/name.h"
@@ -31,7 +31,7 @@ static struct fd_path fd_path(int fd)
 	return path;
 }
 
-bool core_object_is_searchable(int dir)
+bool core_file_is_searchable(int dir)
 {
 	struct stat st;
 
@@ -39,7 +39,7 @@ bool core_object_is_searchable(int dir)
 	       fgetxattr(dir, "system.posix_acl_access", NULL, 0) < 0;
 }
 
-int core_object_check(int fd, ino_t ino)
+int core_file_check(int fd, ino_t ino)
 {
 	struct stat st;
 
@@ -71,8 +71,8 @@ static int open_as(const struct core_cred *cred, int dir, const char *path,
 					       sizeof(how)));
 }
 
-int core_object_open_name(int dir, const struct core_cred *cred,
-			  const char *name, int flags, mode_t mode, int *ret_fd)
+int core_file_open_name(int dir, const struct core_cred *cred, const char *name,
+			int flags, mode_t mode, int *ret_fd)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
@@ -87,25 +87,25 @@ int core_object_open_name(int dir, const struct core_cred *cred,
 	return 0;
 }
 
-int core_object_find(int dir, const struct core_cred *cred, const char *name,
-		     ino_t ino, int *ret_fd)
+int core_file_find(int dir, const struct core_cred *cred, const char *name,
+		   ino_t ino, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
 	int r = core_name_check(name);
 
 	if (r < 0)
 		return r;
-	r = core_object_open_name(dir, cred, name, O_PATH, 0, &fd);
+	r = core_file_open_name(dir, cred, name, O_PATH, 0, &fd);
 	if (r < 0)
 		return r;
-	r = core_object_check(fd, ino);
+	r = core_file_check(fd, ino);
 	if (r == 0)
 		*ret_fd = core_steal_fd(&fd);
 	return r;
 }
 
-int core_object_reopen(const struct core_cred *cred, int fd, int flags,
-		       int *ret_fd)
+int core_file_reopen(const struct core_cred *cred, int fd, int flags,
+		     int *ret_fd)
 {
 	struct fd_path path = fd_path(fd);
 	struct open_how how = {
@@ -119,7 +119,7 @@ int core_object_reopen(const struct core_cred *cred, int fd, int flags,
 	return 0;
 }
 
-int core_object_stat(int fd, struct stat *ret)
+int core_file_stat(int fd, struct stat *ret)
 {
 	struct stat st;
 
@@ -129,7 +129,7 @@ int core_object_stat(int fd, struct stat *ret)
 	return 0;
 }
 
-int core_object_statx(int fd, struct statx *ret)
+int core_file_statx(int fd, struct statx *ret)
 {
 	struct statx stx;
 
@@ -140,42 +140,41 @@ int core_object_statx(int fd, struct statx *ret)
 	return 0;
 }
 
-int core_object_chmod(const struct core_cred *cred, int fd, mode_t mode)
+int core_file_chmod(const struct core_cred *cred, int fd, mode_t mode)
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, chmod(path.s, mode));
 }
 
-int core_object_chown(const struct core_cred *cred, int fd, uid_t uid,
-		      gid_t gid)
+int core_file_chown(const struct core_cred *cred, int fd, uid_t uid, gid_t gid)
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, chown(path.s, uid, gid));
 }
 
-int core_object_utimens(const struct core_cred *cred, int fd,
-			const struct timespec times[2])
+int core_file_utimens(const struct core_cred *cred, int fd,
+		      const struct timespec times[2])
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, utimensat(AT_FDCWD, path.s, times, 0));
 }
 
-int core_object_truncate(const struct core_cred *cred, int fd, off_t size)
+int core_file_truncate(const struct core_cred *cred, int fd, off_t size)
 {
 	struct fd_path path = fd_path(fd);
 	_cleanup_close_ int writer = -1;
 	/* Or a lease would be waited for; while it is open there can be none. */
-	int r = core_object_reopen(cred, fd, O_WRONLY, &writer);
+	int r = core_file_reopen(cred, fd, O_WRONLY, &writer);
 
 	if (r < 0)
 		return r;
 	return CORE_CRED_AS(cred, truncate(path.s, size));
 }
 
-int core_object_access(const struct core_cred *cred, int fd, int mask)
+int core_file_access(const struct core_cred *cred, int fd, int mask)
 {
 	struct fd_path path = fd_path(fd);
 
@@ -183,8 +182,8 @@ int core_object_access(const struct core_cred *cred, int fd, int mask)
 			    faccessat(AT_FDCWD, path.s, mask, AT_EACCESS));
 }
 
-int core_object_link(const struct core_cred *cred, int fd, int dir,
-		     const char *name)
+int core_file_link(const struct core_cred *cred, int fd, int dir,
+		   const char *name)
 {
 	struct fd_path path = fd_path(fd);
 	int r = core_name_check(name);
@@ -195,40 +194,40 @@ int core_object_link(const struct core_cred *cred, int fd, int dir,
 					 AT_SYMLINK_FOLLOW));
 }
 
-ssize_t core_object_getxattr(const struct core_cred *cred, int fd,
-			     const char *name, void *value, size_t size)
+ssize_t core_file_getxattr(const struct core_cred *cred, int fd,
+			   const char *name, void *value, size_t size)
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, getxattr(path.s, name, value, size));
 }
 
-int core_object_setxattr(const struct core_cred *cred, int fd, const char *name,
-			 const void *value, size_t size, int flags)
+int core_file_setxattr(const struct core_cred *cred, int fd, const char *name,
+		       const void *value, size_t size, int flags)
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, setxattr(path.s, name, value, size, flags));
 }
 
-ssize_t core_object_listxattr(const struct core_cred *cred, int fd, char *list,
-			      size_t size)
+ssize_t core_file_listxattr(const struct core_cred *cred, int fd, char *list,
+			    size_t size)
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, listxattr(path.s, list, size));
 }
 
-int core_object_removexattr(const struct core_cred *cred, int fd,
-			    const char *name)
+int core_file_removexattr(const struct core_cred *cred, int fd,
+			  const char *name)
 {
 	struct fd_path path = fd_path(fd);
 
 	return CORE_CRED_AS(cred, removexattr(path.s, name));
 }
 
-int core_object_ioctl(const struct core_cred *cred, int fd,
-		      unsigned int request, void *data)
+int core_file_ioctl(const struct core_cred *cred, int fd, unsigned int request,
+		    void *data)
 {
 	return CORE_CRED_AS(cred, ioctl(fd, request, data));
 }
