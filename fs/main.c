@@ -6,14 +6,14 @@
  *
  *	fs/main		this: wires all together, and the exit status
  *	fs/daemon/opts		the command line
- *	fs/daemon/process	descriptors, limits, privileges
+ *	fs/daemon/privileges	descriptors, limits, privileges
  *	fs/kinds/view		options through which queues are seen
- *	fs/daemon/version	what works on this machine
+ *	fs/daemon/probe	what works on this machine
  *	fs/daemon/diagnose	what is in the way, and the command that mends it
  *	fs/daemon/mountpoint	the directory, the mount on it, and the unmount
  *	fs/daemon/mount	makes the mount, as a descriptor
- *	fs/daemon/notify	tells the service manager how far it is
- *	fs/fuse/init		what the kernel and the daemon tell each other first
+ *	fs/daemon/sd_notify	tells the service manager how far it is
+ *	fs/fuse/negotiate		what the kernel and the daemon tell each other first
  *	fs/daemon/loop		the threads that take requests, and who gets how many
  *	fs/fuse/dispatch	what libfuse calls: request -> slot of the node's kind
  *	fs/fuse/ops.h	the slots: what a kind of node can do
@@ -71,12 +71,12 @@
 #include "fs/daemon/loop.h"
 #include "fs/daemon/mount.h"
 #include "fs/daemon/mountpoint.h"
-#include "fs/daemon/notify.h"
 #include "fs/daemon/opts.h"
-#include "fs/daemon/process.h"
-#include "fs/daemon/version.h"
+#include "fs/daemon/privileges.h"
+#include "fs/daemon/probe.h"
+#include "fs/daemon/sd_notify.h"
 #include "fs/fuse/dispatch.h"
-#include "fs/fuse/init.h"
+#include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/quota.h"
 #include "fs/fuse/retry.h"
@@ -144,11 +144,11 @@ static int serve(struct fuse_session *session, struct fs *fs,
 	if (r < 0) {
 		r = fail("can't watch the mount", r);
 	} else {
-		fs_notify("READY=1");
+		fs_sd_notify("READY=1");
 		r = fs_loop(session);
 		ended = r != -ETIMEDOUT;
 		r = r < 0 && ended ? fail("serving", r) : EXIT_SUCCESS;
-		fs_notify("STOPPING=1");
+		fs_sd_notify("STOPPING=1");
 	}
 	fs_watch_free(watch);
 	if (!ended)
@@ -165,11 +165,11 @@ static int serve(struct fuse_session *session, struct fs *fs,
 static int start(struct fuse_session *session, struct fs *fs,
 		 const struct fs_opts *opts)
 {
-	int r = fs_process_drop();
+	int r = fs_privileges_drop();
 
 	if (r < 0)
 		return fail("can't give up privileges", r);
-	r = fs_init_start(session, fs);
+	r = fs_negotiate_first(session, fs);
 	if (r < 0)
 		return fail("can't talk to the kernel", r);
 	if (opts->debug)
@@ -307,7 +307,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 			 .passthrough = !opts->no_passthrough };
 	int r;
 
-	fs_process_set_up();
+	fs_privileges_set_up();
 	(void)clock_gettime(CLOCK_REALTIME, &fs.started);
 	r = open_namespaces(opts->target, &fs.dirs);
 	if (r != EXIT_SUCCESS)
@@ -345,7 +345,7 @@ int main(int argc, char **argv)
 	else if (opts.help)
 		fs_opts_usage();
 	else if (opts.version)
-		r = fs_version_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		r = fs_probe_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	else
 		r = run(&args, &opts);
 	fs_opts_free(&opts);

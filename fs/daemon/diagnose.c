@@ -8,7 +8,7 @@
 #include "core/caller.h"
 #include "core/cleanup.h"
 #include "core/ipc_dirs.h"
-#include "fs/daemon/version.h"
+#include "fs/daemon/probe.h"
 #include "fs/fuse/ops.h"
 
 #include <fcntl.h>
@@ -198,7 +198,7 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: objects can't be mapped (MAP_SHARED) and are "
 			 "slower: passthrough needs root and Linux 6.9\n");
-	if (!fs_version_has_queues()) {
+	if (!fs_probe_has_queues()) {
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: mq/ is of no use: this kernel has no message "
 			 "queues (CONFIG_POSIX_MQUEUE)\n");

@@ -13,8 +13,8 @@
 #include "core/caller.h"
 #include "core/file.h"
 #include "fs/fuse/file.h"
-#include "fs/fuse/init.h"
 #include "fs/fuse/log.h"
+#include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/quota.h"
 
@@ -615,7 +615,7 @@ static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 }
 
 const struct fuse_lowlevel_ops fs_dispatch = {
-	.init = fs_init_agree,
+	.init = fs_negotiate,
 	.lookup = on_lookup,
 	.forget = on_forget,
 	.forget_multi = on_forget_multi,

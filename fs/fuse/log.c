@@ -30,7 +30,7 @@ static unsigned int count(void)
 	return count;
 }
 
-void fs_log(const char *format, ...)
+void fs_log_ratelimited(const char *format, ...)
 {
 	unsigned int n = count();
 	char line[512];

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* log: what goes wrong by what users do, so often as they like. */
+/*
+ * log: rate-limited warnings. Users can trigger these errors as often as they
+ * like, so at most 50 a minute are logged.
+ */
 #ifndef FS_LOG_H
 #define FS_LOG_H
 
 /*
- * Logs a warning: "ipcfs: ", the text, and a newline. There are no more than 50 in
- * a minute: nobody is to fill the system's log.
+ * Logs a warning: "ipcfs: ", the text, and a newline.
  */
-void fs_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fs_log_ratelimited(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
 
 /*
  * Makes a user's text fit for the log: each byte that isn't printable ASCII,

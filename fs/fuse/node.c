@@ -345,7 +345,8 @@ static int register_backing(const struct fs *fs, int fd)
 		return 0;
 	r = fs_backing_open(fs->session, fd, &id);
 	if (r < 0)
-		fs_log("an object is without passthrough: %s", strerror(-r));
+		fs_log_ratelimited("an object is without passthrough: %s",
+				   strerror(-r));
 	return id;
 }
 

@@ -20,21 +20,24 @@ static void log_limit(const struct fs_view *view, int r)
 	struct mq_attr limits;
 
 	if (r == -EMFILE)
-		fs_log("a queue can't be created: RLIMIT_MSGQUEUE "
-		       "(ulimit -q) or RLIMIT_NOFILE is used up");
+		fs_log_ratelimited("a queue can't be created: RLIMIT_MSGQUEUE "
+				   "(ulimit -q) or RLIMIT_NOFILE is used up");
 	if (r == -ENOSPC)
-		fs_log("a queue can't be created: there are as many "
-		       "as sysctl fs.mqueue.queues_max allows");
+		fs_log_ratelimited(
+			"a queue can't be created: there are as many "
+			"as sysctl fs.mqueue.queues_max allows");
 	if (r != -EINVAL || core_mq_limits(&limits) < 0)
 		return;
 	if (view->maxmsg > limits.mq_maxmsg)
-		fs_log("a queue can't be created: maxmsg=%ld is above "
-		       "sysctl fs.mqueue.msg_max, %ld",
-		       view->maxmsg, limits.mq_maxmsg);
+		fs_log_ratelimited(
+			"a queue can't be created: maxmsg=%ld is above "
+			"sysctl fs.mqueue.msg_max, %ld",
+			view->maxmsg, limits.mq_maxmsg);
 	if (view->msgsize > limits.mq_msgsize)
-		fs_log("a queue can't be created: msgsize=%ld is above "
-		       "sysctl fs.mqueue.msgsize_max, %ld",
-		       view->msgsize, limits.mq_msgsize);
+		fs_log_ratelimited(
+			"a queue can't be created: msgsize=%ld is above "
+			"sysctl fs.mqueue.msgsize_max, %ld",
+			view->msgsize, limits.mq_msgsize);
 }
 
 static int obj_create(const struct fs_request *rq, const char *name, int flags,

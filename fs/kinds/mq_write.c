@@ -304,8 +304,9 @@ static void log_loss(size_t size, int r)
 		why = "it was full for a minute";
 	if (r == -ENOENT)
 		why = "it was removed";
-	fs_log("a queue did not get an unfinished line of %zu bytes: %s", size,
-	       why);
+	fs_log_ratelimited(
+		"a queue did not get an unfinished line of %zu bytes: %s", size,
+		why);
 }
 
 static void partial_done(struct core_waiter *waiter, int result)

@@ -43,7 +43,7 @@ int fs_view_wrong(bool is_path, const char *word, const char *why)
 	if (is_path) {
 		(void)snprintf(printable, sizeof(printable), "%s", word);
 		fs_log_make_printable(printable);
-		fs_log("view option '%s': %s", printable, why);
+		fs_log_ratelimited("view option '%s': %s", printable, why);
 	} else {
 		(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word, why);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "fs/fuse/init.h"
+#include "fs/fuse/negotiate.h"
 
 #include "fs/fuse/backing.h"
 
@@ -22,7 +22,7 @@ static size_t max_request(size_t max_write)
 	return pages < max_write ? pages : max_write;
 }
 
-void fs_init_agree(void *userdata, struct fuse_conn_info *conn)
+void fs_negotiate(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
@@ -50,7 +50,7 @@ void fs_init_agree(void *userdata, struct fuse_conn_info *conn)
 			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
 }
 
-int fs_init_start(struct fuse_session *session, struct fs *fs)
+int fs_negotiate_first(struct fuse_session *session, struct fs *fs)
 {
 	struct fuse_buf buf = { 0 };
 	int r = fuse_session_receive_buf(session, &buf);

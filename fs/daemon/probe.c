@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "fs/daemon/version.h"
+#include "fs/daemon/probe.h"
 
 #include "core/cleanup.h"
 #include "core/ipc_dirs.h"
 #include "fs/daemon/mount.h"
 #include "fs/fuse/dispatch.h"
-#include "fs/fuse/init.h"
+#include "fs/fuse/negotiate.h"
 
 #include <fcntl.h>
 #include <mqueue.h>
@@ -26,7 +26,7 @@ static const char *listing(enum core_ipc_dirs_mq mq)
 }
 
 /* Any answer but ENOSYS shows it. */
-bool fs_version_has_queues(void)
+bool fs_probe_has_queues(void)
 {
 	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
 }
@@ -54,7 +54,7 @@ static bool has_passthrough(void)
 		fs.passthrough = false;
 		(void)close(fd);
 	} else {
-		(void)fs_init_start(session, &fs);
+		(void)fs_negotiate_first(session, &fs);
 	}
 	if (session)
 		fuse_session_destroy(session);
@@ -62,7 +62,7 @@ static bool has_passthrough(void)
 	return fs.passthrough;
 }
 
-int fs_version_print(void)
+int fs_probe_print(void)
 {
 	struct core_ipc_dirs *dirs = NULL;
 	int r = core_ipc_dirs_new(&dirs);
@@ -71,7 +71,7 @@ int fs_version_print(void)
 	(void)printf("libfuse %s\n", fuse_pkgversion());
 	(void)printf("POSIX shm: %s\n", r == 0 ? "yes" : strerror(-r));
 	(void)printf("message queues: %s\n",
-		     fs_version_has_queues() ? "yes" : "not in this kernel");
+		     fs_probe_has_queues() ? "yes" : "not in this kernel");
 	(void)printf("listing queues: %s\n",
 		     dirs ? listing(dirs->mq) : strerror(-r));
 	(void)printf("shared mmap: %s\n",

@@ -12,7 +12,7 @@
  * and in the background a socket to syslog, opened early: the log must also
  * work when descriptors are used up.
  */
-#include "fs/daemon/process.h"
+#include "fs/daemon/privileges.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -44,7 +44,7 @@ static void close_inherited(void)
  * all. Root's groups would only be in the way of acting as others; who may not
  * drop them doesn't do that.
  */
-void fs_process_set_up(void)
+void fs_privileges_set_up(void)
 {
 	struct rlimit limit;
 
@@ -86,7 +86,7 @@ static const unsigned int needed[] = {
 	CAP_SETFCAP,	CAP_SYS_RESOURCE, CAP_LINUX_IMMUTABLE,
 };
 
-int fs_process_drop(void)
+int fs_privileges_drop(void)
 {
 	const size_t n = sizeof(needed) / sizeof(*needed);
 	bool have[sizeof(needed) / sizeof(*needed)];

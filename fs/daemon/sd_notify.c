@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "fs/daemon/notify.h"
+#include "fs/daemon/sd_notify.h"
 
 #include "core/cleanup.h"
 
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-void fs_notify(const char *state)
+void fs_sd_notify(const char *state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const char *path = getenv("NOTIFY_SOCKET");

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * negotiate: FUSE_INIT, the first request of a session, in which the kernel and
+ * the daemon tell each other what they can do.
+ */
+#ifndef FS_NEGOTIATE_H
+#define FS_NEGOTIATE_H
+
+#include "fs/fuse/ops.h"
+
+/* The slot "init" of struct fuse_lowlevel_ops. */
+void fs_negotiate(void *userdata, struct fuse_conn_info *conn);
+
+/*
+ * Answers FUSE_INIT. Sets fs->max_write, and clears fs->passthrough if the kernel
+ * can't do it.
+ *
+ * Returns 0, or what reading the request failed with.
+ */
+int fs_negotiate_first(struct fuse_session *session, struct fs *fs);
+
+#endif
