@@ -52,7 +52,7 @@ int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags)
 
 	(void)flags;
 	if (model >= 0)
-		r = fs_node_check_fd_budget(model);
+		r = fs_node_check_fd_budget(rq->fs);
 	if (model >= 0 && r == 0)
 		r = core_file_reopen(&rq->cred, model, O_RDONLY | O_DIRECTORY,
 				     &fd);

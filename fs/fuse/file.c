@@ -3,7 +3,6 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
-#include "core/ipc_dirs.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/retry.h"
 
@@ -89,7 +88,7 @@ int fs_file_create(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_check_fd_budget(rq->fs->dirs->shm_dir);
+	int r = fs_node_check_fd_budget(rq->fs);
 	struct stat made = { 0 };
 	bool created;
 
@@ -115,7 +114,7 @@ int fs_file_tmpfile(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_check_fd_budget(rq->fs->dirs->shm_dir);
+	int r = fs_node_check_fd_budget(rq->fs);
 
 	if (r == 0)
 		r = ops->create_anonymous(rq, flags, mode, &fd);
@@ -174,7 +173,7 @@ int fs_file_open(const struct fs_request *rq, struct fs_node *node, int flags)
 
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
-		r = fs_node_check_fd_budget(found);
+		r = fs_node_check_fd_budget(rq->fs);
 	/*
 	 * A program must be readable to be executed: the kernel takes every
 	 * file of FUSE for readable, and so lets a tracer read the program. So

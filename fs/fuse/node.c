@@ -384,12 +384,13 @@ void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle)
 
 /*
  * The last descriptors are left to the requests that need one for a moment: so a
- * full table refuses what would stay, and nothing else. A new descriptor, such as a
- * duplicate of the one given, gets the lowest number that is free.
+ * full table refuses what would stay, and nothing else. A new descriptor, such as
+ * a duplicate of the session's, gets the lowest number that is free.
  */
-int fs_node_check_fd_budget(int any_fd)
+int fs_node_check_fd_budget(const struct fs *fs)
 {
-	_cleanup_close_ int fd = fcntl(any_fd, F_DUPFD_CLOEXEC, 0);
+	_cleanup_close_ int fd =
+		fcntl(fuse_session_fd(fs->session), F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;

@@ -107,8 +107,8 @@ void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle);
 void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
 			struct fs_handle *handle);
 
-/* Whether one more file may be kept open: 0 or -EMFILE. any_fd: one that is open. */
-int fs_node_check_fd_budget(int any_fd);
+/* Whether one more file may be kept open: 0 or -EMFILE. */
+int fs_node_check_fd_budget(const struct fs *fs);
 
 /*
  * Duplicates the descriptor of an open handle of the node, through which an

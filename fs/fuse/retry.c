@@ -213,7 +213,7 @@ void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
 	struct retry *retry;
 	int old;
 
-	if (retries->n == 0 || fs_node_check_fd_budget(fd) < 0)
+	if (retries->n == 0 || fs_node_check_fd_budget(rq->fs) < 0)
 		return;
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_lock(&retries->lock);

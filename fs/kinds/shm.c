@@ -315,7 +315,7 @@ static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
 
 	/* Without a descriptor for it one that has locks can go on with them. */
 	model.may_add = lock_->l_type != F_UNLCK &&
-			fs_node_check_fd_budget(rq->fs->dirs->shm_dir) == 0 &&
+			fs_node_check_fd_budget(rq->fs) == 0 &&
 			fs_quota_take(rq->fs->handles, rq->uid, &charge) == 0;
 	model.charge = charge;
 	r = lock(rq, &model, sleep);
