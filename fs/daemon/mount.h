@@ -5,8 +5,6 @@
 #ifndef FS_MOUNT_H
 #define FS_MOUNT_H
 
-#define FUSE_USE_VERSION 317
-
 #include <fuse_lowlevel.h>
 
 /*

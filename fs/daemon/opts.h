@@ -5,8 +5,6 @@
 #ifndef FS_OPTS_H
 #define FS_OPTS_H
 
-#define FUSE_USE_VERSION 317
-
 #include "fs/kinds/view.h"
 
 #include <fuse_lowlevel.h>

@@ -3,8 +3,6 @@
  * libfuse's calls for this want a request, which there is none of when it is to be
  * tried, and keep the reason of a failure to themselves.
  */
-#define FUSE_USE_VERSION 317
-
 #include "fs/fuse/backing.h"
 
 #include "core/cleanup.h"

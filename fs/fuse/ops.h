@@ -15,8 +15,6 @@
 #ifndef FS_OPS_H
 #define FS_OPS_H
 
-#define FUSE_USE_VERSION 317
-
 #include "core/cred.h"
 #include "fs/kinds/view.h"
 

@@ -7,8 +7,6 @@
 #ifndef FS_VIEW_H
 #define FS_VIEW_H
 
-#define FUSE_USE_VERSION 317
-
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 
