@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A worker waits for a request in read(2), serves it, and waits again. Another one is
- * started when none would be left that waits. FS_LOOP_WORKERS are enough, for what
+ * started when none would be left that waits. FS_WORKERS are enough, for what
  * they leave in the kernel's queue is served soon; but those that are slow, and don't
  * get on with a request for a whole tick, don't count. Ticks come only while all
  * serve.
@@ -107,7 +107,7 @@ static int add_worker(struct loop *loop)
 static bool grow(struct loop *loop)
 {
 	return !loop->closing && loop->n_workers < MAX_WORKERS &&
-	       loop->n_workers < FS_LOOP_WORKERS + loop->n_slow &&
+	       loop->n_workers < FS_WORKERS + loop->n_slow &&
 	       add_worker(loop) == 0;
 }
 
@@ -149,13 +149,13 @@ static bool can_wait(const struct fuse_in_header *in)
  * A user may have as many slow workers as would be left: half of all for the first,
  * half of the rest for the next, and so on. Some are kept to refuse the others.
  * A request that can wait gets a worker only while its user has fewer than
- * FS_LOOP_WORKERS slow ones: it may be slow because the kernel computes, and
+ * FS_WORKERS slow ones: it may be slow because the kernel computes, and
  * would take the processors from other users.
  */
 static bool may_have_one(const struct loop *loop,
 			 const struct fuse_in_header *in)
 {
-	const size_t most = MAX_WORKERS - FS_LOOP_WORKERS;
+	const size_t most = MAX_WORKERS - FS_WORKERS;
 	const uid_t uid = user_of(in);
 	size_t n = 0, left;
 
@@ -163,7 +163,7 @@ static bool may_have_one(const struct loop *loop,
 		return false;
 	left = most - loop->n_serving;
 	if (can_wait(in))
-		left = MIN(left, (size_t)FS_LOOP_WORKERS);
+		left = MIN(left, (size_t)FS_WORKERS);
 	/* So it is nearly always, and nobody's need to be counted. */
 	if (loop->n_slow < left)
 		return true;
@@ -234,8 +234,7 @@ static bool finish(struct worker *worker)
 	if (loop->closing)
 		pthread_cond_signal(&loop->idle);
 	worker->serves = worker->slow = false;
-	if (loop->closing ||
-	    loop->n_workers - loop->n_serving <= FS_LOOP_WORKERS)
+	if (loop->closing || loop->n_workers - loop->n_serving <= FS_WORKERS)
 		return true;
 	leave(worker);
 	return false;

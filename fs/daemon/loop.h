@@ -29,9 +29,6 @@
 
 struct fuse_session;
 
-/* The threads that serve requests, besides those that are stuck. */
-enum { FS_LOOP_WORKERS = 16 };
-
 /*
  * Serves until the session is told to end or the mount is gone.
  *

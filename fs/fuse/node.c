@@ -11,7 +11,6 @@
 #include "fs/fuse/node.h"
 
 #include "core/cleanup.h"
-#include "fs/daemon/loop.h"
 #include "fs/fuse/backing.h"
 #include "fs/fuse/log.h"
 #include "fs/fuse/quota.h"
@@ -379,8 +378,8 @@ void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle)
 	fs_quota_give(handle->share);
 }
 
-/* Three for each worker that gets on, and some for what a queue needs. */
-#define SPARE_FDS (3 * FS_LOOP_WORKERS + 10)
+/* Three for each worker, and some for what a queue needs. */
+#define SPARE_FDS (3 * FS_WORKERS + 10)
 
 /*
  * The last descriptors are left to the requests that need one for a moment: so a

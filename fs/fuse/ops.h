@@ -28,6 +28,9 @@
 
 #define FS_REPLY_LATER 1
 
+/* The threads that serve requests, besides those that are stuck. */
+enum { FS_WORKERS = 16 };
+
 struct core_ipc_dirs;
 struct core_wait;
 struct fs_handle;
