@@ -364,55 +364,23 @@ with_kept() {
 		grep -q "[at]san" "/proc/$DAEMON/maps" || [ $((after - before)) -lt 20480 ]
 }
 
-@test "a user can't have too many nodes in use, and all others can" {
+# hold_nodes KIND
+hold_nodes() {
 	mount_for_all
 	: >"$MQ:maxmsg=1,msgsize=1/q"
+	: >"$SHM/there"
 	chmod 644 "$MQ/q"
 	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 120 python3 - $USER <<-'END'
-		import errno, os, resource, struct, sys
-		from client import MQ, SHM, fork, join
-		user = int(sys.argv[1])
-		_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-		most = min(most, 70000)
-		resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-		ready, ends = os.pipe(), os.pipe()
+		timeout 120 python3 "$TESTS/nodes.py" $USER 65536 "$1"
+	rm "$MQ/q" "$SHM/there"
+}
 
-		def use(user):
-		    os.setresuid(user, user, user)
-		    os.listdir(SHM)
-		    os.stat(f"{MQ}/q")
+@test "a user can't have too many nodes of queues in use, and all others can" {
+	hold_nodes queue
+}
 
-		def hold():
-		    os.close(ends[1])
-		    os.setresuid(user, user, user)
-		    n, refused = 0, False
-		    while n < most - 10 and not refused:
-		        try:
-		            os.open(f"{MQ}/q", os.O_PATH)
-		            n += 1
-		        except OSError as e:
-		            assert e.errno == errno.ENOMEM, e
-		            refused = True
-		    os.write(ready[1], struct.pack("i?", n, refused))
-		    os.read(ends[0], 1)
-
-		pids, total, refused = [], 0, False
-		while not refused:
-		    pids.append(fork(hold))
-		    n, refused = struct.unpack("i?", os.read(ready[0], 5))
-		    total += n
-		assert 65000 < total <= 65536, total
-		join(fork(use, user + 1), fork(use, 0))
-		# Those that a refused lookup has left are free again.
-		pids.append(fork(hold))
-		n, refused = struct.unpack("i?", os.read(ready[0], 5))
-		assert n < 10 and refused, n
-		os.close(ends[1])
-		join(*pids)
-		join(fork(use, user))
-	END
-	rm "$MQ/q"
+@test "a user can't have too many nodes of removed objects in use" {
+	hold_nodes object
 }
 
 @test "a lease on an object keeps no worker of the daemon waiting" {

@@ -128,23 +128,29 @@ static void give_share(void *share)
 }
 
 /*
- * Whether a user is charged for a node. A shared memory object has one node,
- * which costs less than the object, so it isn't charged. But a user can make up
- * any number of views, and each lookup of a queue makes a node.
+ * Who pays for a node. A user can keep others' removed objects in use, and would
+ * use up the quota of whoever lists them. So objects are charged to their owner.
  */
-static bool is_charged(const struct fs_request *rq, const struct fs_ops *ops)
+static uid_t payer(const struct fs_request *rq, const struct fs_ops *ops,
+		   const struct stat *st)
 {
-	return ops->inode_per_lookup ||
-	       (ops->permanent && rq->view != &rq->fs->view);
+	return ops->permanent || ops->inode_per_lookup ? rq->uid : st->st_uid;
 }
 
-/* Finds a shared node, or makes a node; the table's lock is held. */
-static int get(const struct fs_request *rq, const struct fs_ops *ops, ino_t ino,
-	       struct fs_node **ret)
+/*
+ * Finds a shared node, or makes a node; the table's lock is held. more: the nodes
+ * that the user may have beyond the quota. Returns 0, -EAGAIN (the user has as
+ * many) or -ENOMEM.
+ */
+static int get(const struct fs_request *rq, const struct fs_ops *ops,
+	       const struct stat *st, size_t more, struct fs_node **ret)
 {
-	struct fs_node key = { .ops = ops, .ino = ino, .view = *rq->view };
+	struct fs_node key = { .ops = ops,
+			       .ino = st->st_ino,
+			       .view = *rq->view };
 	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node **slot = NULL, *node;
+	int r;
 
 	if (!ops->inode_per_lookup)
 		slot = tfind(&key, &nodes->shared, compare);
@@ -156,10 +162,11 @@ static int get(const struct fs_request *rq, const struct fs_ops *ops, ino_t ino,
 	if (!node)
 		return -ENOMEM;
 	*node = key;
-	if (is_charged(rq, ops) &&
-	    fs_quota_take(rq->fs->n_nodes, rq->uid, &node->share) < 0) {
+	r = fs_quota_take_of(rq->fs->n_nodes, payer(rq, ops, st), more,
+			     &node->share);
+	if (r < 0) {
 		free(node);
-		return -ENOMEM;
+		return r;
 	}
 	if (!ops->inode_per_lookup && !tsearch(node, &nodes->shared, compare)) {
 		fs_quota_give(node->share);
@@ -193,10 +200,14 @@ struct prune {
 	uint64_t ids[PRUNED];
 };
 
-/* Chooses nodes that were chosen the longest ago; the table's lock is held. */
-static bool choose(struct fs_nodes *nodes, struct prune *ret)
+/*
+ * Chooses nodes that were chosen the longest ago; the table's lock is held.
+ * urgent: a user has too many nodes.
+ */
+static bool choose(struct fs_nodes *nodes, bool urgent, struct prune *ret)
 {
-	if (nodes->n < MANY || nodes->n_new < PRUNED / 2 || nodes->cant_ask)
+	if (nodes->n < MANY || nodes->cant_ask ||
+	    (nodes->n_new < PRUNED / 2 && !urgent))
 		return false;
 	nodes->n_new = 0;
 	*ret = (struct prune){
@@ -213,6 +224,25 @@ static bool choose(struct fs_nodes *nodes, struct prune *ret)
 	return true;
 }
 
+/*
+ * A user may have as many nodes more as there are objects, so that each object
+ * can be looked up. What counts against the quota are views, queues and removed
+ * objects that are kept in use by O_PATH.
+ * Without FUSE_NOTIFY_PRUNE the kernel forgets removed objects only when it
+ * needs memory. So a user may have a million more then, and where the file
+ * system doesn't count its files.
+ */
+static size_t more_nodes(const struct fs_request *rq, const struct fs_ops *ops)
+{
+	enum { A_MILLION = 1 << 20 };
+	struct statvfs sv;
+
+	if (ops->statfs(rq, &sv) < 0)
+		return 0;
+	return sv.f_files - sv.f_ffree +
+	       (rq->fs->nodes->cant_ask || sv.f_files == 0 ? A_MILLION : 0);
+}
+
 static void swap(char **a, char **b)
 {
 	char *old = *a;
@@ -222,7 +252,7 @@ static void swap(char **a, char **b)
 }
 
 int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
-		ino_t ino, const char *name, struct fs_node **ret)
+		const struct stat *st, const char *name, struct fs_node **ret)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	struct fs_nodes *nodes = rq->fs->nodes;
@@ -234,7 +264,9 @@ int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&nodes->lock);
-	r = get(rq, ops, ino, &node);
+	r = get(rq, ops, st, 0, &node);
+	if (r == -EAGAIN)
+		r = get(rq, ops, st, more_nodes(rq, ops), &node);
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
@@ -244,14 +276,14 @@ int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
 		pthread_mutex_unlock(&node->lock);
 		*ret = node;
 	}
-	asks = choose(nodes, &prune);
+	asks = choose(nodes, r == -EAGAIN, &prune);
 	pthread_mutex_unlock(&nodes->lock);
 	if (asks &&
 	    write(fuse_session_fd(rq->fs->session), &prune, sizeof(prune)) <
 		    0 &&
 	    errno == EINVAL)
 		nodes->cant_ask = true;
-	return r;
+	return r == -EAGAIN ? -ENOMEM : r;
 }
 
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)

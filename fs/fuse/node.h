@@ -58,12 +58,13 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  * Finds or makes the node of an object and adds one to its lookup count, as a
  * reply with an entry does.
  *
- * ino: the object's inode number. name: where it is now. The node's view is
- * that of the request. Returns 0, or -ENOMEM (also if the user has too many
- * nodes).
+ * st: st_ino is the object's inode number, and st_uid its owner, who is charged.
+ * Views, and nodes that each lookup makes, are charged to the caller instead.
+ * name: where the object is now. The node's view is that of the request. Returns
+ * 0, or -ENOMEM (also if the user has too many nodes).
  */
 int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
-		ino_t ino, const char *name, struct fs_node **ret);
+		const struct stat *st, const char *name, struct fs_node **ret);
 
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);

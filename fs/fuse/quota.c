@@ -69,6 +69,12 @@ static struct fs_share *add(struct fs_quota *quota, uid_t uid)
 
 int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
 {
+	return fs_quota_take_of(quota, uid, 0, ret);
+}
+
+int fs_quota_take_of(struct fs_quota *quota, uid_t uid, size_t more,
+		     struct fs_share **ret)
+{
 	struct fs_share key = { .uid = uid }, *share, **slot;
 	int r = 0;
 
@@ -81,7 +87,7 @@ int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret)
 	share = slot ? *slot : add(quota, uid);
 	if (!share) {
 		r = -ENOMEM;
-	} else if (share->n == quota->max) {
+	} else if (share->n >= quota->max + more) {
 		r = -EAGAIN;
 	} else {
 		share->n++;

@@ -26,6 +26,10 @@ struct fs_quota *fs_quota_free(struct fs_quota *quota);
  */
 int fs_quota_take(struct fs_quota *quota, uid_t uid, struct fs_share **ret);
 
+/* The same for a user who may have more than max. */
+int fs_quota_take_of(struct fs_quota *quota, uid_t uid, size_t more,
+		     struct fs_share **ret);
+
 /* Ends one charge; NULL is allowed. */
 void fs_quota_give(struct fs_share *share);
 

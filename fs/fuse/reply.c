@@ -88,7 +88,7 @@ int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
-	int r = fs_node_get(rq, ops, st->st_ino, name, &node);
+	int r = fs_node_get(rq, ops, st, name, &node);
 
 	if (r < 0)
 		return r;
@@ -125,7 +125,7 @@ int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
 	struct fuse_entry_param entry;
 	struct fuse_file_info fi;
 	struct fs_node *node;
-	int r = fs_node_get(rq, ops, st->st_ino, name, &node);
+	int r = fs_node_get(rq, ops, st, name, &node);
 
 	if (r < 0) {
 		ops->release(NULL, handle);
