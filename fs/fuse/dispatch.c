@@ -378,12 +378,28 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 	end(&rq, r ?: fs_file_tmpfile(&rq.base, dir, mode, fi->flags));
 }
 
+/*
+ * Whether every user may read an attribute. The lookup has checked the right to
+ * search the directory. Source: xattr_permission() in the kernel's fs/xattr.c.
+ */
+static bool is_for_all(const char *name)
+{
+	return strncmp(name, "system.", strlen("system.")) == 0 ||
+	       strncmp(name, "security.", strlen("security.")) == 0;
+}
+
+/* ls(1) asks for attributes of "system." and "security." of each file. */
 static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			size_t size)
 {
 	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, name);
+	struct fs_node *node = start(&rq, req, id, name);
 	const struct fs_ops *ops = fs_node_ops(node);
+
+	if (is_for_all(name))
+		rq.base.cred = core_cred_self();
+	else
+		act_as_caller(&rq);
 
 	end(&rq, ops->getxattr ? ops->getxattr(&rq.base, node, name, size)
 			       : -ENODATA);
