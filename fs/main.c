@@ -51,10 +51,8 @@
  *	core/name, name_set, cleanup	names, sets of names, helpers
  *
  * Threads
- *	main		starts the others, waits for the end, ticks for fs/daemon/loop
+ *	main		starts the others, waits for the end, finds stuck workers
  *	worker		of fs/daemon/loop: each serves a request
- *	lane		two of fs/daemon/loop: closes and locks of users who have too
- *			many workers, and listings beside others
  *	wait		of core/wait: completes requests that had to wait
  *	retry		of fs/fuse/retry: closes descriptors that it has kept
  *	watch		of fs/daemon/mountpoint: watches the mount table

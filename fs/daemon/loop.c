@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker waits for a request in read(2), serves it, and waits again. Another one is
- * started when none would be left that waits. FS_WORKERS are enough, for what
- * they leave in the kernel's queue is served soon; but those that are slow, and don't
- * get on with a request for a whole tick, don't count. Ticks come only while all
- * serve.
+ * A worker waits for a request in read(2), serves it, and waits again. When the last
+ * idle worker takes a request, another worker is started, up to FS_WORKERS. A worker
+ * that spends more than STUCK_MS on a request is stuck and doesn't count towards that
+ * limit, so it is replaced, up to MAX_WORKERS. The main thread scans for stuck workers
+ * only while no worker is idle.
  *
- * One lock guards who does what; it isn't held while a request is read or served.
+ * A lane serves a few requests at a time. Others wait there as copies, and the workers
+ * that read them go back to read(2). A worker that has finished a request of a lane
+ * serves the next one that waits there.
+ *
+ * The lock isn't held while a request is read or served.
  */
 #include "fs/daemon/loop.h"
 
+#include "core/thread_safety.h"
 #include "fs/fuse/ops.h"
 
 #include <errno.h>
@@ -28,64 +33,69 @@
 enum {
 	MAX_WORKERS = 512,
 	STACK_SIZE = 1 << 20,
-	TICK_NS = 10000000,
+	STUCK_MS = 10,
 	END_SECONDS = 5
 };
 
 /* The user of a request if the kernel doesn't name one. */
-#define NOBODY ((uid_t)-1)
+#define UID_KERNEL ((uid_t)-1)
+
+CORE_MUTEX(loop_mutex);
+
+struct request {
+	struct fuse_buf buf;
+	STAILQ_ENTRY(request) entry; /* where it waits in a lane */
+};
+
+/* Requests of which at most this many are served at a time. */
+struct lane {
+	size_t most;
+	size_t n_serving CORE_GUARDED_BY(loop_mutex);
+	STAILQ_HEAD(, request) waiting CORE_GUARDED_BY(loop_mutex);
+};
 
 struct worker {
 	struct loop *loop;
-	bool exists, serves;
 	pthread_t thread;
-	struct fuse_buf buf;
-	bool slow, lists;
-	uid_t uid;	    /* for whom it serves */
-	unsigned int began; /* at which tick */
+	struct request read; /* what it has read */
+	bool exists CORE_GUARDED_BY(loop_mutex);
+	bool serves CORE_GUARDED_BY(loop_mutex);
+	bool stuck CORE_GUARDED_BY(loop_mutex);
+	struct lane *lane CORE_GUARDED_BY(loop_mutex); /* of its request */
+	uid_t uid CORE_GUARDED_BY(loop_mutex);	       /* for whom it serves */
+	int64_t began CORE_GUARDED_BY(loop_mutex);     /* now_ms() */
 };
-
-/* A request that waits until a lane has served those before it. */
-struct handed {
-	STAILQ_ENTRY(handed) entry;
-	struct fuse_buf buf; /* its memory follows */
-};
-
-/* A thread that serves what is handed to it, one after the other. */
-struct lane {
-	struct loop *loop;
-	pthread_t thread;
-	pthread_cond_t some; /* handed isn't empty, or closing */
-	STAILQ_HEAD(handed_list, handed) handed;
-	bool serves;
-};
-
-/* Closes and locks of users with too many workers; listings beside others. */
-enum { SERIAL, LISTINGS, N_LANES };
-
-/* The workers that may serve listings. A user who lists alone needs no lane. */
-enum { MAX_LISTINGS = 1 };
 
 struct loop {
 	struct fuse_session *session;
-	int event; /* an eventfd: ended or ticking has become true */
-	pthread_mutex_t lock;
-	bool ended; /* nothing more is to be read; or an error */
-	int error;
-	bool closing;	  /* no thread may start, leave or serve any more */
-	bool ticking;	  /* all workers serve */
-	unsigned int now; /* ticks */
-	size_t n_workers, n_serving, n_slow, n_listings;
+	int event; /* an eventfd: ended or scanning has become true */
+	struct loop_mutex lock;
+	pthread_cond_t idle; /* ended, and no worker serves */
+	/*
+	 * 0, or 1 or a negative errno: the end. From then on no worker begins
+	 * to serve, is started, or leaves.
+	 */
+	int ended CORE_GUARDED_BY(loop_mutex);
+	bool scanning CORE_GUARDED_BY(loop_mutex); /* no worker is idle */
+	size_t n_workers CORE_GUARDED_BY(loop_mutex);
+	size_t n_serving CORE_GUARDED_BY(loop_mutex);
+	size_t n_stuck CORE_GUARDED_BY(loop_mutex);
+	struct lane listings; /* all READDIR */
+	struct lane serial;   /* what can_wait() and may not have a worker */
 	struct worker workers[MAX_WORKERS];
-	struct lane lanes[N_LANES];
-	pthread_cond_t idle; /* closing, and nobody serves */
 };
 
 static void *work(void *closure);
 
-/* The lock is held in all of these, up to tick(). */
+static int64_t now_ms(void)
+{
+	struct timespec now;
 
-static int add_worker(struct loop *loop)
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static int add_worker(struct loop *loop) CORE_REQUIRES(loop_mutex)
 {
 	struct worker *worker = loop->workers;
 	pthread_attr_t attr;
@@ -103,19 +113,47 @@ static int add_worker(struct loop *loop)
 	return -r;
 }
 
-/* Whether one more was wanted, and could be had. */
-static bool grow(struct loop *loop)
+/* Starts a worker if one more is wanted. Returns whether it did. */
+static bool grow(struct loop *loop) CORE_REQUIRES(loop_mutex)
 {
-	return !loop->closing && loop->n_workers < MAX_WORKERS &&
-	       loop->n_workers < FS_WORKERS + loop->n_slow &&
+	return !loop->ended && loop->n_workers < MAX_WORKERS &&
+	       loop->n_workers < FS_WORKERS + loop->n_stuck &&
 	       add_worker(loop) == 0;
+}
+
+/* Has the main thread look for stuck workers, if no worker is idle. */
+static void arm_scan(struct loop *loop) CORE_REQUIRES(loop_mutex)
+{
+	if (loop->n_serving < loop->n_workers || loop->scanning)
+		return;
+	loop->scanning = true;
+	(void)eventfd_write(loop->event, 1);
+}
+
+/* Marks workers as stuck, and replaces them. */
+static void scan(struct loop *loop) CORE_REQUIRES(loop_mutex)
+{
+	const int64_t now = now_ms();
+
+	for (size_t i = 0; i < MAX_WORKERS; i++) {
+		struct worker *worker = &loop->workers[i];
+
+		if (worker->serves && !worker->stuck &&
+		    now - worker->began > STUCK_MS) {
+			worker->stuck = true;
+			loop->n_stuck++;
+		}
+	}
+	while (grow(loop))
+		;
+	loop->scanning = loop->n_serving == loop->n_workers;
 }
 
 /* The kernel says who closes a descriptor, but not whose last one that was. */
 static uid_t user_of(const struct fuse_in_header *in)
 {
 	return in->opcode == FUSE_RELEASE || in->opcode == FUSE_RELEASEDIR
-		       ? NOBODY
+		       ? UID_KERNEL
 		       : in->uid;
 }
 
@@ -146,14 +184,15 @@ static bool can_wait(const struct fuse_in_header *in)
 }
 
 /*
- * A user may have as many slow workers as would be left: half of all for the first,
+ * A user may have as many stuck workers as would be left: half of all for the first,
  * half of the rest for the next, and so on. Some are kept to refuse the others.
  * A request that can wait gets a worker only while its user has fewer than
- * FS_WORKERS slow ones: it may be slow because the kernel computes, and
+ * FS_WORKERS stuck ones: it may be stuck because the kernel computes, and
  * would take the processors from other users.
  */
 static bool may_have_one(const struct loop *loop,
 			 const struct fuse_in_header *in)
+	CORE_REQUIRES(loop_mutex)
 {
 	const size_t most = MAX_WORKERS - FS_WORKERS;
 	const uid_t uid = user_of(in);
@@ -164,101 +203,46 @@ static bool may_have_one(const struct loop *loop,
 	left = most - loop->n_serving;
 	if (can_wait(in))
 		left = MIN(left, (size_t)FS_WORKERS);
-	/* So it is nearly always, and nobody's need to be counted. */
-	if (loop->n_slow < left)
+	/* Nearly always it is, and the user's needn't be counted. */
+	if (loop->n_stuck < left)
 		return true;
 	for (size_t i = 0; i < MAX_WORKERS; i++)
-		n += loop->workers[i].slow && loop->workers[i].uid == uid;
+		n += loop->workers[i].stuck && loop->workers[i].uid == uid;
 	return n < left;
 }
 
-/* If nobody waits for a request: when somebody is slow another one will. */
-static void watch(struct loop *loop)
+/* Leaves a copy of a request to a lane. Returns false without memory. */
+static bool put_off(struct lane *lane, const struct fuse_buf *buf)
+	CORE_REQUIRES(loop_mutex)
 {
-	if (loop->n_serving < loop->n_workers || loop->ticking)
-		return;
-	loop->ticking = true;
-	(void)eventfd_write(loop->event, 1);
-}
+	struct request *copy = malloc(sizeof(*copy) + buf->size);
 
-static void count(struct worker *worker, const struct fuse_in_header *in)
-{
-	struct loop *loop = worker->loop;
-
-	worker->lists = in->opcode == FUSE_READDIR;
-	loop->n_listings += worker->lists;
-	worker->serves = true;
-	worker->uid = user_of(in);
-	worker->began = loop->now;
-	loop->n_serving++;
-}
-
-/*
- * Begins to serve a request, unless its user may not have one more served, or it is a
- * listing and enough are served: a hundred processes that list would have all else
- * wait for theirs in the kernel's queue.
- */
-static bool begin(struct worker *worker, const struct fuse_in_header *in)
-{
-	struct loop *loop = worker->loop;
-	bool lists = in->opcode == FUSE_READDIR;
-
-	if (loop->closing || !may_have_one(loop, in) ||
-	    (lists && loop->n_listings >= MAX_LISTINGS))
+	if (!copy)
 		return false;
-	count(worker, in);
-	if (loop->n_serving == loop->n_workers)
-		(void)grow(loop);
-	watch(loop);
+	copy->buf = *buf;
+	copy->buf.mem = memcpy(copy + 1, buf->mem, buf->size);
+	STAILQ_INSERT_TAIL(&lane->waiting, copy, entry);
 	return true;
 }
 
-/* The worker ends, and the loop goes on. */
-static void leave(struct worker *worker)
-{
-	worker->exists = false;
-	worker->loop->n_workers--;
-	free(worker->buf.mem);
-	pthread_detach(pthread_self());
-	watch(worker->loop);
-}
-
-/* Returns whether the worker is still needed. */
-static bool finish(struct worker *worker)
+static void begin(struct worker *worker, struct lane *lane,
+		  const struct fuse_in_header *in) CORE_REQUIRES(loop_mutex)
 {
 	struct loop *loop = worker->loop;
 
-	loop->n_slow -= worker->slow;
-	loop->n_listings -= worker->lists;
-	loop->n_serving--;
-	if (loop->closing)
-		pthread_cond_signal(&loop->idle);
-	worker->serves = worker->slow = false;
-	if (loop->closing || loop->n_workers - loop->n_serving <= FS_WORKERS)
-		return true;
-	leave(worker);
-	return false;
+	worker->serves = true;
+	worker->lane = lane;
+	worker->uid = user_of(in);
+	worker->began = now_ms();
+	loop->n_serving++;
+	if (lane)
+		lane->n_serving++;
 }
 
-/* Those who have served one request since before the last tick are slow. */
-static void tick(struct loop *loop)
-{
-	loop->now++;
-	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		struct worker *worker = &loop->workers[i];
-
-		if (worker->serves && !worker->slow &&
-		    loop->now - worker->began > 1) {
-			worker->slow = true;
-			loop->n_slow++;
-		}
-	}
-	while (grow(loop))
-		;
-	loop->ticking = loop->n_serving == loop->n_workers;
-}
-
-/* Of a lookup the kernel takes other errors for: the name is no more. */
+/*
+ * The kernel drops the name when a LOOKUP fails with any error but ENOMEM, so a
+ * refused lookup returns that.
+ */
 static void refuse(struct fuse_session *session,
 		   const struct fuse_in_header *in)
 {
@@ -268,102 +252,108 @@ static void refuse(struct fuse_session *session,
 		.unique = in->unique,
 	};
 
-	/* It fails if nobody waits any more. */
+	/* It fails if the caller doesn't wait any more. */
 	if (write(fuse_session_fd(session), &out, sizeof(out)) < 0)
 		return;
 }
 
-/* Gives a copy of a request to a lane. Returns false without memory. */
-static bool hand_over(struct lane *lane, const struct fuse_buf *buf)
+/*
+ * Returns the request that a worker has read, if the worker is to serve it. Otherwise
+ * the request was refused or waits in its lane. At the end it is dropped, like those
+ * that weren't read.
+ */
+static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
 {
-	struct handed *handed = malloc(sizeof(*handed) + buf->size);
-	struct loop *loop = lane->loop;
+	const struct fuse_in_header *in = worker->read.buf.mem;
+	struct loop *loop = worker->loop;
+	struct lane *lane = NULL;
 
-	if (!handed)
-		return false;
-	handed->buf = *buf;
-	handed->buf.mem = memcpy(handed + 1, buf->mem, buf->size);
-	pthread_mutex_lock(&loop->lock);
-	STAILQ_INSERT_TAIL(&lane->handed, handed, entry);
-	pthread_cond_signal(&lane->some);
-	pthread_mutex_unlock(&loop->lock);
-	return true;
-}
-
-/* Waits for the next request that was handed over. NULL: the loop ends. */
-static struct handed *await_handed(struct lane *lane)
-{
-	struct loop *loop = lane->loop;
-	struct handed *handed;
-
-	pthread_mutex_lock(&loop->lock);
-	lane->serves = false;
-	if (loop->closing)
-		pthread_cond_signal(&loop->idle);
-	while (!loop->closing && STAILQ_EMPTY(&lane->handed))
-		pthread_cond_wait(&lane->some, &loop->lock);
-	handed = loop->closing ? NULL : STAILQ_FIRST(&lane->handed);
-	if (handed)
-		STAILQ_REMOVE_HEAD(&lane->handed, entry);
-	lane->serves = handed;
-	pthread_mutex_unlock(&loop->lock);
-	return handed;
-}
-
-static void *serve_handed(void *closure)
-{
-	struct lane *lane = closure;
-	struct handed *handed;
-
-	pthread_setname_np(pthread_self(), "lane");
-	while ((handed = await_handed(lane))) {
-		fuse_session_process_buf(lane->loop->session, &handed->buf);
-		free(handed);
+	if (loop->ended)
+		return NULL;
+	if (in->opcode == FUSE_READDIR) {
+		lane = &loop->listings;
+	} else if (!may_have_one(loop, in)) {
+		lane = &loop->serial;
+		if (!can_wait(in)) {
+			refuse(loop->session, in);
+			return NULL;
+		}
 	}
-	return NULL;
+	/* Without memory it is served at once, as one too many. */
+	if (lane && lane->n_serving >= lane->most &&
+	    put_off(lane, &worker->read.buf))
+		return NULL;
+	begin(worker, lane, in);
+	if (loop->n_serving == loop->n_workers)
+		(void)grow(loop);
+	arm_scan(loop);
+	return &worker->read;
 }
 
-/* The lane of what can wait, or NULL. */
-static struct lane *lane_of(struct loop *loop, const struct fuse_in_header *in)
+/* The worker ends, and the loop goes on. */
+static void leave(struct worker *worker) CORE_REQUIRES(loop_mutex)
 {
-	if (in->opcode == FUSE_READDIR)
-		return &loop->lanes[LISTINGS];
-	return can_wait(in) ? &loop->lanes[SERIAL] : NULL;
+	worker->exists = false;
+	worker->loop->n_workers--;
+	free(worker->read.buf.mem);
+	pthread_detach(pthread_self());
+	arm_scan(worker->loop);
 }
 
-/* Returns whether the worker is still needed. */
+/*
+ * Ends what admit() began. Returns the next request of the lane, which the worker is
+ * to serve as well, or NULL. A worker that isn't needed any more has left.
+ */
+static struct request *finish(struct worker *worker, struct request *request)
+	CORE_REQUIRES(loop_mutex)
+{
+	struct loop *loop = worker->loop;
+	struct lane *lane = worker->lane;
+	struct request *next = NULL;
+
+	if (request != &worker->read)
+		free(request);
+	loop->n_stuck -= worker->stuck;
+	loop->n_serving--;
+	worker->serves = worker->stuck = false;
+	if (lane) {
+		lane->n_serving--;
+		next = STAILQ_FIRST(&lane->waiting);
+	}
+	if (loop->ended) {
+		pthread_cond_signal(&loop->idle);
+		return NULL;
+	}
+	if (next) {
+		STAILQ_REMOVE_HEAD(&lane->waiting, entry);
+		begin(worker, lane, next->buf.mem);
+	} else if (loop->n_workers - loop->n_serving > FS_WORKERS) {
+		leave(worker);
+	}
+	return next;
+}
+
+/* Serves what was read. Returns whether the worker is still needed. */
 static bool serve(struct worker *worker)
 {
-	const struct fuse_in_header *in = worker->buf.mem;
 	struct loop *loop = worker->loop;
-	bool begun = false, stays;
-	struct lane *lane;
+	struct request *request;
+	bool stays;
 
-	if (!is_short(in)) {
-		pthread_mutex_lock(&loop->lock);
-		begun = begin(worker, in);
-		pthread_mutex_unlock(&loop->lock);
-		lane = lane_of(loop, in);
-		if (!begun && !lane) {
-			refuse(loop->session, in);
-			return true;
-		}
-		if (!begun && hand_over(lane, &worker->buf))
-			return true;
-	}
-	/* Without memory to hand it over it is served here, as one too many. */
-	if (!begun && !is_short(in)) {
-		pthread_mutex_lock(&loop->lock);
-		count(worker, in);
-		pthread_mutex_unlock(&loop->lock);
-		begun = true;
-	}
-	fuse_session_process_buf(loop->session, &worker->buf);
-	if (!begun)
+	if (is_short(worker->read.buf.mem)) {
+		fuse_session_process_buf(loop->session, &worker->read.buf);
 		return true;
-	pthread_mutex_lock(&loop->lock);
-	stays = finish(worker);
-	pthread_mutex_unlock(&loop->lock);
+	}
+	loop_mutex_lock(&loop->lock);
+	request = admit(worker);
+	while (request) {
+		loop_mutex_unlock(&loop->lock);
+		fuse_session_process_buf(loop->session, &request->buf);
+		loop_mutex_lock(&loop->lock);
+		request = finish(worker, request);
+	}
+	stays = worker->exists;
+	loop_mutex_unlock(&loop->lock);
 	return stays;
 }
 
@@ -372,18 +362,17 @@ static void stop(struct worker *worker, int r)
 {
 	struct loop *loop = worker->loop;
 
-	pthread_mutex_lock(&loop->lock);
-	if (r == -ENOMEM && !loop->closing && loop->n_workers > 1) {
+	loop_mutex_lock(&loop->lock);
+	if (r == -ENOMEM && !loop->ended && loop->n_workers > 1) {
 		leave(worker);
 	} else {
 		/* The connection ended while a request was read: nothing is wrong. */
-		if (r == -ECONNABORTED)
-			r = 0;
-		loop->ended = true;
-		loop->error = loop->error ?: r;
+		if (r == -ECONNABORTED || r == 0)
+			r = 1;
+		loop->ended = loop->ended ?: r;
 		(void)eventfd_write(loop->event, 1);
 	}
-	pthread_mutex_unlock(&loop->lock);
+	loop_mutex_unlock(&loop->lock);
 }
 
 /* Canceled, if at all, while it waits for a request. */
@@ -396,7 +385,7 @@ static void *work(void *closure)
 	do {
 		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
 		r = fuse_session_receive_buf(worker->loop->session,
-					     &worker->buf);
+					     &worker->read.buf);
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 		if (r > 0 && !serve(worker))
 			return NULL;
@@ -405,158 +394,122 @@ static void *work(void *closure)
 	return NULL;
 }
 
-/* Until a worker has seen the end. Signals come in here, and so none is missed. */
+/*
+ * Until a worker has seen the end. Signals come in here, and so none is missed. It
+ * only looks for stuck workers after a while without an event: they come often.
+ */
 static int wait_for_end(struct loop *loop, const sigset_t *signals)
 {
-	static const struct timespec a_tick = { .tv_nsec = TICK_NS };
+	static const struct timespec pause = { .tv_nsec = STUCK_MS * 1000000L };
 	struct pollfd fd = { .fd = loop->event, .events = POLLIN };
-	bool ticking = false, ended = false;
+	bool scanning = false, ended = false;
 	eventfd_t value;
 	int n;
 
 	while (!ended && !fuse_session_exited(loop->session)) {
-		n = ppoll(&fd, 1, ticking ? &a_tick : NULL, signals);
+		n = ppoll(&fd, 1, scanning ? &pause : NULL, signals);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)
 			(void)eventfd_read(loop->event, &value);
-		pthread_mutex_lock(&loop->lock);
+		loop_mutex_lock(&loop->lock);
 		if (n == 0)
-			tick(loop);
-		ticking = loop->ticking;
+			scan(loop);
+		scanning = loop->scanning;
 		ended = loop->ended;
-		pthread_mutex_unlock(&loop->lock);
+		loop_mutex_unlock(&loop->lock);
 	}
 	return 0;
 }
 
 /*
- * Lets no thread begin to serve. Returns whether all that served have finished.
+ * Ends the workers. Returns the error with which the loop ended, or 0. Or -ETIMEDOUT:
+ * one still serves, perhaps for ever.
  */
-static bool await_idle(struct loop *loop)
+static int end_workers(struct loop *loop, int error)
 {
 	struct timespec end;
 	int r = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += END_SECONDS;
-	pthread_mutex_lock(&loop->lock);
-	loop->closing = true;
-	for (int i = 0; i < N_LANES; i++)
-		pthread_cond_signal(&loop->lanes[i].some);
+	loop_mutex_lock(&loop->lock);
+	loop->ended = error ?: loop->ended ?: 1;
+	error = MIN(loop->ended, 0);
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		if (loop->workers[i].exists)
 			pthread_cancel(loop->workers[i].thread);
 	}
-	while (r == 0 && (loop->n_serving > 0 || loop->lanes[SERIAL].serves ||
-			  loop->lanes[LISTINGS].serves))
-		r = pthread_cond_clockwait(&loop->idle, &loop->lock,
+	while (r == 0 && loop->n_serving > 0)
+		r = pthread_cond_clockwait(&loop->idle, &loop->lock.native,
 					   CLOCK_MONOTONIC, &end);
-	pthread_mutex_unlock(&loop->lock);
-	return r == 0;
+	loop_mutex_unlock(&loop->lock);
+	return r == 0 ? error : -ETIMEDOUT;
 }
 
-/* A thread that still serves, perhaps for ever, keeps what it uses. */
-static void end_thread(pthread_t thread, bool is_idle)
+/* No worker is left, or was there yet. */
+static void loop_free(struct loop *loop) CORE_NO_THREAD_SAFETY
 {
-	if (is_idle)
-		pthread_join(thread, NULL);
-	else
-		pthread_detach(thread);
-}
+	struct lane *lanes[] = { &loop->serial, &loop->listings };
+	struct request *request;
 
-static int start_lane(struct loop *loop, struct lane *lane)
-{
-	int r;
-
-	lane->loop = loop;
-	STAILQ_INIT(&lane->handed);
-	pthread_cond_init(&lane->some, NULL);
-	r = pthread_create(&lane->thread, NULL, serve_handed, lane);
-	if (r != 0)
-		lane->loop = NULL;
-	return -r;
-}
-
-/* Requests that were handed over are dropped, as are those that weren't read. */
-static void end_lane(struct lane *lane, bool is_idle)
-{
-	struct handed *handed;
-
-	if (!lane->loop)
-		return;
-	end_thread(lane->thread, is_idle);
-	while (is_idle && (handed = STAILQ_FIRST(&lane->handed))) {
-		STAILQ_REMOVE_HEAD(&lane->handed, entry);
-		free(handed);
+	for (int i = 0; i < 2; i++) {
+		while ((request = STAILQ_FIRST(&lanes[i]->waiting))) {
+			STAILQ_REMOVE_HEAD(&lanes[i]->waiting, entry);
+			free(request);
+		}
 	}
-	if (is_idle)
-		pthread_cond_destroy(&lane->some);
-}
-
-static int end_threads(struct loop *loop)
-{
-	const bool is_idle = await_idle(loop);
-
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		if (!loop->workers[i].exists)
-			continue;
-		end_thread(loop->workers[i].thread, is_idle);
-		if (is_idle)
-			free(loop->workers[i].buf.mem);
+		if (loop->workers[i].exists) {
+			pthread_join(loop->workers[i].thread, NULL);
+			free(loop->workers[i].read.buf.mem);
+		}
 	}
-	for (int i = 0; i < N_LANES; i++)
-		end_lane(&loop->lanes[i], is_idle);
-	return is_idle ? 0 : -ETIMEDOUT;
+	(void)close(loop->event);
+	pthread_cond_destroy(&loop->idle);
+	pthread_mutex_destroy(&loop->lock.native);
+	free(loop);
 }
 
-/* Starts the threads, with all signals blocked, and waits for the end. */
-static int run(struct loop *loop, const sigset_t *signals)
-{
-	int r = 0;
-
-	for (int i = 0; i < N_LANES && r == 0; i++)
-		r = start_lane(loop, &loop->lanes[i]);
-	pthread_mutex_lock(&loop->lock);
-	if (r == 0)
-		r = add_worker(loop);
-	pthread_mutex_unlock(&loop->lock);
-	if (r == 0)
-		r = wait_for_end(loop, signals);
-	/*
-	 * A thread that is left uses the loop, and no thread may get signals.
-	 */
-	if (end_threads(loop) < 0)
-		return -ETIMEDOUT;
-	return r ?: loop->error;
-}
-
-int fs_loop(struct fuse_session *session)
+static int loop_new(struct fuse_session *session,
+		    struct loop **ret) CORE_NO_THREAD_SAFETY
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
-	sigset_t all, old;
-	int r;
 
 	if (!loop)
 		return -ENOMEM;
 	loop->session = session;
-	loop->event = eventfd(0, EFD_CLOEXEC);
-	if (loop->event < 0) {
-		r = -errno;
-		free(loop);
-		return r;
-	}
-	pthread_mutex_init(&loop->lock, NULL);
+	loop->serial.most = 1;
+	loop->listings.most = 2;
+	STAILQ_INIT(&loop->serial.waiting);
+	STAILQ_INIT(&loop->listings.waiting);
+	pthread_mutex_init(&loop->lock.native, NULL);
 	pthread_cond_init(&loop->idle, NULL);
+	loop->event = eventfd(0, EFD_CLOEXEC);
+	*ret = loop;
+	return 0;
+}
+
+int fs_loop(struct fuse_session *session)
+{
+	struct loop *loop;
+	sigset_t all, old;
+	int r = loop_new(session, &loop);
+
+	if (r < 0)
+		return r;
+	/* No worker may get signals. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = run(loop, &old);
+	loop_mutex_lock(&loop->lock);
+	r = loop->event < 0 ? -errno : add_worker(loop);
+	loop_mutex_unlock(&loop->lock);
+	if (r == 0)
+		r = wait_for_end(loop, &old);
+	r = end_workers(loop, r);
 	if (r == -ETIMEDOUT)
 		return r;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_cond_destroy(&loop->idle);
-	pthread_mutex_destroy(&loop->lock);
-	(void)close(loop->event);
-	free(loop);
+	loop_free(loop);
 	return r;
 }
