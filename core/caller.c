@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole status is read through one open file: the kernel writes the text
- * once, at the first read(2), so user, groups and capabilities are of the same
- * moment.
+ * User, groups and capabilities come from one read of the thread's status, so they
+ * are of the same moment.
  *
  * The kernel takes 10 us to write the text. A root thread with all of our
  * capabilities doesn't need it: capget(2) tells the capabilities, and groups
@@ -11,59 +10,14 @@
 #include "core/caller.h"
 
 #include "core/cleanup.h"
+#include "core/proc.h"
 
 #include <ctype.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-
-struct path {
-	char s[sizeof("/proc//ns/user") + 3 * sizeof(int)];
-};
-
-static struct path path_of(pid_t tid, const char *file)
-{
-	struct path path;
-
-	(void)snprintf(path.s, sizeof(path.s), "/proc/%d/%s", tid, file);
-	return path;
-}
-
-/*
- * Reads a whole file of /proc. Returns the null-terminated text, for free(3),
- * or NULL with errno.
- */
-static char *read_file(const char *path)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	size_t size = 0, len = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return NULL;
-	do {
-		if (size - len < 2) {
-			char *more;
-
-			size = size ? 2 * size : 4096;
-			more = realloc(text, size);
-			if (!more)
-				return NULL;
-			text = more;
-		}
-		n = read(fd, text + len, size - len - 1);
-		if (n < 0)
-			return NULL;
-		len += (size_t)n;
-	} while (n > 0);
-	text[len] = '\0';
-	return core_steal_ptr(text);
-}
 
 /*
  * The error of a thread's file from errno. A thread that has ended has no
@@ -87,7 +41,7 @@ static const char *field(const char *text, const char *name)
 
 bool core_caller_works(void)
 {
-	_cleanup_free_ char *text = read_file("/proc/self/status");
+	_cleanup_free_ char *text = core_proc_read("/proc/self/status");
 	const char *pids = text ? field(text, "\nNSpid:") : NULL;
 	int pid, n = 0;
 
@@ -111,12 +65,12 @@ static void read_namespace(void)
 
 static bool is_in_our_user_namespace(pid_t tid)
 {
-	struct path path = path_of(tid, "ns/user");
 	char theirs[sizeof(our_namespace)];
 	ssize_t n;
 
 	pthread_once(&namespace_once, read_namespace);
-	n = readlink(path.s, theirs, sizeof(theirs));
+	n = readlink(core_proc_path("/proc/%d/ns/user", tid).s, theirs,
+		     sizeof(theirs));
 	return n > 0 && n == our_namespace_len &&
 	       memcmp(our_namespace, theirs, (size_t)n) == 0;
 }
@@ -193,7 +147,7 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 		*ret_groups = NULL;
 		return 0;
 	}
-	text = read_file(path_of(tid, "status").s);
+	text = core_proc_read(core_proc_path("/proc/%d/status", tid).s);
 	if (!text)
 		return read_error();
 	uids = field(text, "\nUid:");
@@ -231,7 +185,7 @@ int core_caller_queue_limit(pid_t tid, struct rlimit *ret)
 		*ret = limit;
 		return 0;
 	}
-	text = read_file(path_of(tid, "limits").s);
+	text = core_proc_read(core_proc_path("/proc/%d/limits", tid).s);
 	if (!text)
 		return read_error();
 	line = field(text, name);

@@ -12,6 +12,7 @@
 #include "core/charge.h"
 
 #include "core/cleanup.h"
+#include "core/proc.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -29,38 +30,30 @@
  */
 static int find_group(pid_t pid, char **ret)
 {
+	_cleanup_free_ char *text =
+		core_proc_read(core_proc_path("/proc/%d/cgroup", pid).s);
 	const char *controllers, *group = NULL, *dir = "";
-	char path[sizeof("/proc//cgroup") + 3 * sizeof(int)];
-	_cleanup_free_ char *line = NULL;
-	char *rest, *text = NULL;
-	size_t size = 0;
-	FILE *file;
+	char *rest = text, *line, *path = NULL;
 	int n;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	file = fopen(path, "re");
-	if (!file && errno != ENOENT)
+	if (!text && errno != ENOENT && errno != ESRCH)
 		return -errno;
-	while (file && !group && getline(&line, &size, file) > 0) {
-		line[strcspn(line, "\n")] = '\0';
+	while (!group && (line = strsep(&rest, "\n"))) {
 		/* Users choose names of groups, with any colons in them. */
-		rest = line;
-		(void)strsep(&rest, ":");
-		controllers = strsep(&rest, ":");
-		if (!rest ||
+		(void)strsep(&line, ":");
+		controllers = strsep(&line, ":");
+		if (!line ||
 		    (*controllers && strcmp(controllers, "memory") != 0))
 			continue;
-		group = rest;
+		group = line;
 		dir = *controllers ? "/memory" : "";
 	}
-	if (file)
-		(void)fclose(file);
-	n = group ? asprintf(&text, "/sys/fs/cgroup%s%s/cgroup.procs", dir,
+	n = group ? asprintf(&path, "/sys/fs/cgroup%s%s/cgroup.procs", dir,
 			     group)
-		  : asprintf(&text, "%s", "");
+		  : asprintf(&path, "%s", "");
 	if (n < 0)
 		return -ENOMEM;
-	*ret = text;
+	*ret = path;
 	return 0;
 }
 

@@ -10,26 +10,16 @@
 
 #include "core/cleanup.h"
 #include "core/name.h"
+#include "core/proc.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
-struct fd_path {
-	char s[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-};
-
-static struct fd_path fd_path(int fd)
-{
-	struct fd_path path;
-
-	(void)snprintf(path.s, sizeof(path.s), "/proc/self/fd/%d", fd);
-	return path;
-}
+#define PATH(fd) (core_proc_path("/proc/self/fd/%d", fd).s)
 
 bool core_file_is_searchable(int dir)
 {
@@ -107,11 +97,10 @@ int core_file_find(int dir, const struct core_cred *cred, const char *name,
 int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd)
 {
-	struct fd_path path = fd_path(fd);
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NONBLOCK),
 	};
-	int r = open_as(cred, AT_FDCWD, path.s, how);
+	int r = open_as(cred, AT_FDCWD, PATH(fd), how);
 
 	if (r < 0)
 		return r;
@@ -142,88 +131,70 @@ int core_file_statx(int fd, struct statx *ret)
 
 int core_file_chmod(const struct core_cred *cred, int fd, mode_t mode)
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, chmod(path.s, mode));
+	return CORE_CRED_AS(cred, chmod(PATH(fd), mode));
 }
 
 int core_file_chown(const struct core_cred *cred, int fd, uid_t uid, gid_t gid)
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, chown(path.s, uid, gid));
+	return CORE_CRED_AS(cred, chown(PATH(fd), uid, gid));
 }
 
 int core_file_utimens(const struct core_cred *cred, int fd,
 		      const struct timespec times[2])
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, utimensat(AT_FDCWD, path.s, times, 0));
+	return CORE_CRED_AS(cred, utimensat(AT_FDCWD, PATH(fd), times, 0));
 }
 
 int core_file_truncate(const struct core_cred *cred, int fd, off_t size)
 {
-	struct fd_path path = fd_path(fd);
 	_cleanup_close_ int writer = -1;
 	/* Or a lease would be waited for; while it is open there can be none. */
 	int r = core_file_reopen(cred, fd, O_WRONLY, &writer);
 
 	if (r < 0)
 		return r;
-	return CORE_CRED_AS(cred, truncate(path.s, size));
+	return CORE_CRED_AS(cred, truncate(PATH(fd), size));
 }
 
 int core_file_access(const struct core_cred *cred, int fd, int mask)
 {
-	struct fd_path path = fd_path(fd);
-
 	return CORE_CRED_AS(cred,
-			    faccessat(AT_FDCWD, path.s, mask, AT_EACCESS));
+			    faccessat(AT_FDCWD, PATH(fd), mask, AT_EACCESS));
 }
 
 int core_file_link(const struct core_cred *cred, int fd, int dir,
 		   const char *name)
 {
-	struct fd_path path = fd_path(fd);
 	int r = core_name_check(name);
 
 	if (r < 0)
 		return r;
-	return CORE_CRED_AS(cred, linkat(AT_FDCWD, path.s, dir, name,
+	return CORE_CRED_AS(cred, linkat(AT_FDCWD, PATH(fd), dir, name,
 					 AT_SYMLINK_FOLLOW));
 }
 
 ssize_t core_file_getxattr(const struct core_cred *cred, int fd,
 			   const char *name, void *value, size_t size)
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, getxattr(path.s, name, value, size));
+	return CORE_CRED_AS(cred, getxattr(PATH(fd), name, value, size));
 }
 
 int core_file_setxattr(const struct core_cred *cred, int fd, const char *name,
 		       const void *value, size_t size, int flags)
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, setxattr(path.s, name, value, size, flags));
+	return CORE_CRED_AS(cred, setxattr(PATH(fd), name, value, size, flags));
 }
 
 ssize_t core_file_listxattr(const struct core_cred *cred, int fd, char *list,
 			    size_t size)
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, listxattr(path.s, list, size));
+	return CORE_CRED_AS(cred, listxattr(PATH(fd), list, size));
 }
 
 int core_file_removexattr(const struct core_cred *cred, int fd,
 			  const char *name)
 {
-	struct fd_path path = fd_path(fd);
-
-	return CORE_CRED_AS(cred, removexattr(path.s, name));
+	return CORE_CRED_AS(cred, removexattr(PATH(fd), name));
 }
 
 int core_file_ioctl(const struct core_cred *cred, int fd, unsigned int request,

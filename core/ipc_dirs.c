@@ -15,12 +15,14 @@
 
 #include "core/cleanup.h"
 #include "core/name_set.h"
+#include "core/proc.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -63,32 +65,23 @@ static int open_mounted(int *ret_fd)
 }
 
 /*
- * Whether a map, /proc/self/uid_map or gid_map, maps an id. True if unreadable.
+ * The id that stands for unmapped ids; or -1: the map, /proc/self/uid_map or
+ * gid_map, maps that id itself, or can't be read.
  */
-static bool has_id(const char *map, unsigned int id)
-{
-	FILE *file = fopen(map, "re");
-	unsigned int first, outside, n;
-	bool found = !file;
-
-	while (!found && fscanf(file, "%u %u %u", &first, &outside, &n) == 3)
-		found = id - first < n;
-	if (file)
-		(void)fclose(file);
-	return found;
-}
-
-/* The id that stands for unmapped ids; -1: the map has that id itself. */
 static unsigned int unknown_id(const char *map, const char *sysctl)
 {
-	FILE *file = fopen(sysctl, "re");
-	unsigned int id = 65534;
+	_cleanup_free_ char *maps = core_proc_read(map);
+	_cleanup_free_ char *overflow = core_proc_read(sysctl);
+	unsigned int id = overflow ? (unsigned int)atoi(overflow) : 65534;
+	unsigned int first, outside, n;
+	char *rest = maps;
 
-	if (file) {
-		(void)!fscanf(file, "%u", &id);
-		(void)fclose(file);
+	while (rest && sscanf(strsep(&rest, "\n"), "%u %u %u", &first, &outside,
+			      &n) == 3) {
+		if (id - first < n)
+			return (unsigned int)-1;
 	}
-	return has_id(map, id) ? (unsigned int)-1 : id;
+	return maps ? id : (unsigned int)-1;
 }
 
 static void core_ipc_dirs_freep(struct core_ipc_dirs **dirs)
@@ -168,11 +161,10 @@ static int open_shm_below(int root, int *ret_fd)
 int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 {
 	_cleanup_close_ int process = -1, ipc = -1, root = -1, shm = -1;
-	char path[32];
 	int r;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
-	process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	process = open(core_proc_path("/proc/%d", pid).s,
+		       O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (process >= 0)
 		ipc = openat(process, "ns/ipc", O_RDONLY | O_CLOEXEC);
 	if (ipc >= 0)

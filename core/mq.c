@@ -13,6 +13,7 @@
 #include "core/file.h"
 #include "core/name.h"
 #include "core/name_set.h"
+#include "core/proc.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -36,17 +37,12 @@ static int note_name(const struct core_ipc_dirs *dirs, const char *name,
 /* Reads a file of /proc/sys/fs/mqueue. */
 static int read_limit(const char *name, long *ret)
 {
-	char path[64];
-	FILE *file;
-	int n;
+	_cleanup_free_ char *text = core_proc_read(
+		core_proc_path("/proc/sys/fs/mqueue/%s", name).s);
 
-	(void)snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
-	file = fopen(path, "re");
-	if (!file)
+	if (!text)
 		return -errno;
-	n = fscanf(file, "%ld", ret);
-	(void)fclose(file);
-	return n == 1 ? 0 : -EIO;
+	return sscanf(text, "%ld", ret) == 1 ? 0 : -EIO;
 }
 
 static int fill_in_defaults(struct mq_attr *attr)

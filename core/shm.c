@@ -5,6 +5,7 @@
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/name.h"
+#include "core/proc.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -61,13 +62,12 @@ static int open_existing(const struct core_ipc_dirs *dirs,
  */
 static int protected_regular(void)
 {
-	_cleanup_close_ int fd =
-		open("/proc/sys/fs/protected_regular", O_RDONLY | O_CLOEXEC);
-	char text[16] = "";
+	_cleanup_free_ char *text =
+		core_proc_read("/proc/sys/fs/protected_regular");
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? atoi(text) : 2;
+	if (!text)
+		return errno == ENOENT ? 0 : 2;
+	return atoi(text);
 }
 
 /* The rule of the kernel, may_create_in_sticky() in fs/namei.c. */

@@ -49,6 +49,7 @@
  *	core/charge	make a call at the caller's memory cgroup
  *	core/ipc_dirs		where the objects live
  *	core/name, name_set, cleanup	names, sets of names, helpers
+ *	core/proc		paths and text of /proc
  *
  * Threads
  *	main		starts the others, waits for the end, finds stuck workers
