@@ -62,14 +62,14 @@ static int key_of(int fd, uint64_t *ret)
 
 static int compare(const void *a, const void *b)
 {
-	const struct core_wait_queue *x = a, *y = b;
+	const struct core_wait_source *x = a, *y = b;
 
 	return (x->key > y->key) - (x->key < y->key);
 }
 
-static struct core_wait_queue *find(struct core_wait *wait, uint64_t key)
+static struct core_wait_source *find(struct core_wait *wait, uint64_t key)
 {
-	struct core_wait_queue wanted = { .key = key }, **slot;
+	struct core_wait_source wanted = { .key = key }, **slot;
 
 	slot = tfind(&wanted, &wait->queues, compare);
 	return slot ? *slot : NULL;
@@ -94,7 +94,7 @@ void core_wait_relock(struct core_wait *wait)
 		pthread_cond_broadcast(&wait->quiet);
 }
 
-void core_wait_arm(struct core_wait_queue *queue)
+void core_wait_arm(struct core_wait_source *queue)
 {
 	struct epoll_event event = { .events = 0, .data.u64 = queue->key };
 
@@ -103,7 +103,7 @@ void core_wait_arm(struct core_wait_queue *queue)
 	if (!TAILQ_EMPTY(&queue->lines[CORE_WAIT_OUT].blocked))
 		event.events |= EPOLLOUT;
 	if (queue->fd < 0) {
-		core_wait_timed_arm(queue);
+		core_wait_retry_arm(queue);
 		return;
 	}
 	/* See add(): what nobody waits for any more may be reported once. */
@@ -116,24 +116,24 @@ void core_wait_arm(struct core_wait_queue *queue)
 		abort();
 }
 
-void core_wait_unref(struct core_wait_queue *queue)
+void core_wait_unref(struct core_wait_source *queue)
 {
 	if (--queue->refs > 0)
 		return;
 	if (queue->fd < 0) {
-		core_wait_timed_arm(queue);
+		core_wait_retry_arm(queue);
 	} else {
 		tdelete(queue, &queue->wait->queues, compare);
 		(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->fd,
 				NULL);
 		(void)close(queue->fd);
-		core_wait_watch_close(queue);
+		core_poll_notify_close(queue);
 	}
 	LIST_REMOVE(queue, all_entry);
 	free(queue);
 }
 
-void core_wait_postpone(struct core_wait_queue *queue)
+void core_wait_postpone(struct core_wait_source *queue)
 {
 	struct core_wait *wait = queue->wait;
 
@@ -149,13 +149,13 @@ void core_wait_postpone(struct core_wait_queue *queue)
 static void handle_postponed(struct core_wait *wait, uint64_t until)
 {
 	struct core_wait_postponed now = TAILQ_HEAD_INITIALIZER(now);
-	struct core_wait_queue *queue;
+	struct core_wait_source *queue;
 
 	TAILQ_CONCAT(&now, &wait->postponed, postponed_entry);
 	while ((queue = TAILQ_FIRST(&now))) {
 		TAILQ_REMOVE(&now, queue, postponed_entry);
 		queue->postponed = false;
-		core_wait_watch_tell(queue, until);
+		core_poll_notify_tell(queue, until);
 		core_wait_line_run(queue, CORE_WAIT_IN, until);
 		core_wait_line_run(queue, CORE_WAIT_OUT, until);
 		core_wait_unref(queue);
@@ -165,7 +165,7 @@ static void handle_postponed(struct core_wait *wait, uint64_t until)
 static void handle(struct core_wait *wait, const struct epoll_event *event,
 		   uint64_t until)
 {
-	struct core_wait_queue *queue;
+	struct core_wait_source *queue;
 	eventfd_t count;
 
 	if (event->data.u64 == EVENT_KEY) {
@@ -175,7 +175,7 @@ static void handle(struct core_wait *wait, const struct epoll_event *event,
 		return;
 	}
 	if (event->data.u64 == TIMER_KEY) {
-		core_wait_timed_handle(wait, until);
+		core_wait_retry_handle(wait, until);
 		return;
 	}
 	if (event->data.u64 == DEADLINE_KEY) {
@@ -185,9 +185,9 @@ static void handle(struct core_wait *wait, const struct epoll_event *event,
 	queue = find(wait, event->data.u64);
 	if (!queue)
 		return;
-	if (event->events & CORE_WAIT_WATCH_EVENTS) {
-		core_wait_watch_handle(queue);
-		core_wait_watch_tell(queue, until);
+	if (event->events & CORE_POLL_NOTIFY_EVENTS) {
+		core_poll_notify_handle(queue);
+		core_poll_notify_tell(queue, until);
 		return;
 	}
 	queue->armed = 0;
@@ -286,7 +286,7 @@ int core_wait_new(struct core_wait **ret)
 static void end_all(struct core_wait *wait)
 {
 	struct core_waiter_list all = TAILQ_HEAD_INITIALIZER(all);
-	struct core_wait_queue *queue;
+	struct core_wait_source *queue;
 
 	wait->n_ends++;
 	for (queue = LIST_FIRST(&wait->all); queue;
@@ -336,17 +336,17 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 	return NULL;
 }
 
-struct core_wait_queue *core_wait_queue_new(struct core_wait *wait,
-					    uint64_t key)
+struct core_wait_source *core_wait_queue_new(struct core_wait *wait,
+					     uint64_t key)
 {
-	struct core_wait_queue *queue = calloc(1, sizeof(*queue));
+	struct core_wait_source *queue = calloc(1, sizeof(*queue));
 
 	if (!queue)
 		return NULL;
 	queue->key = key;
 	queue->wait = wait;
 	queue->fd = -1;
-	queue->watch_fd = -1;
+	queue->notify_fd = -1;
 	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++)
 		core_wait_line_init(&queue->lines[dir]);
 	return queue;
@@ -359,12 +359,12 @@ struct core_wait_queue *core_wait_queue_new(struct core_wait *wait,
  * read or to write.
  */
 static int add(struct core_wait *wait, uint64_t key, int fd,
-	       struct core_wait_queue **ret)
+	       struct core_wait_source **ret)
 {
 	struct epoll_event event = { .events =
 					     EPOLLIN | EPOLLOUT | EPOLLONESHOT,
 				     .data.u64 = key };
-	_cleanup_free_ struct core_wait_queue *queue =
+	_cleanup_free_ struct core_wait_source *queue =
 		core_wait_queue_new(wait, key);
 	_cleanup_close_ int copy = -1;
 
@@ -388,9 +388,10 @@ static int add(struct core_wait *wait, uint64_t key, int fd,
 	return 0;
 }
 
-int core_wait_open(struct core_wait *wait, int fd, struct core_wait_queue **ret)
+int core_wait_open_queue(struct core_wait *wait, int fd,
+			 struct core_wait_source **ret)
 {
-	struct core_wait_queue *queue;
+	struct core_wait_source *queue;
 	uint64_t key = 0;
 	int r = key_of(fd, &key);
 
@@ -408,7 +409,7 @@ int core_wait_open(struct core_wait *wait, int fd, struct core_wait_queue **ret)
 	return r;
 }
 
-void core_wait_close(struct core_wait_queue *queue)
+void core_wait_close(struct core_wait_source *queue)
 {
 	struct core_wait *wait = queue->wait;
 

@@ -28,7 +28,7 @@
 #include <sys/queue.h>
 
 struct core_wait;
-struct core_wait_queue;
+struct core_wait_source;
 TAILQ_HEAD(core_waiter_list, core_waiter);
 
 enum core_wait_dir {
@@ -71,7 +71,7 @@ struct core_waiter {
 	int end; /* the result of a cancelled waiter */
 	struct core_waiter_list *list;
 	TAILQ_ENTRY(core_waiter) entry;
-	struct core_wait_queue *queue;
+	struct core_wait_source *queue;
 	uint64_t due; /* see wait_deadline.c */
 	struct core_waiter **slot, *left, *right;
 };
@@ -113,22 +113,33 @@ struct core_wait *core_wait_free(struct core_wait *wait);
  *
  * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC (fs.epoll.max_user_watches).
  */
-int core_wait_open(struct core_wait *wait, int fd,
-		   struct core_wait_queue **ret);
+int core_wait_open_queue(struct core_wait *wait, int fd,
+			 struct core_wait_source **ret);
+
+/*
+ * Opens a source for what the kernel doesn't report. It has one line of waiters,
+ * CORE_WAIT_IN, which try again every few milliseconds and at each
+ * core_wait_retry(). ret: to be given to core_wait_close().
+ * Returns 0 or -ENOMEM.
+ */
+int core_wait_open_retry(struct core_wait *wait, struct core_wait_source **ret);
+
+/* Lets the waiters of all retry sources try again soon, on the epoll thread. */
+void core_wait_retry(struct core_wait *wait);
 
 /* Gives a queue back; none of the holder's waiters may be in it. */
-void core_wait_close(struct core_wait_queue *queue);
+void core_wait_close(struct core_wait_source *queue);
 
 /*
  * Puts a waiter at the end of a line; see the top for what follows. The
  * waiter's private members must be zero, unless core_wait_cancel() has been
  * called.
  */
-void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
+void core_wait_submit(struct core_wait_source *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
 
 /* Whether a line is empty, and no thread works on it. */
-bool core_wait_is_idle(struct core_wait_queue *queue, enum core_wait_dir dir);
+bool core_wait_is_idle(struct core_wait_source *queue, enum core_wait_dir dir);
 
 /*
  * Asks for the end of a waiter: done() with -EINTR, though never inside this

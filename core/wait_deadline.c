@@ -85,7 +85,7 @@ void core_wait_deadline_remove(struct core_waiter *waiter)
 	waiter->left = waiter->right = NULL;
 }
 
-static bool has_name(const struct core_wait_queue *queue)
+static bool has_name(const struct core_wait_source *queue)
 {
 	struct stat st;
 

@@ -160,7 +160,7 @@ static bool round_try(struct core_wait *wait, struct core_wait_line *line,
 	return true;
 }
 
-void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
+void core_wait_line_run(struct core_wait_source *queue, enum core_wait_dir dir,
 			uint64_t until)
 {
 	struct core_wait_line *line = &queue->lines[dir];
@@ -193,7 +193,7 @@ void core_wait_line_run(struct core_wait_queue *queue, enum core_wait_dir dir,
 	core_wait_unref(queue);
 }
 
-void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
+void core_wait_submit(struct core_wait_source *queue, enum core_wait_dir dir,
 		      struct core_waiter *waiter)
 {
 	struct core_wait *wait = queue->wait;
@@ -209,7 +209,7 @@ void core_wait_submit(struct core_wait_queue *queue, enum core_wait_dir dir,
 	pthread_mutex_unlock(&wait->lock);
 }
 
-bool core_wait_is_idle(struct core_wait_queue *queue, enum core_wait_dir dir)
+bool core_wait_is_idle(struct core_wait_source *queue, enum core_wait_dir dir)
 {
 	const struct core_wait_line *line = &queue->lines[dir];
 	bool idle;

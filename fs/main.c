@@ -40,8 +40,8 @@
  *	core/wait	waiting without threads	) takes whom to act as
  *	core/wait_line	  in line, for a turn	)
  *	core/wait_deadline  until a deadline	)
- *	core/wait_timed	  by trying again	)
- *	core/wait_watch	  to be told of a change	)
+ *	core/wait_retry	  by trying again	)
+ *	core/poll_notify  changes, for poll(2)	)
  *	core/file	what objects share	)
  *	core/caller	the rights of a request's thread, from /proc
  *	core/cred	act as a user

@@ -122,17 +122,17 @@ static void test_close_right_after_done(void **state)
 			core_wait_free(wait_);
 			assert_int_equal(core_wait_new(&wait_), 0);
 		}
-		assert_int_equal(core_wait_open(wait_, fd, &queue), 0);
+		assert_int_equal(core_wait_open_queue(wait_, fd, &queue), 0);
 	}
 }
 
 static void test_a_queue_is_shared(void **state)
 {
-	struct core_wait_queue *again = NULL;
+	struct core_wait_source *again = NULL;
 	int copy = dup(fd);
 
 	(void)state;
-	assert_int_equal(core_wait_open(wait_, copy, &again), 0);
+	assert_int_equal(core_wait_open_queue(wait_, copy, &again), 0);
 	close(copy);
 	assert_ptr_equal(again, queue);
 	submit(reader(0));
@@ -145,11 +145,11 @@ static void test_a_queue_is_shared(void **state)
 /* As if it were another one that has the same number: what waits is kept apart. */
 static void test_one_of_another_owner_is_not_shared(void **state)
 {
-	struct core_wait_queue *again = NULL;
+	struct core_wait_source *again = NULL;
 
 	(void)state;
 	NEEDS(fchown(fd, USER, -1) == 0);
-	assert_int_equal(core_wait_open(wait_, fd, &again), 0);
+	assert_int_equal(core_wait_open_queue(wait_, fd, &again), 0);
 	assert_ptr_not_equal(again, queue);
 	reader(0)->fixed = -EAGAIN;
 	submit(reader(0));
@@ -162,12 +162,12 @@ static void test_one_of_another_owner_is_not_shared(void **state)
 
 static void test_the_descriptor_may_be_closed_first(void **state)
 {
-	struct core_wait_queue *own = NULL;
+	struct core_wait_source *own = NULL;
 	int copy = dup(fd);
 
 	(void)state;
 	core_wait_close(queue);
-	assert_int_equal(core_wait_open(wait_, copy, &own), 0);
+	assert_int_equal(core_wait_open_queue(wait_, copy, &own), 0);
 	close(copy);
 	queue = own;
 	submit(reader(0));
@@ -176,7 +176,7 @@ static void test_the_descriptor_may_be_closed_first(void **state)
 	assert_result(reader(0), 0);
 }
 
-static struct core_wait_queue *other_queue;
+static struct core_wait_source *other_queue;
 
 static void done_and_submit(struct core_waiter *waiter, int result)
 {
@@ -188,7 +188,8 @@ static void done_and_submit(struct core_waiter *waiter, int result)
 static void test_a_queue_feeds_another(void **state)
 {
 	(void)state;
-	assert_int_equal(core_wait_open(wait_, other_fd, &other_queue), 0);
+	assert_int_equal(core_wait_open_queue(wait_, other_fd, &other_queue),
+			 0);
 	reader(0)->waiter.done = done_and_submit;
 	submit(reader(0));
 	send_natively(7);
@@ -199,7 +200,7 @@ static void test_a_queue_feeds_another(void **state)
 
 static void test_no_descriptors(void **state)
 {
-	struct core_wait_queue *no_queue = NULL;
+	struct core_wait_source *no_queue = NULL;
 	struct core_wait *no_wait = NULL;
 	struct rlimit old;
 	int r[2];
@@ -207,13 +208,13 @@ static void test_no_descriptors(void **state)
 	(void)state;
 	test_no_more_fds(&old);
 	r[0] = core_wait_new(&no_wait);
-	r[1] = core_wait_open(wait_, other_fd, &no_queue);
+	r[1] = core_wait_open_queue(wait_, other_fd, &no_queue);
 	test_more_fds(&old);
 	assert_int_equal(r[0], -EMFILE);
 	assert_null(no_wait);
 	assert_int_equal(r[1], -EMFILE);
 	assert_null(no_queue);
-	assert_int_equal(core_wait_open(wait_, other_fd, &no_queue), 0);
+	assert_int_equal(core_wait_open_queue(wait_, other_fd, &no_queue), 0);
 	core_wait_close(no_queue);
 	assert_null(core_wait_free(NULL));
 }

@@ -73,7 +73,7 @@ static void test_other_ends_come_first(void **state)
 	assert_result(reader(4), 0);
 }
 
-static struct core_wait_queue *other;
+static struct core_wait_source *other;
 static sem_t held, let_go;
 
 static int hold_thread(struct core_waiter *waiter)
@@ -91,7 +91,7 @@ static void hold(void)
 {
 	sem_init(&held, 0, 0);
 	sem_init(&let_go, 0, 0);
-	assert_int_equal(core_wait_open(wait_, other_fd, &other), 0);
+	assert_int_equal(core_wait_open_queue(wait_, other_fd, &other), 0);
 	writer(0)->waiter.attempt = hold_thread;
 	core_wait_submit(other, CORE_WAIT_OUT, &writer(0)->waiter);
 	sem_wait(&held);
@@ -178,11 +178,11 @@ static void test_what_needs_a_name_ends_without(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 4 };
 	mqd_t mqd = mq_open("/named", O_RDWR | O_CREAT, 0600, &attr);
-	struct core_wait_queue *named = NULL;
+	struct core_wait_source *named = NULL;
 
 	(void)state;
 	assert_true(mqd >= 0);
-	assert_int_equal(core_wait_open(wait_, mqd, &named), 0);
+	assert_int_equal(core_wait_open_queue(wait_, mqd, &named), 0);
 	for (int i = 0; i < 2; i++) {
 		reader(i)->fixed = -EAGAIN;
 		reader(i)->waiter.needs_name = true;

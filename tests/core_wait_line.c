@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "wait_test.h"
 
-#include "core/wait_timed.h"
-
 #include <sched.h>
 
 static void test_readers_are_served_in_order(void **state)
@@ -299,14 +297,14 @@ static void hog_done(struct core_waiter *waiter, int result)
 /* The thread, which it is made to run on, has others to serve. */
 static void test_a_busy_line_leaves_time_for_others(void **state)
 {
-	struct core_wait_queue *timed;
+	struct core_wait_source *timed;
 
 	(void)state;
 	sem_init(&ended, 0, 0);
 	hogs[0] = (struct core_waiter){ .attempt = hog_attempt,
 					.done = hog_done };
 	core_wait_submit(queue, CORE_WAIT_IN, &hogs[0]);
-	assert_int_equal(core_wait_open_timed(wait_, &timed), 0);
+	assert_int_equal(core_wait_open_retry(wait_, &timed), 0);
 	reader(0)->fixed = -EAGAIN;
 	core_wait_submit(timed, CORE_WAIT_IN, &reader(0)->waiter);
 	send_natively(1);
@@ -337,7 +335,7 @@ static void hog_ended(struct core_waiter *waiter, int result)
 
 static void test_a_long_work_leaves_time_for_others(void **state)
 {
-	struct core_wait_queue *timed;
+	struct core_wait_source *timed;
 
 	(void)state;
 	sem_init(&ended, 0, 0);
@@ -345,7 +343,7 @@ static void test_a_long_work_leaves_time_for_others(void **state)
 	hogs[0] = (struct core_waiter){ .attempt = hog_in_parts,
 					.done = hog_ended };
 	core_wait_submit(queue, CORE_WAIT_IN, &hogs[0]);
-	assert_int_equal(core_wait_open_timed(wait_, &timed), 0);
+	assert_int_equal(core_wait_open_retry(wait_, &timed), 0);
 	reader(0)->fixed = -EAGAIN;
 	core_wait_submit(timed, CORE_WAIT_IN, &reader(0)->waiter);
 	cancel_op(reader(0));

@@ -3,7 +3,7 @@
 
 static struct op ops[2][MAX_OPS];
 struct core_wait *wait_;
-struct core_wait_queue *queue;
+struct core_wait_source *queue;
 int fd = -1;
 int native = -1;
 int other_fd = -1;
@@ -189,7 +189,7 @@ int set_up(void **state)
 	mq_unlink("/other");
 	if (native < 0 || fd < 0 || other_fd < 0)
 		return -1;
-	return core_wait_new(&wait_) || core_wait_open(wait_, fd, &queue);
+	return core_wait_new(&wait_) || core_wait_open_queue(wait_, fd, &queue);
 }
 
 /* Frees everything; then no completion can come any more. */

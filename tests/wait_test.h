@@ -33,7 +33,7 @@ struct op {
 
 /* Of the test that runs. */
 extern struct core_wait *wait_; /* wait(2) has the name */
-extern struct core_wait_queue *queue;
+extern struct core_wait_source *queue;
 extern int fd;	     /* the queue, O_NONBLOCK */
 extern int native;   /* the queue, blocking */
 extern int other_fd; /* another one, O_NONBLOCK, with room for a message */

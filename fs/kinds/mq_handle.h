@@ -12,8 +12,8 @@
 #ifndef FS_MQ_HANDLE_H
 #define FS_MQ_HANDLE_H
 
+#include "core/poll_notify.h"
 #include "core/wait.h"
-#include "core/wait_watch.h"
 #include "fs/fuse/node.h"
 #include "fs/kinds/frame.h"
 
@@ -39,7 +39,7 @@ struct fs_mq_handle {
 	int readable;		/* for core_mq_is_awaited(), or -1 */
 	atomic_ullong looked;	/* when that last returned false */
 	struct fs_share *share; /* the handle's charge, from its release on */
-	struct core_wait_queue *queue;
+	struct core_wait_source *source;
 	size_t msgsize;
 	struct fs_view view;
 	bool stream;	  /* the file has no position: reads just go on */
@@ -56,7 +56,7 @@ struct fs_mq_handle {
 	size_t n_partial;		/* bytes in them */
 	struct fuse_pollhandle *poll;	/* whom to tell of a change, or NULL */
 
-	struct core_watcher watcher;
+	struct core_poll_notify notify;
 };
 
 /* A read or write under way, from its request to its reply. */

@@ -38,7 +38,7 @@ void fs_mq_submit(struct fs_mq_transfer *transfer, enum core_wait_dir dir)
 		transfer->waiter.nowait =
 			fs_quota_take(handle->fs->waiting, uid,
 				      &transfer->share) < 0;
-	core_wait_submit(handle->queue, dir, &transfer->waiter);
+	core_wait_submit(handle->source, dir, &transfer->waiter);
 }
 
 void fs_mq_finish(const struct fs_mq_transfer *transfer)
@@ -68,11 +68,11 @@ static void set_poll(struct fs_mq_handle *handle, struct fuse_pollhandle *poll)
 }
 
 /* Whoever polls asks once more when told, and leaves another handle then. */
-static void on_change(struct core_watcher *watcher)
+static void on_change(struct core_poll_notify *notify)
 {
 	struct fs_mq_handle *handle =
-		(void *)((char *)watcher -
-			 offsetof(struct fs_mq_handle, watcher));
+		(void *)((char *)notify -
+			 offsetof(struct fs_mq_handle, notify));
 	struct fuse_pollhandle *poll;
 
 	pthread_mutex_lock(&handle->lock);
@@ -102,7 +102,7 @@ int fs_mq_poll(const struct fs_request *rq, struct fs_handle *handle_,
 	/* Watch first: what changes after the look is told. */
 	if (poll_) {
 		set_poll(handle, poll_);
-		r = core_wait_watch(handle->queue, &handle->watcher);
+		r = core_poll_notify_add(handle->source, &handle->notify);
 	}
 	if (r == 0 && poll(&fd, 1, 0) < 0)
 		r = -errno;
@@ -120,8 +120,8 @@ void fs_mq_unref(struct fs_mq_handle *handle)
 {
 	if (atomic_fetch_sub(&handle->refs, 1) > 1)
 		return;
-	if (handle->queue)
-		core_wait_close(handle->queue);
+	if (handle->source)
+		core_wait_close(handle->source);
 	fs_mq_window_free(handle->window);
 	if (handle->readable != handle->base.fd)
 		core_closep(&handle->readable);
@@ -138,8 +138,8 @@ void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle_)
 	/* Unsent lines keep the descriptor, and so the charge. */
 	handle->share = core_steal_ptr(handle_->share);
 	fs_node_remove(rq, handle_);
-	if (handle->queue)
-		core_wait_unwatch(handle->queue, &handle->watcher);
+	if (handle->source)
+		core_poll_notify_remove(handle->source, &handle->notify);
 	set_poll(handle, NULL);
 	fs_mq_send_partials(handle);
 	fs_mq_unref(handle);
@@ -185,7 +185,7 @@ int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 	pthread_mutex_init(&handle->lock, NULL);
 	TAILQ_INIT(&handle->partials);
 	handle->refs = 1;
-	handle->watcher.ready = on_change;
+	handle->notify.changed = on_change;
 	handle->fs = rq->fs;
 	handle->uid = rq->uid;
 	handle->view = *rq->view;
@@ -201,8 +201,8 @@ int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 		handle->base.flags |= FS_HANDLE_NOFLUSH;
 	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
 	if (r == 0)
-		r = core_wait_open(rq->fs->wait, handle->base.fd,
-				   &handle->queue);
+		r = core_wait_open_queue(rq->fs->wait, handle->base.fd,
+					 &handle->source);
 	if (r < 0)
 		fs_mq_release(NULL, &handle->base);
 	else

@@ -251,7 +251,7 @@ static int send_awaited(const struct fs_request *rq, struct write *write,
 	int r;
 
 	if (!is_awaited(handle) ||
-	    !core_wait_is_idle(handle->queue, CORE_WAIT_OUT))
+	    !core_wait_is_idle(handle->source, CORE_WAIT_OUT))
 		return 1;
 	r = core_mq_send_as(&cred, handle->base.fd, write->text + frame->start,
 			    frame->len, frame->priority);

@@ -6,7 +6,6 @@
 #include "core/file.h"
 #include "core/lock.h"
 #include "core/wait.h"
-#include "core/wait_timed.h"
 #include "fs/fuse/dir.h"
 #include "fs/fuse/file.h"
 #include "fs/fuse/quota.h"
@@ -218,7 +217,7 @@ static int obj_lseek(const struct fs_request *rq, struct fs_handle *handle,
  */
 struct locker {
 	struct core_waiter waiter;
-	struct core_wait_queue *queue;
+	struct core_wait_source *source;
 	struct fs *fs;
 	fuse_req_t req;
 	struct fs_share *share; /* of who waits */
@@ -256,7 +255,7 @@ static void lock_done(struct core_waiter *waiter, int result)
 
 	fuse_req_interrupt_func(locker->req, NULL, NULL);
 	(void)fuse_reply_err(locker->req, -result);
-	core_wait_close(locker->queue);
+	core_wait_close(locker->source);
 	fs_quota_give(locker->share);
 	fs_quota_give(locker->charge);
 	free(locker);
@@ -290,7 +289,7 @@ static int lock(const struct fs_request *rq, const struct locker *model,
 	locker->waiter.done = lock_done;
 	locker->fs = rq->fs;
 	locker->req = rq->req;
-	r = core_wait_open_timed(rq->fs->wait, &locker->queue);
+	r = core_wait_open_retry(rq->fs->wait, &locker->source);
 	if (r < 0) {
 		free(locker);
 		return r;
@@ -300,7 +299,7 @@ static int lock(const struct fs_request *rq, const struct locker *model,
 		fs_quota_take(rq->fs->waiting, rq->uid, &locker->share) < 0;
 	/* As in fs/kinds/mq: set before anyone else can know it. */
 	fuse_req_interrupt_func(rq->req, on_interrupt, locker);
-	core_wait_submit(locker->queue, CORE_WAIT_IN, &locker->waiter);
+	core_wait_submit(locker->source, CORE_WAIT_IN, &locker->waiter);
 	return FS_REPLY_LATER;
 }
 

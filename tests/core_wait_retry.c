@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/wait_timed.h"
 
 #include "wait_test.h"
 
 #include <sched.h>
 
-static struct core_wait_queue *timed[MAX_OPS]; /* reader i waits in timed[i] */
+static struct core_wait_source *timed[MAX_OPS]; /* reader i waits in timed[i] */
 /* All is ready for all of them at once, from this attempt on. */
 static atomic_uint ready_at;
 
@@ -48,7 +47,7 @@ static void done_and_close(struct core_waiter *waiter, int result)
 static void open_timed(size_t i)
 {
 	reader(i)->waiter.attempt = attempt_timed;
-	assert_int_equal(core_wait_open_timed(wait_, &timed[i]), 0);
+	assert_int_equal(core_wait_open_retry(wait_, &timed[i]), 0);
 }
 
 static void submit_timed(size_t i, struct op *op)

@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/wait_watch.h"
+#include "core/poll_notify.h"
 
 #include "wait_test.h"
 
 #include <sched.h>
 
 struct watch {
-	struct core_watcher watcher; /* first */
-	bool again;		     /* ready() watches again */
-	struct op *linger;	     /* in ready(), or NULL */
+	struct core_poll_notify notify; /* first */
+	bool again;			/* changed() watches again */
+	struct op *linger;		/* in changed(), or NULL */
 	atomic_uint calls;
 };
 
 static struct watch watches[100];
 static sem_t told, passed;
 
-static void ready(struct core_watcher *watcher)
+static void ready(struct core_poll_notify *notify)
 {
-	struct watch *w = (struct watch *)watcher;
+	struct watch *w = (struct watch *)notify;
 
 	if (w->linger)
 		linger(w->linger);
 	w->calls++;
 	if (w->again)
-		core_wait_watch(queue, watcher);
+		core_poll_notify_add(queue, notify);
 	sem_post(&told);
 }
 
 static void watch(size_t i)
 {
-	assert_int_equal(core_wait_watch(queue, &watches[i].watcher), 0);
+	assert_int_equal(core_poll_notify_add(queue, &watches[i].notify), 0);
 }
 
 static void unwatch(size_t i)
 {
-	core_wait_unwatch(queue, &watches[i].watcher);
+	core_poll_notify_remove(queue, &watches[i].notify);
 }
 
 static void take(sem_t *sem)
@@ -46,9 +46,9 @@ static void take(sem_t *sem)
 	assert_return_code(sem_timedwait(sem, &until), errno);
 }
 
-static void pass(struct core_watcher *watcher)
+static void pass(struct core_poll_notify *notify)
 {
-	(void)watcher;
+	(void)notify;
 	sem_post(&passed);
 }
 
@@ -59,13 +59,13 @@ static void pass(struct core_watcher *watcher)
  */
 static void settle(void)
 {
-	struct core_watcher last = { .ready = pass };
-	struct core_wait_queue *other = NULL;
+	struct core_poll_notify last = { .changed = pass };
+	struct core_wait_source *other = NULL;
 
-	assert_int_equal(core_wait_open(wait_, other_fd, &other), 0);
-	assert_int_equal(core_wait_watch(other, &last), 0);
+	assert_int_equal(core_wait_open_queue(wait_, other_fd, &other), 0);
+	assert_int_equal(core_poll_notify_add(other, &last), 0);
 	take(&passed);
-	core_wait_unwatch(other, &last);
+	core_poll_notify_remove(other, &last);
 	core_wait_close(other);
 }
 
@@ -76,7 +76,7 @@ static int set_up_watched(void **state)
 
 	memset(watches, 0, sizeof(watches));
 	for (size_t i = 0; i < COUNT(watches); i++)
-		watches[i].watcher.ready = ready;
+		watches[i].notify.changed = ready;
 	sem_init(&told, 0, 0);
 	sem_init(&passed, 0, 0);
 	if (r == 0) {
@@ -187,7 +187,7 @@ static void test_a_queue_is_watched_anew(void **state)
 		settle(); /* the thread has let go of it */
 		core_wait_close(queue);
 		queue = NULL;
-		assert_int_equal(core_wait_open(wait_, fd, &queue), 0);
+		assert_int_equal(core_wait_open_queue(wait_, fd, &queue), 0);
 		watch(0);
 		take(&told);
 		watch(0);
@@ -198,17 +198,17 @@ static void test_a_queue_is_watched_anew(void **state)
 
 static void test_no_descriptors(void **state)
 {
-	struct core_wait_queue *other = NULL;
+	struct core_wait_source *other = NULL;
 	struct rlimit old;
 	int r;
 
 	(void)state;
-	assert_int_equal(core_wait_open(wait_, other_fd, &other), 0);
+	assert_int_equal(core_wait_open_queue(wait_, other_fd, &other), 0);
 	test_no_more_fds(&old);
-	r = core_wait_watch(other, &watches[0].watcher);
+	r = core_poll_notify_add(other, &watches[0].notify);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
-	assert_int_equal(core_wait_watch(other, &watches[0].watcher), 0);
+	assert_int_equal(core_poll_notify_add(other, &watches[0].notify), 0);
 	take(&told);
 	core_wait_close(other);
 }
@@ -222,11 +222,11 @@ static void *watch_often(void *closure)
 
 		if (i % 2 != half)
 			continue;
-		(void)core_wait_watch(queue, &w->watcher);
+		(void)core_poll_notify_add(queue, &w->notify);
 		sched_yield();
-		core_wait_unwatch(queue, &w->watcher);
+		core_poll_notify_remove(queue, &w->notify);
 		/* Its memory is the caller's again. */
-		*w = (struct watch){ .watcher.ready = ready };
+		*w = (struct watch){ .notify.changed = ready };
 	}
 	return NULL;
 }
@@ -266,5 +266,5 @@ int main(void)
 		WATCH_TEST(races),
 	};
 
-	return cmocka_run_group_tests_name("wait_watch", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("poll_notify", tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/wait_timed.h"
 
 #include "core/wait_internal.h"
 
@@ -24,7 +23,7 @@ static void set_period(const struct core_wait *wait)
 	set_timer(wait, PERIOD_NS * (1 + wait->n_timed / MANY));
 }
 
-void core_wait_timed_arm(struct core_wait_queue *queue)
+void core_wait_retry_arm(struct core_wait_source *queue)
 {
 	struct core_wait *wait = queue->wait;
 	bool timed = !TAILQ_EMPTY(&queue->lines[CORE_WAIT_IN].blocked);
@@ -43,9 +42,9 @@ void core_wait_timed_arm(struct core_wait_queue *queue)
 }
 
 /* Tries each timed queue once. They may come, go and close meanwhile. */
-void core_wait_timed_handle(struct core_wait *wait, uint64_t until)
+void core_wait_retry_handle(struct core_wait *wait, uint64_t until)
 {
-	struct core_wait_queue *queue;
+	struct core_wait_source *queue;
 	uint64_t count;
 	int n = 0;
 
@@ -68,9 +67,9 @@ void core_wait_timed_handle(struct core_wait *wait, uint64_t until)
 		set_period(wait);
 }
 
-int core_wait_open_timed(struct core_wait *wait, struct core_wait_queue **ret)
+int core_wait_open_retry(struct core_wait *wait, struct core_wait_source **ret)
 {
-	struct core_wait_queue *queue = core_wait_queue_new(wait, 0);
+	struct core_wait_source *queue = core_wait_queue_new(wait, 0);
 
 	if (!queue)
 		return -ENOMEM;
