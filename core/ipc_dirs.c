@@ -14,6 +14,7 @@
 #include "core/ipc_dirs.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/name_set.h"
 #include "core/proc.h"
 
@@ -182,17 +183,16 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 }
 
 int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
-		       struct stat *ret)
+		       struct statx *ret)
 {
-	struct stat st;
+	int r = core_file_statx(dir, ret);
 
-	if (fstat(dir, &st) < 0)
-		return -errno;
-	if (st.st_uid == dirs->unknown_uid)
-		st.st_uid = geteuid();
-	if (st.st_gid == dirs->unknown_gid)
-		st.st_gid = getegid();
-	*ret = st;
+	if (r < 0)
+		return r;
+	if (ret->stx_uid == dirs->unknown_uid)
+		ret->stx_uid = geteuid();
+	if (ret->stx_gid == dirs->unknown_gid)
+		ret->stx_gid = getegid();
 	return 0;
 }
 

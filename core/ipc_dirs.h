@@ -66,15 +66,15 @@ int core_ipc_dirs_new(struct core_ipc_dirs **ret);
 int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret);
 
 /*
- * fstat(2) of one of the directories. If the user namespace doesn't map the
+ * statx(2) of one of the directories. If the user namespace doesn't map the
  * owner or the group, ret has this process's instead: for a directory whose
  * owner is unmapped, the kernel refuses every creation, whatever the mode is.
  *
- * dir: dirs->shm_dir or dirs->mq_dir. Returns 0 or an error of fstat(2).
+ * dir: dirs->shm_dir or dirs->mq_dir. Returns 0 or an error of statx(2).
  * Source: user_namespaces(7), "Unmapped user and group IDs".
  */
 int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
-		       struct stat *ret);
+		       struct statx *ret);
 
 /* Whether /dev/shm is mounted so that nothing there may be executed. */
 bool core_ipc_dirs_is_noexec(const struct core_ipc_dirs *dirs);

@@ -271,23 +271,24 @@ static int look_as(const struct core_cred *cred, int fd,
 }
 
 int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
-		 struct stat *ret)
+		 struct statx *ret)
 {
 	struct core_mq_info info = { 0 };
-	struct stat st;
+	struct statx stx;
 	int r = look_as(cred, fd, &info);
 
 	/* EAGAIN: somebody has a lease on it. */
 	if (r < 0 && r != -EACCES && r != -EAGAIN)
 		return r;
-	if (fstat(fd, &st) < 0)
-		return -errno;
+	r = core_file_statx(fd, &stx);
+	if (r < 0)
+		return r;
 	info.bytes += (size_t)(info.curmsgs * overhead);
-	st.st_size = (off_t)info.bytes;
-	st.st_blocks = (blkcnt_t)((info.bytes + 511) / 512);
+	stx.stx_size = info.bytes;
+	stx.stx_blocks = (info.bytes + 511) / 512;
 	if (info.msgsize > 0)
-		st.st_blksize = (blksize_t)info.msgsize;
-	*ret = st;
+		stx.stx_blksize = (uint32_t)info.msgsize;
+	*ret = stx;
 	return 0;
 }
 
@@ -428,14 +429,15 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 	return false;
 }
 
-int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct stat *ret)
+int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct statx *ret)
 {
 	if (dirs->mq_dir >= 0)
 		return core_ipc_dirs_stat(dirs, dirs->mq_dir, ret);
-	*ret = (struct stat){ .st_mode = S_IFDIR | S_ISVTX | 0777,
-			      .st_nlink = 2,
-			      .st_uid = geteuid(),
-			      .st_gid = getegid() };
+	*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
+			       .stx_mode = S_IFDIR | S_ISVTX | 0777,
+			       .stx_nlink = 2,
+			       .stx_uid = geteuid(),
+			       .stx_gid = getegid() };
 	return 0;
 }
 

@@ -56,12 +56,12 @@ int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, ino_t ino, int *ret_fd);
 
 /*
- * fstat(2) of a queue, with the messages in it as content: st_size is the sum
- * of their lengths in bytes, st_blksize the longest message allowed.
+ * statx(2) of a queue, with the messages in it as content: stx_size is the sum
+ * of their lengths in bytes, stx_blksize the longest message allowed.
  *
  * fd: any descriptor of the queue. overhead: bytes to add for each message. If
- * cred may not read the queue, st_size is 0; if cred may not write to it
- * either, st_blksize is the kernel's.
+ * cred may not read the queue, stx_size is 0; if cred may not write to it
+ * either, stx_blksize is the kernel's.
  *
  * Returns 0, -ENOENT (no /proc), -EMFILE, -ENFILE, -ENOMEM, or as
  * core_cred_enter().
@@ -69,7 +69,7 @@ int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
  * Source: mq_overview(7), QSIZE.
  */
 int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
-		 struct stat *ret);
+		 struct statx *ret);
 
 /* What there is to know of a queue. */
 struct core_mq_info {
@@ -160,8 +160,8 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 		  const struct core_cred *cred, size_t *place, char *ret_name,
 		  ino_t *ret_ino);
 
-/* fstat(2) of the queues' directory, or what it would be if there were one. */
-int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct stat *ret);
+/* statx(2) of the queues' directory, or what it would be if there were one. */
+int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct statx *ret);
 
 /*
  * What queues use of the namespace: f_files is queues_max, f_ffree how many

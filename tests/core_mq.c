@@ -161,7 +161,7 @@ static void test_system_defaults(void **state)
 static void test_mode_is_less_the_umask(void **state)
 {
 	mode_t old = umask(027);
-	struct stat st;
+	struct statx st;
 	int fd = -1;
 	int r = core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT, 0666,
 			     &small, 0, &fd);
@@ -170,7 +170,7 @@ static void test_mode_is_less_the_umask(void **state)
 	(void)umask(old);
 	assert_int_equal(r, 0);
 	assert_int_equal(core_mq_stat(&test_root, fd, 0, &st), 0);
-	assert_int_equal(st.st_mode, S_IFREG | 0640);
+	assert_int_equal(st.stx_mode, S_IFREG | 0640);
 	close(fd);
 }
 
@@ -661,12 +661,12 @@ static void test_find(void **state)
 
 static void assert_size(int fd, off_t size)
 {
-	struct stat st;
+	struct statx st;
 
 	assert_int_equal(core_mq_stat(&test_root, fd, 0, &st), 0);
-	assert_int_equal(st.st_size, size);
-	assert_int_equal(st.st_blksize, 32);
-	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(st.stx_size, size);
+	assert_int_equal(st.stx_blksize, 32);
+	assert_true(S_ISREG(st.stx_mode));
 }
 
 static void test_stat_counts_bytes(void **state)
@@ -691,19 +691,20 @@ static void test_stat_counts_bytes(void **state)
 /* What a stat by an ordinary user gives; no time of the queue may change. */
 static off_t size_for_user(int fd, blksize_t *ret_blksize)
 {
-	struct stat before, st;
+	struct statx before, st;
 
-	assert_return_code(fstat(fd, &before), errno);
+	assert_int_equal(core_file_statx(fd, &before), 0);
 	assert_int_equal(core_mq_stat(&test_user, fd, 0, &st), 0);
-	assert_memory_equal(&st.st_ctim, &before.st_ctim, sizeof(st.st_ctim));
-	*ret_blksize = st.st_blksize;
-	return st.st_size;
+	assert_memory_equal(&st.stx_ctime, &before.stx_ctime,
+			    sizeof(st.stx_ctime));
+	*ret_blksize = st.stx_blksize;
+	return st.stx_size;
 }
 
 static void test_stat_of_what_cant_be_read(void **state)
 {
 	int mqd = must_open("q", O_RDWR | O_CREAT), path = must_find("q");
-	struct stat st = { .st_size = UNKNOWN };
+	struct statx st = { .stx_size = UNKNOWN };
 	struct rlimit old;
 	int r;
 
@@ -713,7 +714,7 @@ static void test_stat_of_what_cant_be_read(void **state)
 	r = core_mq_stat(&test_root, path, 0, &st);
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
-	assert_int_equal(st.st_size, UNKNOWN);
+	assert_int_equal(st.stx_size, UNKNOWN);
 	if (test_privileged()) {
 		blksize_t blksize;
 
@@ -724,7 +725,7 @@ static void test_stat_of_what_cant_be_read(void **state)
 		assert_int_equal(blksize, small.mq_msgsize);
 		assert_return_code(fchmod(mqd, 0604), errno);
 		assert_int_equal(core_mq_stat(&test_user, path, 2, &st), 0);
-		assert_int_equal(st.st_size, 7);
+		assert_int_equal(st.stx_size, 7);
 	}
 	close(mqd);
 	close(path);
@@ -733,18 +734,18 @@ static void test_stat_of_what_cant_be_read(void **state)
 static bool was_read(int fd)
 {
 	const struct timespec long_ago[2] = { { 1, 0 }, { 1, 0 } };
-	struct stat before, after;
+	struct statx before, after;
 	char text[128];
 
 	assert_return_code(futimens(fd, long_ago), errno);
 	assert_int_equal(core_mq_stat(&test_root, fd, 0, &before), 0);
-	assert_return_code(fstat(fd, &after), errno);
+	assert_int_equal(core_file_statx(fd, &after), 0);
 	/* The kernel: read(2) of a queue tells its state, and is an access. */
 	assert_true(pread(fd, text, sizeof(text), 0) > 0);
 	assert_memory_equal(text, "QSIZE:", 6);
-	assert_return_code(fstat(fd, &before), errno);
-	assert_int_not_equal(before.st_atim.tv_sec, 1);
-	return after.st_atim.tv_sec != 1;
+	assert_int_equal(core_file_statx(fd, &before), 0);
+	assert_int_not_equal(before.stx_atime.tv_sec, 1);
+	return after.stx_atime.tv_sec != 1;
 }
 
 static void test_stat_is_no_access(void **state)
@@ -852,11 +853,11 @@ static void test_statfs(void **state)
 
 static void test_stat_dir(void **state)
 {
-	struct stat st;
+	struct statx st;
 
 	(void)state;
 	assert_int_equal(core_mq_stat_dir(dirs, &st), 0);
-	assert_int_equal(st.st_mode, S_IFDIR | S_ISVTX | 0777);
+	assert_int_equal(st.stx_mode, S_IFDIR | S_ISVTX | 0777);
 }
 
 /*
@@ -902,7 +903,7 @@ static int without_a_directory(void *arg)
 	const struct core_cred *cred = &test_user;
 	struct core_ipc_dirs *own;
 	struct statvfs sv;
-	struct stat st;
+	struct statx st;
 	int a, b, fd = -1;
 	size_t n;
 
@@ -915,7 +916,7 @@ static int without_a_directory(void *arg)
 	MUST(own->mq == CORE_IPC_DIRS_MQ_NONE);
 	MUST(lists(own, NULL, NULL));
 	MUST(core_mq_stat_dir(own, &st) == 0);
-	MUST(st.st_mode == (S_IFDIR | S_ISVTX | 0777));
+	MUST(st.stx_mode == (S_IFDIR | S_ISVTX | 0777));
 
 	/* What it has opened is listed; "foreign" was never opened here. */
 	MUST(core_mq_open(own, cred, "a", O_RDWR | O_CREAT, 0600, &small, 0,
@@ -934,15 +935,15 @@ static int without_a_directory(void *arg)
 	MUST(sv.f_files - sv.f_ffree == 2);
 
 	/* Inode numbers are known all the same; stat and find by opening. */
-	MUST(fstat(a, &st) == 0);
-	MUST(find_listed(own, "a", &n) == st.st_ino);
-	MUST(core_mq_find(own, cred, "a", st.st_ino + 1, &fd) == -ESTALE);
-	MUST(core_mq_find(own, cred, "a", st.st_ino, &fd) == 0);
+	MUST(core_file_statx(a, &st) == 0);
+	MUST(find_listed(own, "a", &n) == st.stx_ino);
+	MUST(core_mq_find(own, cred, "a", st.stx_ino + 1, &fd) == -ESTALE);
+	MUST(core_mq_find(own, cred, "a", st.stx_ino, &fd) == 0);
 	close(fd);
 	MUST(core_mq_find(own, cred, "b", 0, &fd) == 0);
 	MUST(core_mq_send(a, "12345", 5, 0) == 0);
-	MUST(core_mq_stat(cred, a, 0, &st) == 0 && st.st_size == 5);
-	MUST(core_mq_stat(cred, fd, 0, &st) == 0 && st.st_size == 0);
+	MUST(core_mq_stat(cred, a, 0, &st) == 0 && st.stx_size == 5);
+	MUST(core_mq_stat(cred, fd, 0, &st) == 0 && st.stx_size == 0);
 	close(fd);
 
 	/* What is unlinked is forgotten, also when others did it. */

@@ -222,46 +222,11 @@ int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask)
 	return r;
 }
 
-int fs_dir_getattr(const struct fs_request *rq, struct fs_node *node)
+int fs_dir_attr(const struct fs_request *rq, struct fs_node *node,
+		struct statx *ret)
 {
-	struct stat st;
-	int r = fs_node_ops(node)->stat_dir(rq, &st);
+	int r = fs_node_ops(node)->dir_attr(rq, ret);
 
-	if (r < 0)
-		return r;
-	st.st_ino = fs_node_ino(node);
-	(void)fuse_reply_attr(rq->req, &st, 0);
-	return 0;
-}
-
-static struct statx_timestamp statx_time(struct timespec time)
-{
-	return (struct statx_timestamp){ .tv_sec = time.tv_sec,
-					 .tv_nsec = (uint32_t)time.tv_nsec };
-}
-
-/* Its attributes are what stat(2) tells: of the birth nothing is known. */
-int fs_dir_statx(const struct fs_request *rq, struct fs_node *node,
-		 struct statx *ret)
-{
-	struct stat st;
-	int r = fs_node_ops(node)->stat_dir(rq, &st);
-
-	if (r < 0)
-		return r;
-	*ret = (struct statx){
-		.stx_mask = STATX_BASIC_STATS,
-		.stx_blksize = (uint32_t)st.st_blksize,
-		.stx_nlink = (uint32_t)st.st_nlink,
-		.stx_uid = st.st_uid,
-		.stx_gid = st.st_gid,
-		.stx_mode = (uint16_t)st.st_mode,
-		.stx_ino = fs_node_ino(node),
-		.stx_size = (uint64_t)st.st_size,
-		.stx_blocks = (uint64_t)st.st_blocks,
-		.stx_atime = statx_time(st.st_atim),
-		.stx_mtime = statx_time(st.st_mtim),
-		.stx_ctime = statx_time(st.st_ctim),
-	};
-	return 0;
+	ret->stx_ino = fs_node_ino(node);
+	return r;
 }

@@ -19,8 +19,7 @@ int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 void fs_dir_release(const struct fs_request *rq, struct fs_handle *handle);
 
 int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask);
-int fs_dir_statx(const struct fs_request *rq, struct fs_node *node,
-		 struct statx *ret);
-int fs_dir_getattr(const struct fs_request *rq, struct fs_node *node);
+int fs_dir_attr(const struct fs_request *rq, struct fs_node *node,
+		struct statx *ret);
 
 #endif

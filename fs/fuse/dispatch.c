@@ -17,6 +17,7 @@
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/quota.h"
+#include "fs/fuse/reply.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,7 +151,7 @@ static bool is_public(const struct fs_request *rq, const struct fs_ops *ops)
 	if (!ops->child)
 		return true;
 	fd = ops->dir_fd ? ops->dir_fd(rq) : -1;
-	return !ops->child->stat_as_caller && fd >= 0 &&
+	return !ops->child->attr_as_caller && fd >= 0 &&
 	       core_file_is_searchable(fd);
 }
 
@@ -197,7 +198,7 @@ static struct fs_node *begin_stat(struct request *rq, fuse_req_t req,
 {
 	struct fs_node *node = start(rq, req, id, NULL);
 
-	if (fs_node_ops(node)->stat_as_caller)
+	if (fs_node_ops(node)->attr_as_caller)
 		act_as_caller(rq);
 	else
 		rq->base.cred = core_cred_self();
@@ -213,10 +214,11 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	struct request rq;
 	struct fs_node *node = begin_stat(&rq, req, id);
 	const struct fs_ops *ops = fs_node_ops(node);
-	const struct fs_handle *handle = fi ? HANDLE(fi) : NULL;
+	struct statx stx;
+	int r = fi && ops->endless ? -ESPIPE
+				   : ops->node_attr(&rq.base, node, &stx);
 
-	end(&rq,
-	    handle && ops->endless ? -ESPIPE : ops->getattr(&rq.base, node));
+	end(&rq, r < 0 ? r : fs_reply_attr(&rq.base, &stx));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
@@ -227,7 +229,7 @@ static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
 	struct request rq;
 	struct fs_node *node = begin_stat(&rq, req, id);
 	struct statx stx;
-	int r = fs_node_ops(node)->statx(&rq.base, node, &stx);
+	int r = fs_node_ops(node)->node_attr(&rq.base, node, &stx);
 
 	(void)flags, (void)mask, (void)fi;
 	if (r == 0)

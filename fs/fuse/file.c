@@ -17,15 +17,15 @@ int fs_file_lookup(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	struct stat st = { 0 };
+	struct statx stx;
 	int r = ops->find(rq, name, 0, &fd);
 
 	if (r == 0)
-		r = ops->stat(rq, fd, &st);
+		r = ops->attr(rq, NULL, fd, &stx);
 	if (r < 0)
 		return r;
-	fs_retry_keep(rq, ops, st.st_ino, fd);
-	return fs_reply_entry(rq, ops, name, &st);
+	fs_retry_keep(rq, ops, stx.stx_ino, fd);
+	return fs_reply_entry(rq, ops, name, &stx);
 }
 
 /*
@@ -49,16 +49,17 @@ int fs_file_mknod(const struct fs_request *rq, struct fs_node *dir,
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
-	struct stat made = { 0 }, st;
+	struct stat made = { 0 };
+	struct statx stx;
 	int r = ops->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
 		r = core_file_stat(fd, &made);
 	if (r < 0)
 		return r;
-	r = ops->stat(rq, fd, &st);
+	r = ops->attr(rq, NULL, fd, &stx);
 	if (r == 0)
-		r = fs_reply_entry(rq, ops, name, &st);
+		r = fs_reply_entry(rq, ops, name, &stx);
 	if (r < 0)
 		undo(rq, dir, name, &made);
 	return r;
@@ -69,14 +70,14 @@ static int reply_created(const struct fs_request *rq, const struct fs_ops *ops,
 			 const char *name, int *fd, int flags)
 {
 	struct fs_handle *handle = NULL;
-	struct stat st;
-	int r = ops->stat(rq, *fd, &st);
+	struct statx stx;
+	int r = ops->attr(rq, NULL, *fd, &stx);
 
 	if (r == 0)
-		r = ops->new_handle(rq, fd, st.st_ino, flags, &handle);
+		r = ops->new_handle(rq, fd, stx.stx_ino, flags, &handle);
 	if (r < 0)
 		return r;
-	return fs_reply_create(rq, ops, name, &st, handle);
+	return fs_reply_create(rq, ops, name, &stx, handle);
 }
 
 /*
@@ -190,49 +191,24 @@ int fs_file_open(const struct fs_request *rq, struct fs_node *node, int flags)
 	return fs_reply_open(rq, node, handle);
 }
 
-static int reply_attr(const struct fs_request *rq, struct fs_node *node, int fd)
+static int attr(const struct fs_request *rq, struct fs_node *node, int fd,
+		struct statx *ret)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
-	struct stat st;
-	int r = ops->stat_dir ? ops->stat_dir(rq, &st) : ops->stat(rq, fd, &st);
+	int r = ops->dir_attr ? ops->dir_attr(rq, ret)
+			      : fs_node_attr(rq, node, fd, ret);
 
-	if (r < 0)
-		return r;
-	st.st_ino = fs_node_ino(node);
-	fs_node_stat_open(node, &st);
-	(void)fuse_reply_attr(rq->req, &st, 0);
-	return 0;
+	ret->stx_ino = fs_node_ino(node);
+	return r;
 }
 
-int fs_file_getattr(const struct fs_request *rq, struct fs_node *node)
+int fs_file_attr(const struct fs_request *rq, struct fs_node *node,
+		 struct statx *ret)
 {
 	_cleanup_close_ int fd = -1;
 	int r = fs_file_fd(rq, node, &fd);
 
-	if (r < 0)
-		return r;
-	return reply_attr(rq, node, fd);
-}
-
-int fs_file_statx(const struct fs_request *rq, struct fs_node *node,
-		  struct statx *ret)
-{
-	_cleanup_close_ int fd = -1;
-	struct stat st = { 0 };
-	int r = fs_file_fd(rq, node, &fd);
-
-	if (r == 0)
-		r = fs_node_ops(node)->stat(rq, fd, &st);
-	if (r == 0)
-		r = core_file_statx(fd, ret);
-	if (r < 0)
-		return r;
-	fs_node_stat_open(node, &st);
-	/* What the kind tells otherwise than the kernel. */
-	ret->stx_size = (uint64_t)st.st_size;
-	ret->stx_blocks = (uint64_t)st.st_blocks;
-	ret->stx_blksize = (uint32_t)st.st_blksize;
-	return 0;
+	return r < 0 ? r : attr(rq, node, fd, ret);
 }
 
 int fs_file_link(const struct fs_request *rq, struct fs_node *node,
@@ -240,14 +216,14 @@ int fs_file_link(const struct fs_request *rq, struct fs_node *node,
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int fd = -1;
-	struct stat st;
+	struct statx stx;
 	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0)
 		r = fs_node_ops(dir)->link(rq, fd, name);
 	if (r == 0)
-		r = ops->stat(rq, fd, &st);
-	return r < 0 ? r : fs_reply_entry(rq, ops, name, &st);
+		r = ops->attr(rq, NULL, fd, &stx);
+	return r < 0 ? r : fs_reply_entry(rq, ops, name, &stx);
 }
 
 static struct timespec new_time(int to_set, int set, int now,
@@ -261,13 +237,13 @@ static struct timespec new_time(int to_set, int set, int now,
 }
 
 static int set_times(const struct fs_request *rq, int fd,
-		     const struct stat *attr, int to_set)
+		     const struct stat *set, int to_set)
 {
 	struct timespec times[2] = {
 		new_time(to_set, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW,
-			 attr->st_atim),
+			 set->st_atim),
 		new_time(to_set, FUSE_SET_ATTR_MTIME, FUSE_SET_ATTR_MTIME_NOW,
-			 attr->st_mtim),
+			 set->st_mtim),
 	};
 
 	return core_file_utimens(&rq->cred, fd, times);
@@ -285,33 +261,33 @@ static int set_times(const struct fs_request *rq, int fd,
  * so for a queue nothing is done.
  */
 int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,
-		    struct fs_handle *handle, const struct stat *attr,
+		    struct fs_handle *handle, const struct stat *set,
 		    int to_set)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	const struct core_cred *cred = &rq->cred;
 	_cleanup_close_ int fd = -1;
+	struct statx stx;
 	int r = fs_file_fd(rq, node, &fd);
 
 	if (r == 0 &&
 	    ((to_set & SET_OWNER) || (to_set == 0 && ops->clears_setuid)))
-		r = core_file_chown(cred, fd,
-				    (to_set & FUSE_SET_ATTR_UID) ? attr->st_uid
-								 : (uid_t)-1,
-				    (to_set & FUSE_SET_ATTR_GID) ? attr->st_gid
-								 : (gid_t)-1);
+		r = core_file_chown(
+			cred, fd,
+			(to_set & FUSE_SET_ATTR_UID) ? set->st_uid : (uid_t)-1,
+			(to_set & FUSE_SET_ATTR_GID) ? set->st_gid : (gid_t)-1);
 	if (r == -EPERM && to_set == 0)
 		r = 0;
 	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
-		r = core_file_chmod(cred, fd, attr->st_mode & 07777);
+		r = core_file_chmod(cred, fd, set->st_mode & 07777);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))
-		r = ops->truncate(rq, handle, fd, attr->st_size);
+		r = ops->truncate(rq, handle, fd, set->st_size);
 	/* With a new size the kernel sends the time of it, which is set by now. */
 	else if (r == 0 && (to_set & SET_TIMES))
-		r = set_times(rq, fd, attr, to_set);
-	if (r < 0)
-		return r;
-	return reply_attr(rq, node, fd);
+		r = set_times(rq, fd, set, to_set);
+	if (r == 0)
+		r = attr(rq, node, fd, &stx);
+	return r < 0 ? r : fs_reply_attr(rq, &stx);
 }
 
 int fs_file_access(const struct fs_request *rq, struct fs_node *node, int mask)

@@ -25,11 +25,10 @@ int fs_file_tmpfile(const struct fs_request *rq, struct fs_node *dir,
 
 /* For the object. From setattr on, also for a directory that has a dir_fd. */
 int fs_file_open(const struct fs_request *rq, struct fs_node *node, int flags);
-int fs_file_getattr(const struct fs_request *rq, struct fs_node *node);
-int fs_file_statx(const struct fs_request *rq, struct fs_node *node,
-		  struct statx *ret);
+int fs_file_attr(const struct fs_request *rq, struct fs_node *node,
+		 struct statx *ret);
 int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,
-		    struct fs_handle *handle, const struct stat *attr,
+		    struct fs_handle *handle, const struct stat *set,
 		    int to_set);
 int fs_file_access(const struct fs_request *rq, struct fs_node *node, int mask);
 int fs_file_getxattr(const struct fs_request *rq, struct fs_node *node,

@@ -132,9 +132,9 @@ static void give_share(void *share)
  * use up the quota of whoever lists them. So objects are charged to their owner.
  */
 static uid_t payer(const struct fs_request *rq, const struct fs_ops *ops,
-		   const struct stat *st)
+		   const struct statx *stx)
 {
-	return ops->permanent || ops->inode_per_lookup ? rq->uid : st->st_uid;
+	return ops->permanent || ops->inode_per_lookup ? rq->uid : stx->stx_uid;
 }
 
 /*
@@ -143,10 +143,10 @@ static uid_t payer(const struct fs_request *rq, const struct fs_ops *ops,
  * many) or -ENOMEM.
  */
 static int get(const struct fs_request *rq, const struct fs_ops *ops,
-	       const struct stat *st, size_t more, struct fs_node **ret)
+	       const struct statx *stx, size_t more, struct fs_node **ret)
 {
 	struct fs_node key = { .ops = ops,
-			       .ino = st->st_ino,
+			       .ino = stx->stx_ino,
 			       .view = *rq->view };
 	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node **slot = NULL, *node;
@@ -162,7 +162,7 @@ static int get(const struct fs_request *rq, const struct fs_ops *ops,
 	if (!node)
 		return -ENOMEM;
 	*node = key;
-	r = fs_quota_take_of(rq->fs->n_nodes, payer(rq, ops, st), more,
+	r = fs_quota_take_of(rq->fs->n_nodes, payer(rq, ops, stx), more,
 			     &node->share);
 	if (r < 0) {
 		free(node);
@@ -252,7 +252,7 @@ static void swap(char **a, char **b)
 }
 
 int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
-		const struct stat *st, const char *name, struct fs_node **ret)
+		const struct statx *stx, const char *name, struct fs_node **ret)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	struct fs_nodes *nodes = rq->fs->nodes;
@@ -264,9 +264,9 @@ int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&nodes->lock);
-	r = get(rq, ops, st, 0, &node);
+	r = get(rq, ops, stx, 0, &node);
 	if (r == -EAGAIN)
-		r = get(rq, ops, st, more_nodes(rq, ops), &node);
+		r = get(rq, ops, stx, more_nodes(rq, ops), &node);
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
@@ -353,17 +353,17 @@ void fs_node_add(struct fs_node *node, struct fs_handle *handle)
  * RELEASE comes some time after close(2). So after a second open we can't know
  * that only one handle is left, and n_opened never decreases.
  */
-void fs_node_stat_open(struct fs_node *node, struct stat *st)
+int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
+		 struct statx *ret)
 {
 	struct fs_handle *handle;
+	int r;
 
-	if (!node->ops->stat_open)
-		return;
 	pthread_mutex_lock(&node->lock);
-	handle = LIST_FIRST(&node->handles);
-	if (handle && node->n_opened == 1)
-		node->ops->stat_open(handle, st);
+	handle = node->n_opened == 1 ? LIST_FIRST(&node->handles) : NULL;
+	r = node->ops->attr(rq, handle, fd, ret);
 	pthread_mutex_unlock(&node->lock);
+	return r;
 }
 
 /* Its id, or 0: all goes through the daemon. */

@@ -58,13 +58,14 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  * Finds or makes the node of an object and adds one to its lookup count, as a
  * reply with an entry does.
  *
- * st: st_ino is the object's inode number, and st_uid its owner, who is charged.
+ * stx: stx_ino is the object's inode number, and stx_uid its owner, who is charged.
  * Views, and nodes that each lookup makes, are charged to the caller instead.
  * name: where the object is now. The node's view is that of the request. Returns
  * 0, or -ENOMEM (also if the user has too many nodes).
  */
 int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
-		const struct stat *st, const char *name, struct fs_node **ret);
+		const struct statx *stx, const char *name,
+		struct fs_node **ret);
 
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
@@ -83,11 +84,13 @@ void fs_node_name(struct fs_node *node, char *ret);
 void fs_node_other_name(struct fs_node *node, char *ret);
 
 /*
- * Adapts the result of stat() to the node's open handle, if there is exactly
- * one and there never was another: a stat doesn't name the handle. (A second
- * one can come from opening /proc/PID/fd.) Otherwise st is unchanged.
+ * The kind's slot attr for fd, a descriptor of the object. The slot gets the
+ * node's open handle, locked by the node, if there is exactly one and there
+ * never was another: a stat doesn't name the handle. (A second one can come from
+ * opening /proc/PID/fd.) Returns what the slot returns.
  */
-void fs_node_stat_open(struct fs_node *node, struct stat *st);
+int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
+		 struct statx *ret);
 
 /*
  * Adds an open handle to the node, and removes it if it was added; its share is

@@ -88,8 +88,8 @@ struct fs_ops {
 	 * offset. Returns 1, 0 (no more entries), or -errno.
 	 */
 	int (*next)(const struct fs_request *rq, struct dirent64 *ret);
-	/* stat(2) of the directory; its inode number is the node's. */
-	int (*stat_dir)(const struct fs_request *rq, struct stat *ret);
+	/* statx(2) of the directory; its inode number is the node's. */
+	int (*dir_attr)(const struct fs_request *rq, struct statx *ret);
 	/* The directory that it stands for, or -1. Empty: -1 */
 	int (*dir_fd)(const struct fs_request *rq);
 	/* Removes a name. Empty: EPERM */
@@ -120,12 +120,14 @@ struct fs_ops {
 	 */
 	int (*new_handle)(const struct fs_request *rq, int *fd, ino_t ino,
 			  int flags, struct fs_handle **ret);
-	/* fstat(2) of an object's descriptor. */
-	int (*stat)(const struct fs_request *rq, int fd, struct stat *ret);
-	/* Whether the result of stat depends on the caller's rights. */
-	bool stat_as_caller;
-	/* Adapts the result of stat to an open handle. Empty: unchanged */
-	void (*stat_open)(struct fs_handle *handle, struct stat *st);
+	/*
+	 * statx(2) of an object by its descriptor. handle: see fs_node_attr();
+	 * or NULL.
+	 */
+	int (*attr)(const struct fs_request *rq, struct fs_handle *handle,
+		    int fd, struct statx *ret);
+	/* Whether the result of attr depends on the caller's rights. */
+	bool attr_as_caller;
 	/*
 	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
 	 * truncate(2) of the object behind fd, with the rights of the caller.
@@ -141,9 +143,9 @@ struct fs_ops {
 	/* Whether its name stands for it as long as the mount is there. */
 	bool permanent;
 
-	/* All that the node's attributes are, with the time of birth. Required. */
-	int (*statx)(const struct fs_request *rq, struct fs_node *node,
-		     struct statx *ret);
+	/* The node's attributes: fs_dir_attr() or fs_file_attr(). Required. */
+	int (*node_attr)(const struct fs_request *rq, struct fs_node *node,
+			 struct statx *ret);
 
 	/*
 	 * These answer a request, with the reply that is named.
@@ -152,8 +154,6 @@ struct fs_ops {
 	/* fuse_reply_entry. Empty: ENOENT */
 	int (*lookup)(const struct fs_request *rq, struct fs_node *dir,
 		      const char *name);
-	/* fuse_reply_attr. Required. */
-	int (*getattr)(const struct fs_request *rq, struct fs_node *node);
 	/*
 	 * fuse_reply_attr; handle: of ftruncate(2), else NULL;
 	 * to_set: FUSE_SET_ATTR_*. Empty: EPERM

@@ -17,13 +17,44 @@
 
 #include <linux/fuse.h>
 
+static struct timespec time_of(struct statx_timestamp time)
+{
+	return (struct timespec){ time.tv_sec, time.tv_nsec };
+}
+
+/* The one place where attributes become those of stat(2). */
+static struct stat stat_of(const struct statx *stx)
+{
+	return (struct stat){
+		.st_ino = stx->stx_ino,
+		.st_mode = stx->stx_mode,
+		.st_nlink = stx->stx_nlink,
+		.st_uid = stx->stx_uid,
+		.st_gid = stx->stx_gid,
+		.st_size = (off_t)stx->stx_size,
+		.st_blksize = (blksize_t)stx->stx_blksize,
+		.st_blocks = (blkcnt_t)stx->stx_blocks,
+		.st_atim = time_of(stx->stx_atime),
+		.st_mtim = time_of(stx->stx_mtime),
+		.st_ctim = time_of(stx->stx_ctime),
+	};
+}
+
+int fs_reply_attr(const struct fs_request *rq, const struct statx *stx)
+{
+	struct stat st = stat_of(stx);
+
+	(void)fuse_reply_attr(rq->req, &st, 0);
+	return 0;
+}
+
 /* Fills in the reply for a node; only names that are permanent are cached. */
 static struct fuse_entry_param entry_param(const struct fs_node *node,
-					   const struct stat *st)
+					   const struct statx *stx)
 {
 	return (struct fuse_entry_param){
 		.ino = fs_node_id(node),
-		.attr = *st,
+		.attr = stat_of(stx),
 		.entry_timeout = fs_node_ops(node)->permanent ? 3600 : 0,
 	};
 }
@@ -60,39 +91,39 @@ static struct fuse_open_out stream_out(const struct fs_handle *handle)
 }
 
 static struct fuse_entry_out entry_out(const struct fs_node *node,
-				       const struct stat *st)
+				       const struct statx *stx)
 {
 	return (struct fuse_entry_out){
 		.nodeid = fs_node_id(node),
 		.attr = {
-			.ino = st->st_ino,
-			.size = (uint64_t)st->st_size,
-			.blocks = (uint64_t)st->st_blocks,
-			.atime = (uint64_t)st->st_atim.tv_sec,
-			.mtime = (uint64_t)st->st_mtim.tv_sec,
-			.ctime = (uint64_t)st->st_ctim.tv_sec,
-			.atimensec = (uint32_t)st->st_atim.tv_nsec,
-			.mtimensec = (uint32_t)st->st_mtim.tv_nsec,
-			.ctimensec = (uint32_t)st->st_ctim.tv_nsec,
-			.mode = st->st_mode,
-			.nlink = (uint32_t)st->st_nlink,
-			.uid = st->st_uid,
-			.gid = st->st_gid,
-			.blksize = (uint32_t)st->st_blksize,
+			.ino = stx->stx_ino,
+			.size = stx->stx_size,
+			.blocks = stx->stx_blocks,
+			.atime = (uint64_t)stx->stx_atime.tv_sec,
+			.mtime = (uint64_t)stx->stx_mtime.tv_sec,
+			.ctime = (uint64_t)stx->stx_ctime.tv_sec,
+			.atimensec = stx->stx_atime.tv_nsec,
+			.mtimensec = stx->stx_mtime.tv_nsec,
+			.ctimensec = stx->stx_ctime.tv_nsec,
+			.mode = stx->stx_mode,
+			.nlink = stx->stx_nlink,
+			.uid = stx->stx_uid,
+			.gid = stx->stx_gid,
+			.blksize = stx->stx_blksize,
 		},
 	};
 }
 
 int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
-		   const char *name, const struct stat *st)
+		   const char *name, const struct statx *stx)
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
-	int r = fs_node_get(rq, ops, st, name, &node);
+	int r = fs_node_get(rq, ops, stx, name, &node);
 
 	if (r < 0)
 		return r;
-	entry = entry_param(node, st);
+	entry = entry_param(node, stx);
 	if (fuse_reply_entry(rq->req, &entry) < 0)
 		fs_node_forget(rq->fs->nodes, node, 1);
 	return 0;
@@ -115,7 +146,7 @@ int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
 }
 
 int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
-		    const char *name, const struct stat *st,
+		    const char *name, const struct statx *stx,
 		    struct fs_handle *handle)
 {
 	struct {
@@ -125,7 +156,7 @@ int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
 	struct fuse_entry_param entry;
 	struct fuse_file_info fi;
 	struct fs_node *node;
-	int r = fs_node_get(rq, ops, st, name, &node);
+	int r = fs_node_get(rq, ops, stx, name, &node);
 
 	if (r < 0) {
 		ops->release(NULL, handle);
@@ -133,11 +164,11 @@ int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
 	}
 	fi = add(rq, node, handle);
 	if (handle->flags & FS_HANDLE_STREAM) {
-		out.entry = entry_out(node, st);
+		out.entry = entry_out(node, stx);
 		out.open = stream_out(handle);
 		r = fuse_reply_buf(rq->req, (const char *)&out, sizeof(out));
 	} else {
-		entry = entry_param(node, st);
+		entry = entry_param(node, stx);
 		r = fuse_reply_create(rq->req, &entry, &fi);
 	}
 	if (r < 0) {

@@ -8,12 +8,15 @@
 
 #include "fs/fuse/node.h"
 
+/* Replies to getattr or setattr. */
+int fs_reply_attr(const struct fs_request *rq, const struct statx *stx);
+
 /*
  * Finds or makes the node of an object and replies with it: to a lookup or
- * mknod. st: its attributes; st_ino is its inode number.
+ * mknod. stx: its attributes; stx_ino is its inode number.
  */
 int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
-		   const char *name, const struct stat *st);
+		   const char *name, const struct statx *stx);
 
 /*
  * Replies to open or opendir with a handle, which is added to the node. When
@@ -24,7 +27,7 @@ int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
 
 /* Both, to a create. The handle is released also when this fails. */
 int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
-		    const char *name, const struct stat *st,
+		    const char *name, const struct statx *stx,
 		    struct fs_handle *handle);
 
 #endif

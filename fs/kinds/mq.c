@@ -65,27 +65,30 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 }
 
 /*
- * st_size is what reading it empty would give, as far as can be known: priorities
+ * stx_size is what reading it empty would give, as far as can be known: priorities
  * above 9 take more digits in a prefix.
  *
- * st_blksize is what stdio makes its buffer: it must hold a whole message. FUSE
+ * stx_blksize is what stdio makes its buffer: it must hold a whole message. FUSE
  * reports only powers of two, rounding down, and with less than 128 bytes glibc
  * hands on each piece that it is given. Either would make two messages of what
  * a program prints as one.
  */
-static int obj_stat(const struct fs_request *rq, int fd, struct stat *ret)
+static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
+		    int fd, struct statx *ret)
 {
 	long overhead = (long)fs_frame_overhead(rq->view);
-	blksize_t size = 128;
+	uint32_t size = 128;
 	int r = core_mq_stat(&rq->cred, fd, overhead, ret);
 
 	if (r < 0)
 		return r;
 	if (overhead > 0)
-		ret->st_blksize += (blksize_t)FS_FRAME_EXTRA;
-	while (size < ret->st_blksize)
+		ret->stx_blksize += (uint32_t)FS_FRAME_EXTRA;
+	while (size < ret->stx_blksize)
 		size *= 2;
-	ret->st_blksize = size;
+	ret->stx_blksize = size;
+	if (handle)
+		fs_mq_add_taken(handle, ret);
 	return 0;
 }
 
@@ -178,7 +181,7 @@ static int dir_fd(const struct fs_request *rq)
 	return rq->fs->dirs->mq_dir;
 }
 
-static int dir_stat(const struct fs_request *rq, struct stat *ret)
+static int dir_attr(const struct fs_request *rq, struct statx *ret)
 {
 	return core_mq_stat_dir(rq->fs->dirs, ret);
 }
@@ -194,14 +197,12 @@ static const struct fs_ops obj_ops = {
 	.create = obj_create,
 	.reopen = obj_reopen,
 	.new_handle = fs_mq_new_handle,
-	.stat = obj_stat,
-	.stat_as_caller = true,
-	.stat_open = fs_mq_stat_open,
+	.attr = obj_attr,
+	.attr_as_caller = true,
 	.truncate = obj_truncate,
 	.endless = true,
 	.inode_per_lookup = true,
-	.getattr = fs_file_getattr,
-	.statx = fs_file_statx,
+	.node_attr = fs_file_attr,
 	.setattr = fs_file_setattr,
 	.access = fs_file_access,
 	.getxattr = obj_getxattr,
@@ -220,9 +221,8 @@ const struct fs_ops fs_mq_dir_ops = {
 	.next = dir_next,
 	.child = &obj_ops,
 	.lookup = fs_file_lookup,
-	.getattr = fs_dir_getattr,
-	.statx = fs_dir_statx,
-	.stat_dir = dir_stat,
+	.node_attr = fs_dir_attr,
+	.dir_attr = dir_attr,
 	.dir_fd = dir_fd,
 	.setattr = fs_file_setattr,
 	.access = fs_dir_access,

@@ -38,17 +38,17 @@ static int info_reopen(const struct fs_request *rq, int fd, int flags,
 }
 
 /* Like a file of /proc: with no size, so that tools read it to its end. */
-static int info_stat(const struct fs_request *rq, int fd, struct stat *ret)
+static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
+		     int fd, struct statx *ret)
 {
-	struct stat st;
+	int r = core_file_statx(fd, ret);
 
-	(void)rq;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	st.st_mode &= ~(mode_t)0222;
-	st.st_size = 0;
-	st.st_blocks = 0;
-	*ret = st;
+	(void)rq, (void)handle;
+	if (r < 0)
+		return r;
+	ret->stx_mode &= (uint16_t)~0222;
+	ret->stx_size = 0;
+	ret->stx_blocks = 0;
 	return 0;
 }
 
@@ -146,9 +146,9 @@ static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
 	return fs_mq_dir_ops.next(rq, ret);
 }
 
-static int dir_stat(const struct fs_request *rq, struct stat *ret)
+static int dir_attr(const struct fs_request *rq, struct statx *ret)
 {
-	return fs_mq_dir_ops.stat_dir(rq, ret);
+	return fs_mq_dir_ops.dir_attr(rq, ret);
 }
 
 static int dir_fd(const struct fs_request *rq)
@@ -159,12 +159,11 @@ static int dir_fd(const struct fs_request *rq)
 static const struct fs_ops info_ops = {
 	.debug_prefix = "/mq:info/",
 	.find = info_find,
-	.stat = info_stat,
+	.attr = info_attr,
 	.reopen = info_reopen,
 	.new_handle = info_new_handle,
 	.inode_per_lookup = true,
-	.getattr = fs_file_getattr,
-	.statx = fs_file_statx,
+	.node_attr = fs_file_attr,
 	.access = fs_file_access,
 	.statfs = info_statfs,
 	.open = fs_file_open,
@@ -177,9 +176,8 @@ const struct fs_ops fs_mq_info_dir_ops = {
 	.next = dir_next,
 	.child = &info_ops,
 	.lookup = fs_file_lookup,
-	.getattr = fs_dir_getattr,
-	.statx = fs_dir_statx,
-	.stat_dir = dir_stat,
+	.node_attr = fs_dir_attr,
+	.dir_attr = dir_attr,
 	.dir_fd = dir_fd,
 	.access = fs_dir_access,
 	.statfs = info_statfs,

@@ -16,7 +16,7 @@ int fs_mq_poll(const struct fs_request *rq, struct fs_handle *handle,
 	       struct fuse_pollhandle *poll);
 
 /* In fs/kinds/mq_read.c. */
-void fs_mq_stat_open(struct fs_handle *handle, struct stat *st);
+void fs_mq_add_taken(struct fs_handle *handle, struct statx *stx);
 int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle,
 	       size_t size, off_t offset, const struct fuse_file_info *fi);
 

@@ -48,7 +48,7 @@ bool fs_mq_has_rest(const struct fs_mq_handle *handle)
  * what waits now. So a read doesn't make the file shorter: tail -f takes a file
  * that has become shorter for a new one, and seeks back to its beginning.
  */
-void fs_mq_stat_open(struct fs_handle *handle_, struct stat *st)
+void fs_mq_add_taken(struct fs_handle *handle_, struct statx *stx)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 	size_t taken = 0;
@@ -57,8 +57,8 @@ void fs_mq_stat_open(struct fs_handle *handle_, struct stat *st)
 	if (!handle->stream && handle->window)
 		taken = handle->start + handle->window->len;
 	pthread_mutex_unlock(&handle->lock);
-	if (taken <= (size_t)(INT64_MAX - st->st_size))
-		st->st_size += (off_t)taken;
+	if (taken <= INT64_MAX - stx->stx_size)
+		stx->stx_size += taken;
 }
 
 /*

@@ -41,13 +41,13 @@ static int root_next(const struct fs_request *rq, struct dirent64 *ret)
 static int reply_dir(const struct fs_request *rq, const struct fs_ops *ops,
 		     ino_t ino, const char *name)
 {
-	struct stat st;
-	int r = ops->stat_dir(rq, &st);
+	struct statx stx;
+	int r = ops->dir_attr(rq, &stx);
 
 	if (r < 0)
 		return r;
-	st.st_ino = ino;
-	return fs_reply_entry(rq, ops, name, &st);
+	stx.stx_ino = ino;
+	return fs_reply_entry(rq, ops, name, &stx);
 }
 
 /* Views are found by name, and not listed. */
@@ -85,17 +85,22 @@ static int root_lookup(const struct fs_request *rq, struct fs_node *dir,
 	return -ENOENT;
 }
 
-static int root_stat(const struct fs_request *rq, struct stat *ret)
+static int root_attr(const struct fs_request *rq, struct statx *ret)
 {
+	struct statx_timestamp started = {
+		.tv_sec = rq->fs->started.tv_sec,
+		.tv_nsec = (uint32_t)rq->fs->started.tv_nsec,
+	};
 	struct core_cred self = core_cred_self();
 
-	*ret = (struct stat){ .st_mode = S_IFDIR | 0755,
-			      .st_nlink = 2 + N_ENTRIES,
-			      .st_uid = self.uid,
-			      .st_gid = self.gid,
-			      .st_atim = rq->fs->started,
-			      .st_mtim = rq->fs->started,
-			      .st_ctim = rq->fs->started };
+	*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
+			       .stx_mode = S_IFDIR | 0755,
+			       .stx_nlink = 2 + N_ENTRIES,
+			       .stx_uid = self.uid,
+			       .stx_gid = self.gid,
+			       .stx_atime = started,
+			       .stx_mtime = started,
+			       .stx_ctime = started };
 	return 0;
 }
 
@@ -107,9 +112,8 @@ static int root_statfs(const struct fs_request *rq, struct statvfs *ret)
 const struct fs_ops fs_root_ops = {
 	.next = root_next,
 	.lookup = root_lookup,
-	.getattr = fs_dir_getattr,
-	.statx = fs_dir_statx,
-	.stat_dir = root_stat,
+	.node_attr = fs_dir_attr,
+	.dir_attr = root_attr,
 	.statfs = root_statfs,
 	.open = fs_dir_open,
 	.readdir = fs_dir_read,

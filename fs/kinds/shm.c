@@ -34,10 +34,11 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 	return core_shm_reopen(rq->fs->dirs, &rq->cred, fd, flags, ret_fd);
 }
 
-static int obj_stat(const struct fs_request *rq, int fd, struct stat *ret)
+static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
+		    int fd, struct statx *ret)
 {
-	(void)rq;
-	return core_file_stat(fd, ret);
+	(void)rq, (void)handle;
+	return core_file_statx(fd, ret);
 }
 
 static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
@@ -370,7 +371,7 @@ static int dir_fd(const struct fs_request *rq)
 	return rq->fs->dirs->shm_dir;
 }
 
-static int dir_stat(const struct fs_request *rq, struct stat *ret)
+static int dir_attr(const struct fs_request *rq, struct statx *ret)
 {
 	return core_ipc_dirs_stat(rq->fs->dirs, rq->fs->dirs->shm_dir, ret);
 }
@@ -398,11 +399,10 @@ static const struct fs_ops obj_ops = {
 	.create_anonymous = obj_create_anonymous,
 	.reopen = obj_reopen,
 	.new_handle = obj_new_handle,
-	.stat = obj_stat,
+	.attr = obj_attr,
 	.truncate = obj_truncate,
 	.clears_setuid = true,
-	.getattr = fs_file_getattr,
-	.statx = fs_file_statx,
+	.node_attr = fs_file_attr,
 	.setattr = fs_file_setattr,
 	.access = fs_file_access,
 	.getxattr = fs_file_getxattr,
@@ -429,9 +429,8 @@ const struct fs_ops fs_shm_dir_ops = {
 	.lists = core_shm_is_object,
 	.child = &obj_ops,
 	.lookup = fs_file_lookup,
-	.getattr = fs_dir_getattr,
-	.statx = fs_dir_statx,
-	.stat_dir = dir_stat,
+	.node_attr = fs_dir_attr,
+	.dir_attr = dir_attr,
 	.dir_fd = dir_fd,
 	.setattr = fs_file_setattr,
 	.access = fs_dir_access,
