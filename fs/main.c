@@ -52,11 +52,11 @@
  *	core/proc		paths and text of /proc
  *
  * Threads
- *	main		starts the others, waits for the end, finds stuck workers
+ *	main		starts the others, waits for the end, watches the
+ *			table of mounts, finds stuck workers
  *	worker		of fs/daemon/loop: each serves a request
  *	wait		of core/wait: completes requests that had to wait
  *	retry		of fs/fuse/retry: closes descriptors that it has kept
- *	watch		of fs/daemon/mountpoint: watches the mount table
  *
  * Locks. A thread holds at most two, in one of these orders:
  *	node table, then node or quota
@@ -126,35 +126,23 @@ _Noreturn static void give_up(const struct fs *fs,
 }
 
 /* Serves requests until the mount or the daemon is told to end. */
-static int serve(struct fuse_session *session, struct fs *fs,
-		 const struct fs_mountpoint *mountpoint)
+static int serve(struct fs *fs, struct fs_mountpoint *mountpoint)
 {
-	struct fs_watch *watch = NULL;
 	int r = core_wait_new(&fs->wait);
-	bool ended = true;
 
-	if (r == 0)
-		r = fs_retries_new(&fs->retries);
-	if (r < 0) {
-		fs->wait = core_wait_free(fs->wait);
-		return fail("can't start waiting", r);
-	}
-	r = fs_watch_new(mountpoint, fs->wait, &watch);
-	if (r < 0) {
-		r = fail("can't watch the mount", r);
-	} else {
+	r = r ?: fs_retries_new(&fs->retries);
+	r = r ?: fs_mountpoint_monitor(mountpoint);
+	if (r == 0) {
 		fs_sd_notify("READY=1");
-		r = fs_loop(session);
-		ended = r != -ETIMEDOUT;
-		r = r < 0 && ended ? fail("serving", r) : EXIT_SUCCESS;
+		r = fs_loop(fs, mountpoint);
 		fs_sd_notify("STOPPING=1");
 	}
-	fs_watch_free(watch);
-	if (!ended)
+	if (r == -ETIMEDOUT)
 		give_up(fs, mountpoint);
 	/* Waiting requests get an error. */
-	core_wait_stop(fs->wait);
-	return r;
+	if (fs->wait)
+		core_wait_stop(fs->wait);
+	return r < 0 ? fail("serving", r) : EXIT_SUCCESS;
 }
 
 /*
@@ -226,7 +214,7 @@ static int mount_and_serve(struct fuse_session *session,
 				fuse_log_enable_syslog("ipcfs",
 						       LOG_PID | LOG_NDELAY,
 						       LOG_DAEMON);
-			r = serve(session, fs, &mountpoint);
+			r = serve(fs, &mountpoint);
 		}
 		end_connection(fs);
 		fs->nodes = fs_nodes_free(fs->nodes);

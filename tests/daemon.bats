@@ -469,7 +469,6 @@ capabilities() {
 /proc/self/mountinfo
 anon_inode:[eventfd]
 anon_inode:[eventfd]
-anon_inode:[eventfd]
 anon_inode:[eventpoll]
 anon_inode:[timerfd]
 anon_inode:[timerfd]" ]

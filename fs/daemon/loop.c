@@ -2,7 +2,7 @@
 /*
  * A worker waits for a request in read(2), serves it, and waits again. When the last
  * idle worker takes a request, another worker is started, up to FS_WORKERS. A worker
- * that spends more than STUCK_MS on a request is stuck and doesn't count towards that
+ * that spends more than STUCK_NS on a request is stuck and doesn't count towards that
  * limit, so it is replaced, up to MAX_WORKERS. The main thread scans for stuck workers
  * only while no worker is idle.
  *
@@ -15,6 +15,8 @@
 #include "fs/daemon/loop.h"
 
 #include "core/thread_safety.h"
+#include "core/wait.h"
+#include "fs/daemon/mountpoint.h"
 #include "fs/fuse/ops.h"
 
 #include <errno.h>
@@ -33,7 +35,7 @@
 enum {
 	MAX_WORKERS = 512,
 	STACK_SIZE = 1 << 20,
-	STUCK_MS = 10,
+	STUCK_NS = 10000000,
 	END_SECONDS = 5
 };
 
@@ -63,11 +65,11 @@ struct worker {
 	bool stuck CORE_GUARDED_BY(loop_mutex);
 	struct lane *lane CORE_GUARDED_BY(loop_mutex); /* of its request */
 	uid_t uid CORE_GUARDED_BY(loop_mutex);	       /* for whom it serves */
-	int64_t began CORE_GUARDED_BY(loop_mutex);     /* now_ms() */
+	uint64_t began CORE_GUARDED_BY(loop_mutex);    /* core_wait_now() */
 };
 
 struct loop {
-	struct fuse_session *session;
+	const struct fs *fs;
 	int event; /* an eventfd: ended or scanning has become true */
 	struct loop_mutex lock;
 	pthread_cond_t idle; /* ended, and no worker serves */
@@ -86,14 +88,6 @@ struct loop {
 };
 
 static void *work(void *closure);
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static int add_worker(struct loop *loop) CORE_REQUIRES(loop_mutex)
 {
@@ -133,13 +127,13 @@ static void arm_scan(struct loop *loop) CORE_REQUIRES(loop_mutex)
 /* Marks workers as stuck, and replaces them. */
 static void scan(struct loop *loop) CORE_REQUIRES(loop_mutex)
 {
-	const int64_t now = now_ms();
+	const uint64_t now = core_wait_now();
 
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
 		struct worker *worker = &loop->workers[i];
 
 		if (worker->serves && !worker->stuck &&
-		    now - worker->began > STUCK_MS) {
+		    now - worker->began > STUCK_NS) {
 			worker->stuck = true;
 			loop->n_stuck++;
 		}
@@ -233,7 +227,7 @@ static void begin(struct worker *worker, struct lane *lane,
 	worker->serves = true;
 	worker->lane = lane;
 	worker->uid = user_of(in);
-	worker->began = now_ms();
+	worker->began = core_wait_now();
 	loop->n_serving++;
 	if (lane)
 		lane->n_serving++;
@@ -275,7 +269,7 @@ static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
 	} else if (!may_have_one(loop, in)) {
 		lane = &loop->serial;
 		if (!can_wait(in)) {
-			refuse(loop->session, in);
+			refuse(loop->fs->session, in);
 			return NULL;
 		}
 	}
@@ -341,14 +335,14 @@ static bool serve(struct worker *worker)
 	bool stays;
 
 	if (is_short(worker->read.buf.mem)) {
-		fuse_session_process_buf(loop->session, &worker->read.buf);
+		fuse_session_process_buf(loop->fs->session, &worker->read.buf);
 		return true;
 	}
 	loop_mutex_lock(&loop->lock);
 	request = admit(worker);
 	while (request) {
 		loop_mutex_unlock(&loop->lock);
-		fuse_session_process_buf(loop->session, &request->buf);
+		fuse_session_process_buf(loop->fs->session, &request->buf);
 		loop_mutex_lock(&loop->lock);
 		request = finish(worker, request);
 	}
@@ -384,7 +378,7 @@ static void *work(void *closure)
 	pthread_setname_np(pthread_self(), "worker");
 	do {
 		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-		r = fuse_session_receive_buf(worker->loop->session,
+		r = fuse_session_receive_buf(worker->loop->fs->session,
 					     &worker->read.buf);
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 		if (r > 0 && !serve(worker))
@@ -395,25 +389,40 @@ static void *work(void *closure)
 }
 
 /*
- * Until a worker has seen the end. Signals come in here, and so none is missed. It
- * only looks for stuck workers after a while without an event: they come often.
+ * Waits until a worker has seen the end, or a signal has come. Signals come in here
+ * alone, so none is missed.
+ *
+ * A lazy unmount (umount -l) takes the mount out of sight, but it lives on while a
+ * file is open. Requests that wait in a queue then might wait for ever where nobody
+ * looks any more, so they end with an error. Open files go on working.
  */
-static int wait_for_end(struct loop *loop, const sigset_t *signals)
+static int wait_for_end(struct loop *loop,
+			const struct fs_mountpoint *mountpoint,
+			const sigset_t *signals)
 {
-	static const struct timespec pause = { .tv_nsec = STUCK_MS * 1000000L };
-	struct pollfd fd = { .fd = loop->event, .events = POLLIN };
+	static const struct timespec pause = { .tv_nsec = STUCK_NS };
+	struct pollfd fds[] = {
+		{ .fd = loop->event, .events = POLLIN },
+		/* The mount may have ended before the table was opened. */
+		{ .fd = fileno(mountpoint->table),
+		  .events = POLLPRI,
+		  .revents = POLLPRI },
+	};
 	bool scanning = false, ended = false;
 	eventfd_t value;
-	int n;
 
-	while (!ended && !fuse_session_exited(loop->session)) {
-		n = ppoll(&fd, 1, scanning ? &pause : NULL, signals);
-		if (n < 0 && errno != EINTR)
+	while (!ended && !fuse_session_exited(loop->fs->session)) {
+		if (fds[1].revents && !fs_mountpoint_is_mounted(mountpoint)) {
+			core_wait_end_all(loop->fs->wait);
+			fds[1].fd = -1;
+		}
+		if (ppoll(fds, 2, scanning ? &pause : NULL, signals) < 0 &&
+		    errno != EINTR)
 			return -errno;
-		if (n > 0)
-			(void)eventfd_read(loop->event, &value);
+		(void)eventfd_read(loop->event, &value);
 		loop_mutex_lock(&loop->lock);
-		if (n == 0)
+		/* Workers may write to the event often, so it alone doesn't count. */
+		if (scanning && !fds[0].revents)
 			scan(loop);
 		scanning = loop->scanning;
 		ended = loop->ended;
@@ -471,30 +480,30 @@ static void loop_free(struct loop *loop) CORE_NO_THREAD_SAFETY
 	free(loop);
 }
 
-static int loop_new(struct fuse_session *session,
+static int loop_new(const struct fs *fs,
 		    struct loop **ret) CORE_NO_THREAD_SAFETY
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 
 	if (!loop)
 		return -ENOMEM;
-	loop->session = session;
+	loop->fs = fs;
 	loop->serial.most = 1;
 	loop->listings.most = 2;
 	STAILQ_INIT(&loop->serial.waiting);
 	STAILQ_INIT(&loop->listings.waiting);
 	pthread_mutex_init(&loop->lock.native, NULL);
 	pthread_cond_init(&loop->idle, NULL);
-	loop->event = eventfd(0, EFD_CLOEXEC);
+	loop->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*ret = loop;
 	return 0;
 }
 
-int fs_loop(struct fuse_session *session)
+int fs_loop(const struct fs *fs, const struct fs_mountpoint *mountpoint)
 {
 	struct loop *loop;
 	sigset_t all, old;
-	int r = loop_new(session, &loop);
+	int r = loop_new(fs, &loop);
 
 	if (r < 0)
 		return r;
@@ -505,7 +514,7 @@ int fs_loop(struct fuse_session *session)
 	r = loop->event < 0 ? -errno : add_worker(loop);
 	loop_mutex_unlock(&loop->lock);
 	if (r == 0)
-		r = wait_for_end(loop, &old);
+		r = wait_for_end(loop, mountpoint, &old);
 	r = end_workers(loop, r);
 	if (r == -ETIMEDOUT)
 		return r;

@@ -24,15 +24,19 @@
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
-struct fuse_session;
+struct fs;
+struct fs_mountpoint;
 
 /*
  * Serves until the session is told to end or the mount is gone.
+ *
+ * mountpoint: its table of mounts is open. When the mount isn't in it any more, the
+ *     requests that wait end with -ENOTCONN; see core_wait_end_all().
  *
  * Returns 0, -ENOMEM, or an error of eventfd(2), pthread_create(3), ppoll(2) or
  * of reading /dev/fuse; all threads have ended. Or -ETIMEDOUT: a thread still
  * serves a request after 5 seconds, so no data that it may use can be freed.
  */
-int fs_loop(struct fuse_session *session);
+int fs_loop(const struct fs *fs, const struct fs_mountpoint *mountpoint);
 
 #endif

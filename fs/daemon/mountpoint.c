@@ -19,19 +19,15 @@
 #include "fs/daemon/mount.h"
 
 #include "core/cleanup.h"
-#include "core/wait.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #ifndef STATX_MNT_ID_UNIQUE
@@ -46,7 +42,7 @@ enum {
 /* A line of the mount table. */
 struct listed {
 	unsigned long long id;
-	unsigned int major, minor;
+	dev_t device;
 	char *path; /* in line */
 	char type[TYPE_MAX];
 	char *line; /* from getline(3) */
@@ -75,13 +71,14 @@ static bool next(FILE *table, struct listed *listed)
 {
 	while (getline(&listed->line, &listed->size, table) > 0) {
 		const char *type = strstr(listed->line, " - ");
+		unsigned int major, minor;
 		int from = 0, to = 0;
 
 		if (type && sscanf(type, " - %63s", listed->type) == 1 &&
 		    sscanf(listed->line, "%llu %*d %u:%u %*s %n%*s%n",
-			   &listed->id, &listed->major, &listed->minor, &from,
-			   &to) == 3 &&
+			   &listed->id, &major, &minor, &from, &to) == 3 &&
 		    to > 0) {
+			listed->device = makedev(major, minor);
 			listed->line[to] = '\0';
 			listed->path = listed->line + from;
 			unescape(listed->path);
@@ -108,8 +105,7 @@ static int identify(int fd, struct fs_mountpoint *ret)
 		return -errno;
 	ret->listed_id = listed.stx_mnt_id;
 	ret->id = stx.stx_mnt_id;
-	ret->major = stx.stx_dev_major;
-	ret->minor = stx.stx_dev_minor;
+	ret->device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 	return 0;
 }
 
@@ -323,8 +319,7 @@ static int unmount_ours(const struct fs_mountpoint *mountpoint,
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -errno : -EAGAIN;
 	if (identify(fd, &found) < 0 || found.id != mountpoint->id ||
-	    found.major != mountpoint->major ||
-	    found.minor != mountpoint->minor)
+	    found.device != mountpoint->device)
 		return -EAGAIN;
 	/*
 	 * Before Linux 6.8 a new mount may have the same numbers; but it is
@@ -343,8 +338,7 @@ static int try_unmount(const struct fs_mountpoint *mountpoint)
 		return -errno;
 	while (next(table, &listed)) {
 		if (listed.id == mountpoint->listed_id &&
-		    listed.major == mountpoint->major &&
-		    listed.minor == mountpoint->minor)
+		    listed.device == mountpoint->device)
 			r = unmount_ours(mountpoint, listed.path);
 	}
 	if (!feof(table))
@@ -374,97 +368,32 @@ int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint)
 	return r;
 }
 
+int fs_mountpoint_monitor(struct fs_mountpoint *mountpoint)
+{
+	mountpoint->table = fopen("/proc/self/mountinfo", "re");
+	return mountpoint->table ? 0 : -errno;
+}
+
+bool fs_mountpoint_is_mounted(const struct fs_mountpoint *mountpoint)
+{
+	FILE *table = mountpoint->table;
+	struct listed listed = { 0 };
+	bool found = false;
+
+	/* fseek(3) alone may keep what was read before. */
+	clearerr(table);
+	if (fflush(table) != 0 || fseek(table, 0, SEEK_SET) < 0)
+		return true;
+	while (next(table, &listed))
+		found = found || listed.device == mountpoint->device;
+	/* If the table can't be read, assume that we are still mounted. */
+	return found || !feof(table);
+}
+
 void fs_mountpoint_close(struct fs_mountpoint *mountpoint)
 {
 	free(mountpoint->path);
 	core_closep(&mountpoint->dir);
-}
-
-struct fs_watch {
-	const struct fs_mountpoint *mountpoint;
-	struct core_wait *wait;
-	FILE *table;
-	int event; /* an eventfd: the watch is to end */
-	pthread_t thread;
-};
-
-/* Whether the mount, or a copy of it, is mounted somewhere. */
-static bool is_mounted(struct fs_watch *watch)
-{
-	struct listed listed = { 0 };
-	bool found = false;
-
-	/* What was read before is forgotten: to seek may keep it, and read no more. */
-	clearerr(watch->table);
-	if (fflush(watch->table) != 0 || fseek(watch->table, 0, SEEK_SET) < 0)
-		return true;
-	while (next(watch->table, &listed))
-		found = found || (listed.major == watch->mountpoint->major &&
-				  listed.minor == watch->mountpoint->minor);
-	/* What can't be read tells nothing. */
-	return found || !feof(watch->table);
-}
-
-static void *serve(void *closure)
-{
-	struct fs_watch *watch = closure;
-	struct pollfd fds[] = {
-		{ .fd = fileno(watch->table), .events = POLLPRI },
-		{ .fd = watch->event, .events = POLLIN },
-	};
-
-	pthread_setname_np(pthread_self(), "watch");
-	while (is_mounted(watch)) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			break;
-		if (fds[1].revents)
-			return NULL;
-	}
-	core_wait_end_all(watch->wait);
-	return NULL;
-}
-
-static void watch_freep(struct fs_watch **watch)
-{
-	if (!*watch)
-		return;
-	if ((*watch)->table)
-		(void)fclose((*watch)->table);
-	core_closep(&(*watch)->event);
-	free(*watch);
-}
-
-int fs_watch_new(const struct fs_mountpoint *mountpoint, struct core_wait *wait,
-		 struct fs_watch **ret)
-{
-	_cleanup_(watch_freep) struct fs_watch *watch =
-		calloc(1, sizeof(*watch));
-	sigset_t all, old;
-	int r;
-
-	if (!watch)
-		return -ENOMEM;
-	watch->mountpoint = mountpoint;
-	watch->wait = wait;
-	watch->table = fopen("/proc/self/mountinfo", "re");
-	watch->event = eventfd(0, EFD_CLOEXEC);
-	if (!watch->table || watch->event < 0)
-		return -errno;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&watch->thread, NULL, serve, watch);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r == 0)
-		*ret = core_steal_ptr(watch);
-	return -r;
-}
-
-struct fs_watch *fs_watch_free(struct fs_watch *watch)
-{
-	if (!watch)
-		return NULL;
-	(void)eventfd_write(watch->event, 1);
-	pthread_join(watch->thread, NULL);
-	watch_freep(&watch);
-	return NULL;
+	if (mountpoint->table)
+		(void)fclose(mountpoint->table);
 }

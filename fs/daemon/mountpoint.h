@@ -5,20 +5,22 @@
 #ifndef FS_MOUNTPOINT_H
 #define FS_MOUNTPOINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
-struct core_wait;
-struct fs_watch;
 struct fuse_args;
 struct fuse_session;
 
 struct fs_mountpoint {
-	char *path; /* absolute; led to dir when dir was checked */
-	int dir;    /* O_PATH, until it is mounted on; then -1 */
+	char *path;  /* absolute; led to dir when dir was checked */
+	int dir;     /* O_PATH, until it is mounted on; then -1 */
+	FILE *table; /* of fs_mountpoint_monitor(), or NULL */
 	/* The mount. */
-	unsigned int major, minor; /* its device number */
-	uint64_t listed_id;	   /* its number in /proc/self/mountinfo */
-	uint64_t id;		   /* its unique number, from Linux 6.8 on */
+	dev_t device;
+	uint64_t listed_id; /* its number in /proc/self/mountinfo */
+	uint64_t id;	    /* its unique number, from Linux 6.8 on */
 };
 
 /*
@@ -59,23 +61,18 @@ int fs_mountpoint_mount(struct fs_mountpoint *mountpoint,
  */
 int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint);
 
-/* Frees the path and closes the directory. The mount stays. */
-void fs_mountpoint_close(struct fs_mountpoint *mountpoint);
-
 /*
- * Watches for the end of the mount. A lazy unmount (umount -l) takes it out of
- * sight, but it lives on while a file is open. Who waits in a queue then might
- * wait for ever where nobody looks any more, so the waiting ends with an error:
- * core_wait_end_all(). Open files go on working.
+ * Opens the table of mounts. The kernel reports each change of it to poll(2) as
+ * POLLPRI.
  *
- * mountpoint: is mounted; used until fs_watch_free(). ret: to be given to
- * fs_watch_free().
- * Returns 0 or a negative errno.
+ * Returns 0 or an error of fopen(3).
  */
-int fs_watch_new(const struct fs_mountpoint *mountpoint, struct core_wait *wait,
-		 struct fs_watch **ret);
+int fs_mountpoint_monitor(struct fs_mountpoint *mountpoint);
 
-/* Ends the watching. NULL is allowed. Returns NULL. */
-struct fs_watch *fs_watch_free(struct fs_watch *watch);
+/* Whether the mount, or a copy of it, is in the table that was opened. */
+bool fs_mountpoint_is_mounted(const struct fs_mountpoint *mountpoint);
+
+/* Frees what ret of fs_mountpoint_open() has. The mount stays. */
+void fs_mountpoint_close(struct fs_mountpoint *mountpoint);
 
 #endif

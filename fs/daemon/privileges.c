@@ -7,7 +7,7 @@
  *	/dev/fuse		libfuse
  *	eventfd			fs/daemon/loop
  *	eventpoll, eventfd, 2 timerfds	core/wait
- *	mountinfo, eventfd	fs/daemon/mountpoint
+ *	mountinfo		fs/daemon/mountpoint
  *
  * and in the background a socket to syslog, opened early: the log must also
  * work when descriptors are used up.
