@@ -36,13 +36,14 @@ struct core_lock_owner {
 	bool locked;
 	bool writable; /* fd is; a write lock needs that */
 	int fd;	       /* the open file description, or -1 */
-	void *charge;
+	struct core_lock_charge *charge;
 	/* The locks: sorted, disjoint, and merged as the kernel merges. */
 	size_t n_ranges;
 	struct range *ranges;
 };
 
-void core_locks_init(struct core_locks *locks, void (*release)(void *charge))
+void core_locks_init(struct core_locks *locks,
+		     void (*release)(struct core_lock_charge *charge))
 {
 	locks->n_owners = 0;
 	pthread_mutex_init(&locks->lock, NULL);
@@ -221,7 +222,7 @@ static size_t change_ranges(const struct core_lock_owner *owner,
 }
 
 static int set(struct core_lock_owner *owner, int fd, const struct flock *lock,
-	       void **charge)
+	       struct core_lock_charge **charge)
 {
 	_cleanup_free_ struct range *ranges = NULL;
 	struct flock copy = *lock;
@@ -258,7 +259,8 @@ static int set(struct core_lock_owner *owner, int fd, const struct flock *lock,
 }
 
 int core_locks_set(struct core_locks *locks, uint64_t id, const void *handle,
-		   int fd, const struct flock *lock, bool wait, void **charge)
+		   int fd, const struct flock *lock, bool wait,
+		   struct core_lock_charge **charge)
 {
 	const bool unlocks = lock->l_type == F_UNLCK;
 	struct core_lock_owner *owner = get(locks, id, !unlocks);

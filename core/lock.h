@@ -29,18 +29,22 @@
  */
 #define CORE_LOCKS_MAX_RANGES 256
 
+/* What pays for the descriptor of an owner. The caller defines it. */
+struct core_lock_charge;
+
 /* Part of a caller's structure; private. */
 struct core_locks {
 	atomic_uint n_owners;
 	pthread_mutex_t lock;
 	LIST_HEAD(core_lock_owners, core_lock_owner) owners;
-	void (*release)(void *charge);
+	void (*release)(struct core_lock_charge *charge);
 };
 
 /*
  * release: called with an owner's charge after its last lock, without a lock.
  */
-void core_locks_init(struct core_locks *locks, void (*release)(void *charge));
+void core_locks_init(struct core_locks *locks,
+		     void (*release)(struct core_lock_charge *charge));
 
 /* All owners must have unlocked. */
 void core_locks_destroy(struct core_locks *locks);
@@ -71,7 +75,8 @@ void core_locks_destroy(struct core_locks *locks);
  * Source: fcntl(2), "Open file description locks".
  */
 int core_locks_set(struct core_locks *locks, uint64_t owner, const void *handle,
-		   int fd, const struct flock *lock, bool wait, void **charge);
+		   int fd, const struct flock *lock, bool wait,
+		   struct core_lock_charge **charge);
 
 /*
  * fcntl(F_GETLK) for an owner: replaces *lock by one that conflicts, or its

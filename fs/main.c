@@ -18,7 +18,7 @@
  *	fs/fuse/dispatch	what libfuse calls: request -> slot of the node's kind
  *	fs/fuse/ops.h	the slots: what a kind of node can do
  *	fs/fuse/node		node id <-> node, lookup counts, open handles
- *	fs/fuse/quota	how much each user may have
+ *	fs/fuse/charge	how much each user may have
  *	fs/fuse/retry	lets the kernel's second try after ESTALE succeed
  *	fs/fuse/log		what users make go wrong
  *	fs/fuse/backing	files that the kernel reads, writes and maps itself
@@ -59,7 +59,7 @@
  *	retry		of fs/fuse/retry: closes descriptors that it has kept
  *
  * Locks. A thread holds at most two, in one of these orders:
- *	node table, then node or quota
+ *	node table, then node or charge
  *	node, then queue handle or fs/fuse/log
  *	mq_info handle, then node
  *	directory handle, then core/name_set
@@ -74,10 +74,10 @@
 #include "fs/daemon/privileges.h"
 #include "fs/daemon/probe.h"
 #include "fs/daemon/sd_notify.h"
+#include "fs/fuse/charge.h"
 #include "fs/fuse/dispatch.h"
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
-#include "fs/fuse/quota.h"
 #include "fs/fuse/retry.h"
 
 #include "core/cleanup.h"

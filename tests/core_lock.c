@@ -20,13 +20,18 @@
 #define MAX	 INT64_MAX
 #define EXCLUDED -EAGAIN
 
+struct core_lock_charge {
+	int paid;
+};
+
 static struct core_locks locks;
 static int fd = -1;
-static const char handles[16];	   /* owner n acts through &handles[n] */
-static _Thread_local void *charge; /* of each thread's own calls */
+static const char handles[16]; /* owner n acts through &handles[n] */
+static _Thread_local struct core_lock_charge
+	*charge; /* of each thread's own calls */
 static void *released;
 
-static void release(void *charge_)
+static void release(struct core_lock_charge *charge_)
 {
 	released = charge_;
 }
@@ -568,7 +573,7 @@ static void test_nothing_to_pay_with(void **state)
 
 static void test_a_charge_is_kept_as_long_as_the_owner(void **state)
 {
-	int paid;
+	struct core_lock_charge paid;
 
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);

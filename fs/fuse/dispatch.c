@@ -16,7 +16,6 @@
 #include "fs/fuse/log.h"
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
-#include "fs/fuse/quota.h"
 #include "fs/fuse/reply.h"
 
 #include <errno.h>
@@ -31,7 +30,7 @@
 /* One request: what slots get, and what has to be freed after. */
 struct request {
 	struct fs_request base;
-	struct fs_share *share; /* unless a handle has got it */
+	struct fs_charge charge; /* unless a handle has got it */
 	gid_t *groups;
 };
 
@@ -70,9 +69,9 @@ static struct fs_node *start(struct request *rq, fuse_req_t req, fuse_ino_t id,
 		.cred = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid },
 		.uid = ctx->uid,
 		.view = fs_node_view(node),
-		.share = &rq->share,
+		.charge = &rq->charge,
 	};
-	rq->share = NULL;
+	rq->charge = (struct fs_charge){ 0 };
 	rq->groups = NULL;
 	return node;
 }
@@ -118,7 +117,7 @@ static int take_handle(struct request *rq)
 	/* A root with fewer capabilities than ours may be unable to end us. */
 	if (uid == 0 && !core_cred_has_all(&rq->base.cred))
 		uid = WEAK_ROOT;
-	r = fs_quota_take(rq->base.fs->handles, uid, &rq->share);
+	r = fs_charge_take(&rq->charge, rq->base.fs->handles, uid);
 
 	return r == -EAGAIN ? -EMFILE : r;
 }
@@ -128,7 +127,8 @@ static void end(struct request *rq, int result)
 {
 	if (result < 0)
 		(void)fuse_reply_err(rq->base.req, -result);
-	fs_quota_give(rq->share);
+	if (fs_charge_is_held(&rq->charge))
+		fs_charge_release(&rq->charge);
 	free(rq->groups);
 }
 

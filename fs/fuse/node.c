@@ -13,7 +13,6 @@
 #include "core/cleanup.h"
 #include "fs/fuse/backing.h"
 #include "fs/fuse/log.h"
-#include "fs/fuse/quota.h"
 
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -27,7 +26,7 @@ struct fs_node {
 	ino_t ino;
 	struct fs_view view;
 	uint64_t n_lookup;
-	struct fs_share *share;	    /* of the user who made it */
+	struct fs_charge charge;    /* of the user who made it */
 	TAILQ_ENTRY(fs_node) entry; /* in all */
 
 	pthread_mutex_t lock;
@@ -85,7 +84,7 @@ static void node_free(struct fs_node *node)
 {
 	pthread_mutex_destroy(&node->lock);
 	core_locks_destroy(&node->locks);
-	fs_quota_give(node->share);
+	fs_charge_release(&node->charge);
 	free(node->name);
 	free(node->other);
 	free(node);
@@ -122,9 +121,11 @@ fuse_ino_t fs_node_id(const struct fs_node *node)
 	return (fuse_ino_t)(uintptr_t)node;
 }
 
-static void give_share(void *share)
+void fs_node_lock_charge_free(struct core_lock_charge *charge)
 {
-	fs_quota_give(share);
+	if (charge && fs_charge_is_held(&charge->charge))
+		fs_charge_release(&charge->charge);
+	free(charge);
 }
 
 /*
@@ -162,19 +163,19 @@ static int get(const struct fs_request *rq, const struct fs_ops *ops,
 	if (!node)
 		return -ENOMEM;
 	*node = key;
-	r = fs_quota_take_of(rq->fs->n_nodes, payer(rq, ops, stx), more,
-			     &node->share);
+	r = fs_charge_take_more(&node->charge, rq->fs->n_nodes,
+				payer(rq, ops, stx), more);
 	if (r < 0) {
 		free(node);
 		return r;
 	}
 	if (!ops->inode_per_lookup && !tsearch(node, &nodes->shared, compare)) {
-		fs_quota_give(node->share);
+		fs_charge_release(&node->charge);
 		free(node);
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&node->lock, NULL);
-	core_locks_init(&node->locks, give_share);
+	core_locks_init(&node->locks, fs_node_lock_charge_free);
 	TAILQ_INSERT_TAIL(&nodes->all, node, entry);
 	nodes->n++;
 	nodes->n_new++;
@@ -407,7 +408,8 @@ void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle)
 	if (rq && handle->backing_id && LIST_EMPTY(&node->handles))
 		fs_backing_close(rq->fs->session, handle->backing_id);
 	pthread_mutex_unlock(&node->lock);
-	fs_quota_give(handle->share);
+	if (fs_charge_is_held(&handle->charge))
+		fs_charge_release(&handle->charge);
 }
 
 /* Three for each worker, and some for what a queue needs. */

@@ -31,11 +31,11 @@
 
 /* An open file or directory. Part of the kind's own structure. */
 struct fs_handle {
-	struct fs_node *node;	/* NULL until it is added */
-	int fd;			/* of the open object, or -1 */
-	unsigned int flags;	/* FS_HANDLE_* */
-	int backing_id;		/* see fs_node_add_backed(); 0: none */
-	struct fs_share *share; /* of who opened it */
+	struct fs_node *node;	 /* NULL until it is added */
+	int fd;			 /* of the open object, or -1 */
+	unsigned int flags;	 /* FS_HANDLE_* */
+	int backing_id;		 /* see fs_node_add_backed(); 0: none */
+	struct fs_charge charge; /* of who opened it */
 	LIST_ENTRY(fs_handle) entry;
 };
 
@@ -74,7 +74,16 @@ const struct fs_ops *fs_node_ops(const struct fs_node *node);
 ino_t fs_node_ino(const struct fs_node *node);
 const struct fs_view *fs_node_view(const struct fs_node *node);
 
-/* The record locks of the node's object. Charges are shares of fs/fuse/quota. */
+/*
+ * What pays for the descriptor of an owner of record locks; from calloc(3). NULL is
+ * allowed.
+ */
+struct core_lock_charge {
+	struct fs_charge charge;
+};
+void fs_node_lock_charge_free(struct core_lock_charge *charge);
+
+/* The record locks of the node's object. */
 struct core_locks *fs_node_locks(struct fs_node *node);
 
 /* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
@@ -93,8 +102,8 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 		 struct statx *ret);
 
 /*
- * Adds an open handle to the node, and removes it if it was added; its share is
- * given back then. Its fd must stay open in between.
+ * Adds an open handle to the node, and removes it if it was added; its charge is
+ * released then. Its fd must stay open in between.
  */
 void fs_node_add(struct fs_node *node, struct fs_handle *handle);
 void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle);

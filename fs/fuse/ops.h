@@ -16,6 +16,7 @@
 #define FS_OPS_H
 
 #include "core/cred.h"
+#include "fs/fuse/charge.h"
 #include "fs/kinds/view.h"
 
 #include <dirent.h>
@@ -36,9 +37,7 @@ struct core_wait;
 struct fs_handle;
 struct fs_node;
 struct fs_nodes;
-struct fs_quota;
 struct fs_retries;
-struct fs_share;
 
 /* One mount. Set up by fs/main and FUSE_INIT; then it stays as it is. */
 struct fs {
@@ -65,7 +64,7 @@ struct fs_request {
 	struct core_cred cred;	    /* whom to act as */
 	uid_t uid;		    /* the caller, who is charged */
 	const struct fs_view *view; /* of the node that it is for */
-	struct fs_share **share;    /* for the handle that it opens */
+	struct fs_charge *charge;   /* for the handle that it opens */
 };
 
 struct fs_ops {

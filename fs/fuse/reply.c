@@ -67,7 +67,7 @@ static struct fuse_file_info add(const struct fs_request *rq,
 		fs_node_add_backed(rq, node, handle);
 	else
 		fs_node_add(node, handle);
-	handle->share = core_steal_ptr(*rq->share);
+	fs_charge_move(&handle->charge, rq->charge);
 	return (struct fuse_file_info){
 		.fh = (uintptr_t)handle,
 		.backing_id = handle->backing_id,

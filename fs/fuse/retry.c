@@ -11,7 +11,6 @@
 
 #include "core/cleanup.h"
 #include "fs/fuse/node.h"
-#include "fs/fuse/quota.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +26,7 @@
 struct retry {
 	pid_t thread;
 	time_t end;
-	struct fs_share *share;
+	struct fs_charge charge;
 	const struct fs_ops *ops;
 	ino_t ino;
 	int fd; /* -1: nothing */
@@ -79,7 +78,7 @@ static void free_all(struct retry_list *list)
 	while ((retry = LIST_FIRST(list))) {
 		LIST_REMOVE(retry, entry);
 		core_closep(&retry->fd);
-		fs_quota_give(retry->share);
+		fs_charge_release(&retry->charge);
 		free(retry);
 	}
 }
@@ -181,7 +180,7 @@ void fs_retry_begin(const struct fs_request *rq)
 		return;
 	retry = calloc(1, sizeof(*retry));
 	if (!retry ||
-	    fs_quota_take(rq->fs->handles, rq->uid, &retry->share) < 0) {
+	    fs_charge_take(&retry->charge, rq->fs->handles, rq->uid) < 0) {
 		free(retry);
 		return;
 	}
@@ -200,7 +199,7 @@ void fs_retry_begin(const struct fs_request *rq)
 	}
 	pthread_mutex_unlock(&retries->lock);
 	if (old) {
-		fs_quota_give(retry->share);
+		fs_charge_release(&retry->charge);
 		free(retry);
 	}
 }

@@ -35,10 +35,10 @@ TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
 struct fs_mq_handle {
 	struct fs_handle base;
 	struct fs *fs;
-	uid_t uid;		/* the user who opened it */
-	int readable;		/* for core_mq_is_awaited(), or -1 */
-	atomic_ullong looked;	/* when that last returned false */
-	struct fs_share *share; /* the handle's charge, from its release on */
+	uid_t uid;		 /* the user who opened it */
+	int readable;		 /* for core_mq_is_awaited(), or -1 */
+	atomic_ullong looked;	 /* when that last returned false */
+	struct fs_charge charge; /* the handle's charge, from its release on */
 	struct core_wait_source *source;
 	size_t msgsize;
 	struct fs_view view;
@@ -64,7 +64,7 @@ struct fs_mq_transfer {
 	struct core_waiter waiter;
 	struct fs_mq_handle *handle;
 	fuse_req_t req; /* NULL: the daemon's own, for who opened the queue */
-	struct fs_share *share; /* of who waits */
+	struct fs_charge charge; /* of who waits */
 };
 
 /*
@@ -73,7 +73,7 @@ struct fs_mq_transfer {
  * it would have to. done() begins with fs_mq_finish().
  */
 void fs_mq_submit(struct fs_mq_transfer *transfer, enum core_wait_dir dir);
-void fs_mq_finish(const struct fs_mq_transfer *transfer);
+void fs_mq_finish(struct fs_mq_transfer *transfer);
 
 /*
  * Whether this is a later piece of a read or write that the kernel has cut, for

@@ -4,7 +4,6 @@
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/mq.h"
-#include "fs/fuse/quota.h"
 #include "fs/kinds/mq_handle.h"
 
 #include <fcntl.h>
@@ -36,16 +35,17 @@ void fs_mq_submit(struct fs_mq_transfer *transfer, enum core_wait_dir dir)
 	/* Who may not wait may still do what can be done at once. */
 	if (!transfer->waiter.nowait)
 		transfer->waiter.nowait =
-			fs_quota_take(handle->fs->waiting, uid,
-				      &transfer->share) < 0;
+			fs_charge_take(&transfer->charge, handle->fs->waiting,
+				       uid) < 0;
 	core_wait_submit(handle->source, dir, &transfer->waiter);
 }
 
-void fs_mq_finish(const struct fs_mq_transfer *transfer)
+void fs_mq_finish(struct fs_mq_transfer *transfer)
 {
 	if (transfer->req)
 		fuse_req_interrupt_func(transfer->req, NULL, NULL);
-	fs_quota_give(transfer->share);
+	if (fs_charge_is_held(&transfer->charge))
+		fs_charge_release(&transfer->charge);
 }
 
 bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
@@ -127,7 +127,8 @@ void fs_mq_unref(struct fs_mq_handle *handle)
 		core_closep(&handle->readable);
 	pthread_mutex_destroy(&handle->lock);
 	(void)close(handle->base.fd);
-	fs_quota_give(handle->share);
+	if (fs_charge_is_held(&handle->charge))
+		fs_charge_release(&handle->charge);
 	free(handle);
 }
 
@@ -136,7 +137,8 @@ void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle_)
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 
 	/* Unsent lines keep the descriptor, and so the charge. */
-	handle->share = core_steal_ptr(handle_->share);
+	if (fs_charge_is_held(&handle_->charge))
+		fs_charge_move(&handle->charge, &handle_->charge);
 	fs_node_remove(rq, handle_);
 	if (handle->source)
 		core_poll_notify_remove(handle->source, &handle->notify);

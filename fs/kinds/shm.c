@@ -8,7 +8,6 @@
 #include "core/wait.h"
 #include "fs/fuse/dir.h"
 #include "fs/fuse/file.h"
-#include "fs/fuse/quota.h"
 #include "fs/fuse/reply.h"
 
 #include <fcntl.h>
@@ -166,13 +165,13 @@ static int obj_write(const struct fs_request *rq, struct fs_handle *handle,
 static int obj_fallocate(const struct fs_request *rq, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length)
 {
-	struct fs_share *share;
-	int r = fs_quota_take(rq->fs->allocations, rq->uid, &share);
+	struct fs_charge charge = { 0 };
+	int r = fs_charge_take(&charge, rq->fs->allocations, rq->uid);
 
 	if (r < 0)
 		return r;
 	r = core_shm_allocate(&rq->cred, handle->fd, mode, offset, length);
-	fs_quota_give(share);
+	fs_charge_release(&charge);
 	if (r < 0)
 		return r;
 	(void)fuse_reply_err(rq->req, 0);
@@ -221,14 +220,14 @@ struct locker {
 	struct core_wait_source *source;
 	struct fs *fs;
 	fuse_req_t req;
-	struct fs_share *share; /* of who waits */
+	struct fs_charge charge; /* of who waits */
 	struct fs_handle *handle;
 	int operation; /* of flock(2); 0: a record lock */
 	uint64_t owner;
 	struct flock lock;
-	/* An owner's first lock on an object costs a descriptor. */
+	/* For the descriptor that an owner's first lock costs; or NULL. */
+	struct core_lock_charge *owner_charge;
 	bool may_add;
-	void *charge; /* a share for it */
 	bool tried;
 };
 
@@ -247,7 +246,7 @@ static int lock_attempt(struct core_waiter *waiter)
 			       : 0;
 	return core_locks_set(fs_node_locks(handle->node), locker->owner,
 			      handle, handle->fd, &locker->lock, is_first,
-			      locker->may_add ? &locker->charge : NULL);
+			      locker->may_add ? &locker->owner_charge : NULL);
 }
 
 static void lock_done(struct core_waiter *waiter, int result)
@@ -257,8 +256,9 @@ static void lock_done(struct core_waiter *waiter, int result)
 	fuse_req_interrupt_func(locker->req, NULL, NULL);
 	(void)fuse_reply_err(locker->req, -result);
 	core_wait_close(locker->source);
-	fs_quota_give(locker->share);
-	fs_quota_give(locker->charge);
+	if (fs_charge_is_held(&locker->charge))
+		fs_charge_release(&locker->charge);
+	fs_node_lock_charge_free(locker->owner_charge);
 	free(locker);
 }
 
@@ -297,7 +297,7 @@ static int lock(const struct fs_request *rq, const struct locker *model,
 	}
 	locker->waiter.nowait =
 		!sleep ||
-		fs_quota_take(rq->fs->waiting, rq->uid, &locker->share) < 0;
+		fs_charge_take(&locker->charge, rq->fs->waiting, rq->uid) < 0;
 	/* As in fs/kinds/mq: set before anyone else can know it. */
 	fuse_req_interrupt_func(rq->req, on_interrupt, locker);
 	core_wait_submit(locker->source, CORE_WAIT_IN, &locker->waiter);
@@ -310,17 +310,17 @@ static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
 	struct locker model = { .handle = handle,
 				.owner = owner,
 				.lock = *lock_ };
-	struct fs_share *charge = NULL;
 	int r;
 
 	/* Without a descriptor for it one that has locks can go on with them. */
-	model.may_add = lock_->l_type != F_UNLCK &&
-			fs_node_check_fd_budget(rq->fs) == 0 &&
-			fs_quota_take(rq->fs->handles, rq->uid, &charge) == 0;
-	model.charge = charge;
+	if (lock_->l_type != F_UNLCK && fs_node_check_fd_budget(rq->fs) == 0)
+		model.owner_charge = calloc(1, sizeof(*model.owner_charge));
+	model.may_add = model.owner_charge &&
+			fs_charge_take(&model.owner_charge->charge,
+				       rq->fs->handles, rq->uid) == 0;
 	r = lock(rq, &model, sleep);
 	if (r < 0)
-		fs_quota_give(charge);
+		fs_node_lock_charge_free(model.owner_charge);
 	if (lock_->l_type != F_WRLCK)
 		core_wait_retry(rq->fs->wait);
 	return r;

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A tree of those who pay, under one lock, which is a leaf. */
+#include "fs/fuse/charge.h"
+
+#include "core/thread_safety.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <search.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+CORE_MUTEX(fs_quota_mutex);
+
+struct fs_quota {
+	size_t max;
+	atomic_size_t n_held; /* charges of all users */
+	struct fs_quota_mutex lock;
+	void *payers CORE_GUARDED_BY(fs_quota_mutex); /* struct fs_payer * */
+};
+
+/* A user who has something. */
+struct fs_payer {
+	uid_t uid;
+	size_t n CORE_GUARDED_BY(fs_quota_mutex); /* above zero */
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct fs_payer *x = a, *y = b;
+
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+int fs_quota_new(size_t max, struct fs_quota **ret)
+{
+	struct fs_quota *quota = calloc(1, sizeof(*quota));
+
+	if (!quota)
+		return -ENOMEM;
+	pthread_mutex_init(&quota->lock.native, NULL);
+	quota->max = max;
+	*ret = quota;
+	return 0;
+}
+
+struct fs_quota *fs_quota_free(struct fs_quota *quota)
+{
+	if (!quota)
+		return NULL;
+	assert(quota->n_held == 0);
+	pthread_mutex_destroy(&quota->lock.native);
+	free(quota);
+	return NULL;
+}
+
+/* Finds a user, or adds one who has nothing yet. Or NULL: no memory. */
+static struct fs_payer *get(struct fs_quota *quota, uid_t uid)
+	CORE_REQUIRES(fs_quota_mutex)
+{
+	struct fs_payer key = { .uid = uid }, *payer;
+	struct fs_payer **slot = tfind(&key, &quota->payers, compare);
+
+	if (slot)
+		return *slot;
+	payer = calloc(1, sizeof(*payer));
+	if (!payer)
+		return NULL;
+	payer->uid = uid;
+	if (tsearch(payer, &quota->payers, compare))
+		return payer;
+	free(payer);
+	return NULL;
+}
+
+static int pay(struct fs_quota *quota, uid_t uid, size_t more,
+	       struct fs_payer **ret) CORE_REQUIRES(fs_quota_mutex)
+{
+	struct fs_payer *payer = get(quota, uid);
+
+	if (!payer)
+		return -ENOMEM;
+	if (payer->n >= quota->max + more)
+		return -EAGAIN;
+	payer->n++;
+	*ret = payer;
+	return 0;
+}
+
+int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid)
+{
+	return fs_charge_take_more(charge, quota, uid, 0);
+}
+
+int fs_charge_take_more(struct fs_charge *charge, struct fs_quota *quota,
+			uid_t uid, size_t more)
+{
+	int r = 0;
+
+	assert(!fs_charge_is_held(charge));
+	if (uid != 0 && uid != geteuid()) {
+		fs_quota_mutex_lock(&quota->lock);
+		r = pay(quota, uid, more, &charge->payer);
+		fs_quota_mutex_unlock(&quota->lock);
+	}
+	if (r < 0)
+		return r;
+	quota->n_held++;
+	charge->quota = quota;
+	return 0;
+}
+
+bool fs_charge_is_held(const struct fs_charge *charge)
+{
+	return charge->quota;
+}
+
+void fs_charge_move(struct fs_charge *to, struct fs_charge *from)
+{
+	assert(fs_charge_is_held(from) && !fs_charge_is_held(to));
+	*to = *from;
+	*from = (struct fs_charge){ 0 };
+}
+
+void fs_charge_release(struct fs_charge *charge)
+{
+	struct fs_quota *quota = charge->quota;
+	struct fs_payer *payer = charge->payer;
+
+	assert(fs_charge_is_held(charge));
+	*charge = (struct fs_charge){ 0 };
+	quota->n_held--;
+	if (!payer)
+		return;
+	fs_quota_mutex_lock(&quota->lock);
+	if (--payer->n == 0) {
+		tdelete(payer, &quota->payers, compare);
+		free(payer);
+	}
+	fs_quota_mutex_unlock(&quota->lock);
+}

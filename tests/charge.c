@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What each user may have at a time. */
+#include "fs/fuse/charge.h"
+
+#include "core_test.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+static struct fs_quota *quota;
+
+static int set_up(void **state)
+{
+	(void)state;
+	return fs_quota_new(2, &quota);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	assert_null(fs_quota_free(quota));
+	assert_null(fs_quota_free(NULL));
+	return 0;
+}
+
+static void test_each_user_has_a_limit(void **state)
+{
+	struct fs_charge charges[4] = { 0 };
+
+	(void)state;
+	assert_int_equal(fs_charge_take(&charges[0], quota, USER), 0);
+	assert_int_equal(fs_charge_take(&charges[1], quota, USER), 0);
+	assert_int_equal(fs_charge_take(&charges[2], quota, USER), -EAGAIN);
+	assert_false(fs_charge_is_held(&charges[2]));
+	assert_int_equal(fs_charge_take(&charges[3], quota, OTHER), 0);
+	assert_int_equal(fs_charge_take_more(&charges[2], quota, USER, 1), 0);
+	fs_charge_release(&charges[2]);
+	fs_charge_release(&charges[0]);
+	assert_false(fs_charge_is_held(&charges[0]));
+	assert_int_equal(fs_charge_take(&charges[2], quota, USER), 0);
+	for (int i = 1; i < 4; i++)
+		fs_charge_release(&charges[i]);
+}
+
+static void test_root_and_the_daemon_have_none(void **state)
+{
+	struct fs_charge charges[8] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(fs_charge_take(&charges[i], quota,
+						i % 2 ? 0 : geteuid()),
+				 0);
+		assert_true(fs_charge_is_held(&charges[i]));
+	}
+	for (int i = 0; i < 8; i++)
+		fs_charge_release(&charges[i]);
+}
+
+static void test_a_moved_charge_is_the_same(void **state)
+{
+	struct fs_charge first = { 0 }, second = { 0 }, third = { 0 };
+
+	(void)state;
+	assert_int_equal(fs_charge_take(&first, quota, USER), 0);
+	assert_int_equal(fs_charge_take(&third, quota, USER), 0);
+	fs_charge_move(&second, &first);
+	assert_false(fs_charge_is_held(&first));
+	assert_true(fs_charge_is_held(&second));
+	assert_int_equal(fs_charge_take(&first, quota, USER), -EAGAIN);
+	fs_charge_release(&second);
+	fs_charge_release(&third);
+}
+
+static void take_twice(void)
+{
+	struct fs_charge charge = { 0 };
+
+	(void)fs_charge_take(&charge, quota, 0);
+	(void)fs_charge_take(&charge, quota, 0);
+}
+
+static void release_twice(void)
+{
+	struct fs_charge charge = { 0 };
+
+	(void)fs_charge_take(&charge, quota, USER);
+	fs_charge_release(&charge);
+	fs_charge_release(&charge);
+}
+
+static void release_what_was_moved(void)
+{
+	struct fs_charge charge = { 0 }, moved = { 0 };
+
+	(void)fs_charge_take(&charge, quota, 0);
+	fs_charge_move(&moved, &charge);
+	fs_charge_release(&charge);
+}
+
+static void move_over_another(void)
+{
+	struct fs_charge charge = { 0 }, other = { 0 };
+
+	(void)fs_charge_take(&charge, quota, USER);
+	(void)fs_charge_take(&other, quota, USER);
+	fs_charge_move(&other, &charge);
+}
+
+static void free_while_held(void)
+{
+	struct fs_charge charge = { 0 };
+
+	(void)fs_charge_take(&charge, quota, 0);
+	(void)fs_quota_free(quota);
+}
+
+static void test_misuse_ends_the_process(void **state)
+{
+	static void (*const misuses[])(void) = {
+		take_twice,	   release_twice,   release_what_was_moved,
+		move_over_another, free_while_held,
+	};
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(misuses); i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			(void)signal(SIGABRT, SIG_DFL);
+			(void)freopen("/dev/null", "w", stderr);
+			misuses[i]();
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+	}
+}
+
+static struct fs_charge shared[4];
+
+static void *take_and_release(void *closure)
+{
+	struct fs_charge *charge = closure;
+
+	for (int i = 0; i < 10000; i++) {
+		if (fs_charge_take(charge, quota, USER) == 0)
+			fs_charge_release(charge);
+	}
+	return NULL;
+}
+
+static void test_threads_share_a_quota(void **state)
+{
+	pthread_t threads[4];
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+						take_and_release, &shared[i]),
+				 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(fs_charge_take(&shared[0], quota, USER), 0);
+	assert_int_equal(fs_charge_take(&shared[1], quota, USER), 0);
+	fs_charge_release(&shared[0]);
+	fs_charge_release(&shared[1]);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(each_user_has_a_limit),
+		TEST(root_and_the_daemon_have_none),
+		TEST(a_moved_charge_is_the_same),
+		TEST(misuse_ends_the_process),
+		TEST(threads_share_a_quota),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
