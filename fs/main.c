@@ -217,7 +217,7 @@ static int mount_and_serve(struct fuse_session *session,
 			r = serve(fs, &mountpoint);
 		}
 		end_connection(fs);
-		fs->nodes = fs_nodes_free(fs->nodes);
+		fs->nodes = fs_nodes_free(fs, fs->nodes);
 		fs->retries = fs_retries_free(fs->retries);
 		fs->wait = core_wait_free(fs->wait);
 		/* The unmount opens descriptors, and now some are free. */
@@ -312,7 +312,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 		r = fail("starting", r);
 	else
 		r = run_session(args, opts, &fs);
-	fs_nodes_free(fs.nodes);
+	fs_nodes_free(&fs, fs.nodes);
 	fs_quota_free(fs.allocations);
 	fs_quota_free(fs.n_nodes);
 	fs_quota_free(fs.waiting);

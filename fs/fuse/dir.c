@@ -68,14 +68,13 @@ int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags)
 	return fs_reply_open(rq, node, &dir->base);
 }
 
-void fs_dir_release(const struct fs_request *rq, struct fs_handle *handle)
+void fs_dir_release(struct fs *fs, struct fs_handle *handle)
 {
 	struct dir_handle *dir = (struct dir_handle *)handle;
 
-	fs_node_remove(rq, handle);
-	core_closep(&handle->fd);
+	(void)fs;
 	pthread_mutex_destroy(&dir->lock);
-	free(dir);
+	fs_handle_free(handle);
 }
 
 /* Returns where in the page an offset's entry is, or the page's size. */

@@ -16,7 +16,7 @@
 int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags);
 int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 		size_t size, off_t offset);
-void fs_dir_release(const struct fs_request *rq, struct fs_handle *handle);
+void fs_dir_release(struct fs *fs, struct fs_handle *handle);
 
 int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask);
 int fs_dir_attr(const struct fs_request *rq, struct fs_node *node,

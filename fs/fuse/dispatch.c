@@ -452,9 +452,9 @@ static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
 
-	fs_node_ops(node)->release(&rq.base, HANDLE(fi));
+	(void)begin_unchecked(&rq, req, id);
+	fs_node_release(rq.base.fs, HANDLE(fi));
 	(void)fuse_reply_err(req, 0);
 }
 

@@ -72,12 +72,10 @@ int fs_nodes_new(struct fs_nodes **ret)
 	return 0;
 }
 
-static void release_handles(struct fs_node *node)
+static void release_handles(struct fs *fs, const struct fs_node *node)
 {
-	struct fs_handle *handle;
-
-	while ((handle = LIST_FIRST(&node->handles)))
-		node->ops->release(NULL, handle);
+	while (!LIST_EMPTY(&node->handles))
+		fs_node_release(fs, LIST_FIRST(&node->handles));
 }
 
 static void node_free(struct fs_node *node)
@@ -90,15 +88,15 @@ static void node_free(struct fs_node *node)
 	free(node);
 }
 
-struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes)
+struct fs_nodes *fs_nodes_free(struct fs *fs, struct fs_nodes *nodes)
 {
 	struct fs_node *node;
 
 	if (!nodes)
 		return NULL;
-	release_handles(&nodes->root);
+	release_handles(fs, &nodes->root);
 	while ((node = TAILQ_FIRST(&nodes->all))) {
-		release_handles(node);
+		release_handles(fs, node);
 		fs_node_forget(nodes, node, node->n_lookup);
 	}
 	pthread_mutex_destroy(&nodes->root.lock);
@@ -396,20 +394,24 @@ void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
 	pthread_mutex_unlock(&node->lock);
 }
 
-void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle)
+void fs_node_release(struct fs *fs, struct fs_handle *handle)
 {
 	struct fs_node *node = handle->node;
 
-	if (!node)
-		return;
 	pthread_mutex_lock(&node->lock);
 	LIST_REMOVE(handle, entry);
-	/* Without a request the connection is gone, and its ids with it. */
-	if (rq && handle->backing_id && LIST_EMPTY(&node->handles))
-		fs_backing_close(rq->fs->session, handle->backing_id);
+	if (handle->backing_id && LIST_EMPTY(&node->handles))
+		fs_backing_close(fs->session, handle->backing_id);
 	pthread_mutex_unlock(&node->lock);
+	node->ops->release(fs, handle);
+}
+
+void fs_handle_free(struct fs_handle *handle)
+{
+	core_closep(&handle->fd);
 	if (fs_charge_is_held(&handle->charge))
 		fs_charge_release(&handle->charge);
+	free(handle);
 }
 
 /* Three for each worker, and some for what a queue needs. */

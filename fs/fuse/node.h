@@ -39,6 +39,9 @@ struct fs_handle {
 	LIST_ENTRY(fs_handle) entry;
 };
 
+/* For the slot release: closes the fd, releases the charge and frees the handle. */
+void fs_handle_free(struct fs_handle *handle);
+
 /* Makes the table, with the root in it. Returns 0 or -ENOMEM. */
 int fs_nodes_new(struct fs_nodes **ret);
 
@@ -46,7 +49,7 @@ int fs_nodes_new(struct fs_nodes **ret);
  * Releases all handles that are still open and frees all nodes; for the end,
  * when no request is left. NULL is allowed. Returns NULL.
  */
-struct fs_nodes *fs_nodes_free(struct fs_nodes *nodes);
+struct fs_nodes *fs_nodes_free(struct fs *fs, struct fs_nodes *nodes);
 
 /* The node of a node id that the kernel holds. */
 struct fs_node *fs_node_from_id(struct fs_nodes *nodes, fuse_ino_t id);
@@ -102,11 +105,12 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 		 struct statx *ret);
 
 /*
- * Adds an open handle to the node, and removes it if it was added; its charge is
- * released then. Its fd must stay open in between.
+ * Adds an open handle to the node. Its fd must stay open until fs_node_release().
  */
 void fs_node_add(struct fs_node *node, struct fs_handle *handle);
-void fs_node_remove(const struct fs_request *rq, struct fs_handle *handle);
+
+/* Removes a handle from the node that it was added to, and calls the slot release. */
+void fs_node_release(struct fs *fs, struct fs_handle *handle);
 
 /*
  * fs_node_add() of a handle whose reads, writes and mappings the kernel is to

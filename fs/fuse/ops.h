@@ -229,10 +229,10 @@ struct fs_ops {
 	int (*readdir)(const struct fs_request *rq, struct fs_handle *handle,
 		       size_t size, off_t offset);
 	/*
-	 * Closes and frees a handle that open or create made. No reply; rq is
-	 * NULL when the daemon ends.
+	 * Ends a handle that open or create made, with fs_handle_free(). No
+	 * reply. Its node is there, but doesn't know the handle any more.
 	 */
-	void (*release)(const struct fs_request *rq, struct fs_handle *handle);
+	void (*release)(struct fs *fs, struct fs_handle *handle);
 };
 
 /* The kinds that others start from: the root and its entries. */

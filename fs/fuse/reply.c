@@ -141,7 +141,7 @@ int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
 	else
 		r = fuse_reply_open(rq->req, &fi);
 	if (r < 0)
-		fs_node_ops(node)->release(NULL, handle);
+		fs_node_release(rq->fs, handle);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
 	int r = fs_node_get(rq, ops, stx, name, &node);
 
 	if (r < 0) {
-		ops->release(NULL, handle);
+		ops->release(rq->fs, handle);
 		return r;
 	}
 	fi = add(rq, node, handle);
@@ -172,7 +172,7 @@ int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
 		r = fuse_reply_create(rq->req, &entry, &fi);
 	}
 	if (r < 0) {
-		ops->release(NULL, handle);
+		fs_node_release(rq->fs, handle);
 		fs_node_forget(rq->fs->nodes, node, 1);
 	}
 	return 0;

@@ -35,10 +35,9 @@ TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
 struct fs_mq_handle {
 	struct fs_handle base;
 	struct fs *fs;
-	uid_t uid;		 /* the user who opened it */
-	int readable;		 /* for core_mq_is_awaited(), or -1 */
-	atomic_ullong looked;	 /* when that last returned false */
-	struct fs_charge charge; /* the handle's charge, from its release on */
+	uid_t uid;	      /* the user who opened it */
+	int readable;	      /* for core_mq_is_awaited(), or -1 */
+	atomic_ullong looked; /* when that last returned false */
 	struct core_wait_source *source;
 	size_t msgsize;
 	struct fs_view view;

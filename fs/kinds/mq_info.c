@@ -67,14 +67,11 @@ static int info_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
 	return 0;
 }
 
-static void info_release(const struct fs_request *rq, struct fs_handle *handle_)
+static void info_release(struct fs *fs, struct fs_handle *handle)
 {
-	struct info_handle *handle = (struct info_handle *)handle_;
-
-	fs_node_remove(rq, handle_);
-	pthread_mutex_destroy(&handle->lock);
-	(void)close(handle_->fd);
-	free(handle);
+	(void)fs;
+	pthread_mutex_destroy(&((struct info_handle *)handle)->lock);
+	fs_handle_free(handle);
 }
 
 /* Writes a name without newlines, in octal as /proc/mounts does: "\012". */

@@ -126,20 +126,14 @@ void fs_mq_unref(struct fs_mq_handle *handle)
 	if (handle->readable != handle->base.fd)
 		core_closep(&handle->readable);
 	pthread_mutex_destroy(&handle->lock);
-	(void)close(handle->base.fd);
-	if (fs_charge_is_held(&handle->charge))
-		fs_charge_release(&handle->charge);
-	free(handle);
+	fs_handle_free(&handle->base);
 }
 
-void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle_)
+void fs_mq_release(struct fs *fs, struct fs_handle *handle_)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 
-	/* Unsent lines keep the descriptor, and so the charge. */
-	if (fs_charge_is_held(&handle_->charge))
-		fs_charge_move(&handle->charge, &handle_->charge);
-	fs_node_remove(rq, handle_);
+	(void)fs;
 	if (handle->source)
 		core_poll_notify_remove(handle->source, &handle->notify);
 	set_poll(handle, NULL);
@@ -206,7 +200,7 @@ int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 		r = core_wait_open_queue(rq->fs->wait, handle->base.fd,
 					 &handle->source);
 	if (r < 0)
-		fs_mq_release(NULL, &handle->base);
+		fs_mq_release(rq->fs, &handle->base);
 	else
 		*ret = &handle->base;
 	return r;

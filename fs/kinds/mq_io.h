@@ -11,7 +11,7 @@
 /* In fs/kinds/mq_io.c. */
 int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 		     struct fs_handle **ret);
-void fs_mq_release(const struct fs_request *rq, struct fs_handle *handle);
+void fs_mq_release(struct fs *fs, struct fs_handle *handle);
 int fs_mq_poll(const struct fs_request *rq, struct fs_handle *handle,
 	       struct fuse_pollhandle *poll);
 

@@ -66,19 +66,16 @@ static int obj_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
  * An flock(2) lock is that of the handle's fd. It wouldn't go with it: a backing
  * file that the kernel was given keeps it open.
  */
-static void obj_release(const struct fs_request *rq, struct fs_handle *handle_)
+static void obj_release(struct fs *fs, struct fs_handle *handle_)
 {
 	struct shm_handle *handle = (struct shm_handle *)handle_;
 
 	if (handle->locked) {
 		(void)flock(handle_->fd, LOCK_UN);
 		core_locks_unlock_handle(fs_node_locks(handle_->node), handle);
+		core_wait_retry(fs->wait);
 	}
-	if (handle->locked && rq)
-		core_wait_retry(rq->fs->wait);
-	fs_node_remove(rq, handle_);
-	(void)close(handle_->fd);
-	free(handle);
+	fs_handle_free(handle_);
 }
 
 static int obj_create(const struct fs_request *rq, const char *name, int flags,
