@@ -14,23 +14,24 @@
  */
 #include "fs/daemon/privileges.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void close_inherited(void)
 {
 	int fd;
 
-	/* What is opened is not to be taken for stdin, stdout or stderr. */
+	/* No descriptor of ours may be taken for stdin, stdout or stderr. */
 	do
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	while (fd >= 0 && fd < 3);
@@ -38,11 +39,11 @@ static void close_inherited(void)
 }
 
 /*
- * Modes are the callers' business, a caller's file size limit is the kernel's, and
- * descriptors are what open files cost. What queues cost counts against the
- * callers' limits, which may be above ours: who has the privilege can grant them
- * all. Root's groups would only be in the way of acting as others; who may not
- * drop them doesn't do that.
+ * The callers' umasks count, not ours. The kernel applies a caller's limit of file
+ * size. Descriptors are what open files cost. Queues count against the callers'
+ * limits, which may be above ours: a process with CAP_SYS_RESOURCE can raise its own
+ * hard limit. Root's groups would be in the way of acting as others; a process that
+ * may not drop its groups doesn't act as others.
  */
 void fs_privileges_set_up(void)
 {
@@ -63,14 +64,14 @@ void fs_privileges_set_up(void)
 }
 
 /*
- * In force while it doesn't act as a user, see core/cred:
+ * Capabilities that are in force while a thread doesn't act as a user; see core/cred:
  *
  *	SYS_ADMIN	backing files, the unmount
- *	SETUID, SETGID	to act as the callers are
- *	SYS_PTRACE	what groups they have, where /proc hides others
+ *	SETUID, SETGID	act as the callers
+ *	SYS_PTRACE	read the callers' groups where /proc hides other users
  *	DAC_OVERRIDE	locks, whatever the mode
  *
- * and in force only for callers who have the capability themselves:
+ * and that are in force only for callers who have the capability themselves:
  *
  *	DAC_OVERRIDE, DAC_READ_SEARCH	open any object
  *	CHOWN, FOWNER	owner, mode and times of any
@@ -79,34 +80,37 @@ void fs_privileges_set_up(void)
  *	SYS_RESOURCE	queues beyond msg_max and queues_max
  *	LINUX_IMMUTABLE	chattr +i and +a
  */
-static const unsigned int needed[] = {
-	CAP_SYS_ADMIN,	CAP_SETUID,	  CAP_SETGID,
-	CAP_SYS_PTRACE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
-	CAP_CHOWN,	CAP_FOWNER,	  CAP_FSETID,
-	CAP_SETFCAP,	CAP_SYS_RESOURCE, CAP_LINUX_IMMUTABLE,
-};
+#define BIT(name) (UINT64_C(1) << CAP_##name)
+static const uint64_t needed =
+	BIT(SYS_ADMIN) | BIT(SETUID) | BIT(SETGID) | BIT(SYS_PTRACE) |
+	BIT(DAC_OVERRIDE) | BIT(DAC_READ_SEARCH) | BIT(CHOWN) | BIT(FOWNER) |
+	BIT(FSETID) | BIT(SETFCAP) | BIT(SYS_RESOURCE) | BIT(LINUX_IMMUTABLE);
 
 int fs_privileges_drop(void)
 {
-	const size_t n = sizeof(needed) / sizeof(*needed);
-	bool have[sizeof(needed) / sizeof(*needed)];
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
-	/* Without, the setuid fusermount3 is needed to unmount. */
+	/* An ordinary user needs fusermount3, which is setuid, to unmount. */
 	if (geteuid() != 0)
 		return 0;
-	for (size_t i = 0; i < n; i++)
-		have[i] = capng_have_capability(CAPNG_PERMITTED, needed[i]);
-	capng_clear(CAPNG_SELECT_ALL);
-	for (size_t i = 0; i < n; i++) {
-		if (have[i])
-			(void)capng_update(CAPNG_ADD,
-					   CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-					   needed[i]);
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		data[i].permitted &= (uint32_t)(needed >> 32 * i);
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
 	}
-	/* This takes CAP_SETPCAP; where it is lacking the next step has to do. */
-	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	/*
+	 * A program that we run gets none. This takes CAP_SETPCAP; without it
+	 * no_new_privs has to do.
+	 */
+	for (unsigned int i = 0; i < 64; i++)
+		(void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    capng_apply(CAPNG_SELECT_CAPS) < 0)
-		return -EPERM;
+	    syscall(SYS_capset, &header, data) < 0)
+		return -errno;
 	return 0;
 }
