@@ -763,6 +763,22 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	chmod 1777 /dev/shm
 }
 
+@test "each bit of a mode is as given, also where it leaves the owner no right" {
+	python3 - "$SHM/a" <<-'END'
+		import os, sys
+		path = sys.argv[1]
+		os.umask(0)
+		for bit in (1 << n for n in range(9)):
+		    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, bit)
+		    assert os.fstat(fd).st_mode == 0o100000 | bit
+		    assert os.write(fd, b"data") == 4 and os.pread(fd, 9, 0) == b"data"
+		    os.fchmod(fd, 0o777 & ~bit)
+		    assert os.fstat(fd).st_mode == 0o100777 & ~bit
+		    os.close(fd)
+		    os.unlink(path)
+	END
+}
+
 @test "setuid and setgid go as they do natively" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
