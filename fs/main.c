@@ -8,7 +8,6 @@
  *	fs/daemon/opts		the command line
  *	fs/daemon/privileges	descriptors, limits, privileges
  *	fs/kinds/view		options through which queues are seen
- *	fs/daemon/probe	what works on this machine
  *	fs/daemon/diagnose	what is in the way, and the command that mends it
  *	fs/daemon/mountpoint	the directory, the mount on it, and the unmount
  *	fs/daemon/mount	makes the mount, as a descriptor
@@ -72,7 +71,6 @@
 #include "fs/daemon/mountpoint.h"
 #include "fs/daemon/opts.h"
 #include "fs/daemon/privileges.h"
-#include "fs/daemon/probe.h"
 #include "fs/daemon/sd_notify.h"
 #include "fs/fuse/charge.h"
 #include "fs/fuse/dispatch.h"
@@ -332,7 +330,7 @@ int main(int argc, char **argv)
 	else if (opts.help)
 		fs_opts_usage();
 	else if (opts.version)
-		r = fs_probe_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+		r = fs_diagnose_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	else
 		r = run(&args, &opts);
 	fs_opts_free(&opts);

@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fusermount3 runs as root and says on its own what it refuses, so it is asked
- * only for what it would grant. Its rules are in its check_perm() and do_mount().
+ * fusermount3 explains what it refuses in terms of its own. So we check its rules
+ * before; they are in its check_perm() and do_mount().
  */
 #include "fs/daemon/diagnose.h"
 
 #include "core/caller.h"
 #include "core/cleanup.h"
 #include "core/ipc_dirs.h"
-#include "fs/daemon/probe.h"
 #include "fs/fuse/ops.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <spawn.h>
+#include <mqueue.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 /* Nine queues with the default attributes: include/uapi/linux/mqueue.h. */
 enum { DEFAULT_MSGQUEUE = 819200 };
@@ -33,35 +31,27 @@ const char *fs_diagnose_sudo(void)
 static int check_device(void)
 {
 	_cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	const char *what = "can't be opened", *mend = NULL;
-	int r = fd < 0 ? -errno : 0;
+	const int r = fd < 0 ? -errno : 0;
+	const bool absent = r == -ENOENT || r == -ENODEV || r == -ENXIO;
+	const char *mend = NULL;
 
-	switch (r) {
-	case 0:
+	if (r == 0)
 		return 0;
-	case -ENOENT:
-	case -ENODEV:
-	case -ENXIO:
-		what = "not there";
+	if (absent)
 		mend = "modprobe fuse, or for a container: docker run "
 		       "--device /dev/fuse --cap-add SYS_ADMIN ...";
-		break;
-	case -EACCES:
+	else if (r == -EACCES)
 		mend = "chmod 666 /dev/fuse";
-		break;
-	case -EPERM: /* cgroups(7), "devices" */
+	else if (r == -EPERM) /* cgroups(7), "devices" */
 		mend = "docker run --device /dev/fuse ...";
-		break;
-	default:
-		break;
-	}
-	(void)fprintf(stderr, "ipcfs: /dev/fuse: %s: %s%s%s%s\n", what,
-		      strerror(-r), mend ? "; mend it with: " : "",
+	(void)fprintf(stderr, "ipcfs: /dev/fuse: %s: %s%s%s%s\n",
+		      absent ? "not there" : "can't be opened", strerror(-r),
+		      mend ? "; mend it with: " : "",
 		      mend ? fs_diagnose_sudo() : "", mend ?: "");
 	return r;
 }
 
-/* The kernel asks here what it asks in mount(2). */
+/* The kernel checks here what it checks in mount(2). */
 static bool may_mount(void)
 {
 	_cleanup_close_ int fd = fsopen("fuse", FSOPEN_CLOEXEC);
@@ -69,28 +59,14 @@ static bool may_mount(void)
 	return fd >= 0 || errno != EPERM;
 }
 
-/* It is looked for where libfuse does. */
+/* Looks where libfuse does. */
 static bool has_fusermount(void)
 {
-	const char *argv[] = { "fusermount3", "--version", NULL };
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int r;
-
-	if (access("/usr/bin/fusermount3", X_OK) == 0 ||
-	    posix_spawn_file_actions_init(&actions) != 0)
-		return true;
-	(void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO,
-					       "/dev/null", O_WRONLY, 0);
-	r = posix_spawnp(&pid, argv[0], &actions, NULL,
-			 (char *const *)(uintptr_t)argv, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	if (r == 0)
-		(void)waitpid(pid, NULL, 0);
-	return r == 0;
+	return access("/usr/bin/fusermount3", X_OK) == 0 ||
+	       system("command -v fusermount3 >/dev/null") == 0;
 }
 
-/* Whether allow_other is for all. Who may not read that leaves it to fusermount3. */
+/* A file that we may not read is left to fusermount3. */
 static bool others_allowed(void)
 {
 	FILE *file = fopen("/etc/fuse.conf", "re");
@@ -106,43 +82,13 @@ static bool others_allowed(void)
 	return found;
 }
 
-/* Sticky directories, as /tmp, are for their owner only to mount on. */
+/* On a sticky directory, such as /tmp, only its owner can mount. */
 static bool is_writable(const char *path)
 {
 	struct stat st;
 
 	return access(path, W_OK) == 0 && stat(path, &st) == 0 &&
 	       (!(st.st_mode & S_ISVTX) || st.st_uid == getuid());
-}
-
-/* Why it is refused to who asks, or NULL. */
-static const char *refusal(const char *path, bool allow_other,
-			   const char **ret_mend)
-{
-	if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 0) {
-		*ret_mend = "docker run --cap-add SYS_ADMIN --device /dev/fuse "
-			    "...";
-		return "nobody may mount in this container or service";
-	}
-	if (getuid() == 0)
-		return NULL;
-	if (!has_fusermount()) {
-		*ret_mend = "sudo apt install fuse3";
-		return "an ordinary user mounts through fusermount3, which is "
-		       "not there";
-	}
-	if (!is_writable(path)) {
-		*ret_mend = FS_DIAGNOSE_ELSEWHERE;
-		return "an ordinary user mounts on directories of their own "
-		       "only";
-	}
-	if (allow_other && !others_allowed()) {
-		*ret_mend = "echo user_allow_other | sudo tee -a "
-			    "/etc/fuse.conf";
-		return "allow_other is root's, unless /etc/fuse.conf says "
-		       "otherwise";
-	}
-	return NULL;
 }
 
 /*
@@ -161,26 +107,48 @@ static int check_proc(void)
 	return -EPERM;
 }
 
-int fs_diagnose_mount(const char *path, bool allow_other)
+static int refuse(const char *path, const char *why, const char *mend)
 {
-	const char *what, *mend = NULL;
-	int r = check_device();
-
-	if (r == 0)
-		r = check_proc();
-	if (r < 0 || may_mount())
-		return r;
-	what = refusal(path, allow_other, &mend);
-	if (!what)
-		return 0;
-	(void)fprintf(stderr, "ipcfs: %s: %s; mend it with: %s\n", path, what,
+	(void)fprintf(stderr, "ipcfs: %s: %s; mend it with: %s\n", path, why,
 		      mend);
 	return -EPERM;
 }
 
+int fs_diagnose_mount(const char *path, bool allow_other)
+{
+	int r = check_device() ?: check_proc();
+
+	if (r < 0 || may_mount())
+		return r;
+	if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN) == 0)
+		return refuse(path,
+			      "nobody may mount in this container or service",
+			      "docker run --cap-add SYS_ADMIN --device "
+			      "/dev/fuse ...");
+	if (getuid() == 0)
+		return 0;
+	if (!has_fusermount())
+		return refuse(path,
+			      "an ordinary user mounts through fusermount3, "
+			      "which is not there",
+			      "sudo apt install fuse3");
+	if (!is_writable(path))
+		return refuse(path,
+			      "an ordinary user mounts on directories of their "
+			      "own only",
+			      FS_DIAGNOSE_ELSEWHERE);
+	if (allow_other && !others_allowed())
+		return refuse(path,
+			      "allow_other is root's, unless /etc/fuse.conf "
+			      "says otherwise",
+			      "echo user_allow_other | sudo tee -a "
+			      "/etc/fuse.conf");
+	return 0;
+}
+
 /*
- * What a queue counts against is its creator's soft limit below our hard one if
- * we act as others, else our soft one.
+ * A queue counts against its creator's soft limit, at most our hard one, if we act as
+ * others; otherwise against our soft limit.
  */
 static rlim_t queue_limit(void)
 {
@@ -188,6 +156,12 @@ static rlim_t queue_limit(void)
 
 	(void)getrlimit(RLIMIT_MSGQUEUE, &limit);
 	return geteuid() == 0 ? limit.rlim_max : limit.rlim_cur;
+}
+
+/* Any error but ENOSYS shows that the kernel has message queues. */
+static bool has_queues(void)
+{
+	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
 }
 
 void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
@@ -198,7 +172,7 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: objects can't be mapped (MAP_SHARED) and are "
 			 "slower: passthrough needs root and Linux 6.9\n");
-	if (!fs_probe_has_queues()) {
+	if (!has_queues()) {
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: mq/ is of no use: this kernel has no message "
 			 "queues (CONFIG_POSIX_MQUEUE)\n");
@@ -214,4 +188,35 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 			 "ipcfs: all queues of a user may take %llu bytes; for "
 			 "the usual %d: ulimit -q %d\n",
 			 limit, DEFAULT_MSGQUEUE, DEFAULT_MSGQUEUE);
+}
+
+static const char *listing(const struct core_ipc_dirs *dirs)
+{
+	switch (dirs->mq) {
+	case CORE_IPC_DIRS_MQ_DETACHED:
+		return "yes, through a mount of its own";
+	case CORE_IPC_DIRS_MQ_MOUNTED:
+		return "yes, through /dev/mqueue";
+	default:
+		return "only those opened here: needs root or a mounted "
+		       "/dev/mqueue";
+	}
+}
+
+int fs_diagnose_print(void)
+{
+	struct core_ipc_dirs *dirs = NULL;
+	int r = core_ipc_dirs_new(&dirs);
+
+	(void)printf("ipcfs %s\n"
+		     "libfuse %s\n"
+		     "POSIX shm: %s\n"
+		     "message queues: %s\n"
+		     "listing queues: %s\n",
+		     IPCFS_VERSION, fuse_pkgversion(),
+		     dirs ? "yes" : strerror(-r),
+		     has_queues() ? "yes" : "not in this kernel",
+		     dirs ? listing(dirs) : strerror(-r));
+	core_ipc_dirs_free(dirs);
+	return ferror(stdout) || fflush(stdout) != 0 ? -EIO : 0;
 }
