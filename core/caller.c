@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 /*
  * The error of a thread's file from errno. A thread that has ended has no
@@ -75,20 +74,16 @@ static bool is_in_our_user_namespace(pid_t tid)
 	       memcmp(our_namespace, theirs, (size_t)n) == 0;
 }
 
-/* Whether a thread has all capabilities that this process has. */
+/*
+ * Whether a thread has all capabilities that this process has, among them one that
+ * makes its groups irrelevant.
+ */
 static bool has_all(pid_t tid)
 {
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-		.pid = tid,
-	};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-	struct core_cred cred = { 0 };
+	struct core_cred cred;
 
-	if (syscall(SYS_capget, &header, data) < 0)
-		return false;
-	cred.caps = data[0].effective | (uint64_t)data[1].effective << 32;
-	return core_cred_has_all(&cred) &&
+	return core_cred_get_caps(tid, &cred.caps) == 0 &&
+	       core_cred_has_all(&cred) &&
 	       (cred.caps & (UINT64_C(1) << CAP_DAC_OVERRIDE)) &&
 	       is_in_our_user_namespace(tid);
 }

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel charges the cgroup of the process that owns the address space. So
- * neither a thread nor a child that shares our memory can do this; and if the
- * cgroup had no memory left, we would be killed with such a child. The child
- * enters the cgroup itself, by writing to a file that is opened here: the
- * kernel checks the rights of the process that opened it.
+ * The child acts as cred but is not cred's: its real user is ours, so cred's user
+ * can't send it signals. It enters the cgroup itself, by writing to a file that is
+ * opened here: the kernel checks the rights of the process that opened it.
  *
  * clone3(2) could start the child in the cgroup. But clone3 knows cgroups of
  * version 2 only, and systemd forbids it where it restricts namespaces.
  */
 #include "core/charge.h"
 
+#include "core/child.h"
 #include "core/cleanup.h"
 #include "core/proc.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 /*
@@ -85,38 +81,9 @@ static int open_group(pid_t pid, int *ret_fd)
 	return 0;
 }
 
-/* Longer than any allocation that a machine has memory for. */
-enum { SECONDS = 10 };
-
-struct job {
-	pid_t parent;
-	int group; /* cgroup.procs of the cgroup to enter */
-	int fd;
-	int (*fn)(void *arg);
-	void *arg;
-};
-
-/*
- * Users may freeze and kill the processes in a cgroup of theirs. So the child has
- * nothing that others need, such as /dev/fuse, and an end: with the thread that waits
- * for it, or in time. Every errno has room in an exit status.
- */
-CORE_IN_CHILD static int run(void *closure)
-{
-	const struct job *job = closure;
-
-	if (core_child_keep(job->group, job->fd) < 0 ||
-	    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
-	    syscall(SYS_getppid) != job->parent ||
-	    syscall(SYS_write, job->group, "0", 1) < 0)
-		return EPERM;
-	return -job->fn(job->arg);
-}
-
 int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		    void *arg)
 {
-	struct job job = { .parent = getpid(), .fd = fd, .fn = fn, .arg = arg };
 	_cleanup_close_ int group = -1;
 	int r = 0;
 
@@ -126,10 +93,17 @@ int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		r = core_cred_enter(cred);
 	if (r < 0)
 		return r;
-	job.group = group;
-	r = group < 0 ? fn(arg) : core_child_start(run, &job, 0, SECONDS);
-	core_cred_leave(cred);
 	if (group < 0)
-		return r;
-	return r == -EINTR ? -ENOMEM : r > 0 ? -r : r;
+		r = fn(arg);
+	else
+		r = core_child_run(&(struct core_child){
+			.group = group,
+			/* More than any allocation takes. */
+			.seconds = 10,
+			.fd = fd,
+			.fn = fn,
+			.arg = arg,
+		});
+	core_cred_leave(cred);
+	return group >= 0 && r == -EINTR ? -ENOMEM : r;
 }

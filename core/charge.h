@@ -9,7 +9,7 @@
 #ifndef CORE_CHARGE_H
 #define CORE_CHARGE_H
 
-#include "core/child.h"
+#include "core/cred.h"
 
 /*
  * Runs fn(arg) as cred; memory is charged to the cgroup of process cred->pid.

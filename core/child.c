@@ -1,31 +1,40 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who is the real user of a thread may send signals to its whole process, so no
- * thread of this one can be lent to a user. A child is a process of its own, and
- * what its user can do to it is:
+ * The real user of a thread may send signals to its whole process, so no thread of
+ * this process can become a user for a while. A child is a process of its own. Its
+ * user can do this to it:
  *
- * - Kill it. A descriptor that it had opened in a table shared with us would be
- *   left there then, and nobody would know its number; so it has its own table,
- *   which ends with it.
- * - Stop it. Who waits as vfork(2) does would wait for ever; waitpid(2) tells of
- *   it, and the child is killed.
- * - Not look into the memory, ours, or trace it: that takes all three user ids,
- *   and the saved one stays ours. Thereby we may kill it, too, without CAP_KILL.
+ * - Kill it. In a table of descriptors that it shared with us, what it had opened
+ *   would stay open, and nobody would know the number. So the child has a table of
+ *   its own, which ends with it, and sends a descriptor through a socket.
+ * - Stop it. vfork(2) would wait for ever. waitpid(2) reports it, and the child is
+ *   killed.
+ * - Not read its memory, which is ours, and not trace it: that takes all three user
+ *   ids, and the saved one stays ours. For the same reason we may kill the child
+ *   without CAP_KILL.
  *
- * All signals that can be blocked are. The child runs on a stack of its own but
- * with the calling thread's errno; that thread waits, and doesn't look at it.
+ * Whoever controls its cgroup can freeze it, which nobody reports. So the child
+ * enters a cgroup only with descriptors that no others need (a frozen child must
+ * not keep /dev/fuse open), and has a limit of time. The kernel charges memory to
+ * the cgroup of the process that owns the address space, so this child has a copy:
+ * a cgroup without memory must not get us killed.
+ *
+ * All signals that can be blocked are blocked. A child with our memory runs on a
+ * stack of its own but with the errno of the calling thread, which waits. fn's
+ * result is the exit status: each errno is below 256.
  */
 #include "core/child.h"
 
 #include "core/cleanup.h"
 
+#include <assert.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
+#include <sys/param.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,74 +49,55 @@ int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 /* For a few system calls, and the frame of a signal that glibc keeps unblocked. */
 #define STACK_SIZE 32768
 
-struct child {
-	const struct core_cred *cred;
-	bool is_self; /* cred is the process itself */
-	int fd;
-	int (*fn)(void *arg);
-	void *arg;
-	int result;
+struct start {
+	const struct core_child *child;
+	bool is_self; /* the child's cred is the process itself */
+	pid_t parent;
+	int socket; /* for ret_fd, or -1 */
 };
 
-/* Puts our capabilities in force, but only those that are in caps. */
-CORE_IN_CHILD static int limit_capabilities(uint64_t caps)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+/* A message's control data: one descriptor. */
+struct rights {
+	struct cmsghdr header;
+	int fd;
+};
+static_assert(offsetof(struct rights, fd) == CMSG_LEN(0), "unix(7)");
 
-	/* What we have in force we are permitted, and nothing else. */
-	if (syscall(SYS_capget, &header, data) < 0)
-		return -errno;
-	data[0].effective = data[0].permitted & (uint32_t)caps;
-	data[1].effective = data[1].permitted & (uint32_t)(caps >> 32);
-	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+CORE_IN_CHILD static int send_fd(int socket, int fd)
+{
+	struct rights rights = { .header = { .cmsg_len = CMSG_LEN(sizeof(fd)),
+					     .cmsg_level = SOL_SOCKET,
+					     .cmsg_type = SCM_RIGHTS },
+				 .fd = fd };
+	struct msghdr message = { .msg_control = &rights,
+				  .msg_controllen = sizeof(rights) };
+
+	/*
+	 * sendmsg(3) is a cancellation point, and the child shares the
+	 * cancellation state of the waiting thread.
+	 */
+	return syscall(SYS_sendmsg, socket, &message, 0) < 0 ? -errno : 0;
 }
 
-/*
- * All of it, but for the saved user. The C library's functions for this would
- * change the threads that it knows of.
- */
-CORE_IN_CHILD static int become(const struct child *child)
+static int receive_fd(int socket, int *ret_fd)
 {
-	const struct core_cred *cred = child->cred;
+	struct rights rights;
+	struct msghdr message = { .msg_control = &rights,
+				  .msg_controllen = sizeof(rights) };
 
-	if (cred->error < 0)
-		return cred->error;
-	/* The thread's real user may be another: core_cred_be_nobody(). */
-	if (child->is_self)
-		return syscall(SYS_setresuid, cred->uid, (uid_t)-1, (uid_t)-1) <
-				       0
-			       ? -EPERM
-			       : 0;
-	/* To the kernel -1 is to change nothing. */
-	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
-		return -EPERM;
-	if (syscall(SYS_setgroups, cred->n_groups, cred->groups) < 0)
+	if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
 		return -errno;
-	if (syscall(SYS_setresgid, cred->gid, cred->gid, cred->gid) < 0 ||
-	    syscall(SYS_setresuid, cred->uid, cred->uid, (uid_t)-1) < 0)
-		return -EPERM;
-	return limit_capabilities(cred->caps);
-}
-
-CORE_IN_CHILD static int run(void *closure)
-{
-	struct child *child = closure;
-	int r = core_child_keep(child->fd, -1);
-
-	if (r == 0)
-		r = become(child);
-	if (r == 0)
-		r = child->fn(child->arg);
-	child->result = r;
+	/* If no descriptor number was free, the kernel has dropped it. */
+	if (message.msg_controllen < CMSG_LEN(sizeof(int)))
+		return -EMFILE;
+	*ret_fd = rights.fd;
 	return 0;
 }
 
-CORE_IN_CHILD int core_child_keep(int a, int b)
+/* Gives the child a table of descriptors of its own: a, b, or -1. */
+CORE_IN_CHILD static int keep_only(int a, int b)
 {
-	int low = a < b ? a : b, high = a < b ? b : a;
+	int low = MIN(a, b), high = MAX(a, b);
 
 	if (close_range((unsigned int)high + 1, UINT_MAX, CLOSE_RANGE_UNSHARE) <
 		    0 ||
@@ -118,7 +108,59 @@ CORE_IN_CHILD int core_child_keep(int a, int b)
 	return 0;
 }
 
-/* Kills a child that takes longer. It may be frozen, of which nobody is told. */
+/* The child ends with the thread that waits for it, at the latest. */
+CORE_IN_CHILD static int enter(int group, pid_t parent)
+{
+	return syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+			       syscall(SYS_getppid) != parent ||
+			       syscall(SYS_write, group, "0", 1) < 0
+		       ? -EPERM
+		       : 0;
+}
+
+/*
+ * All of it, but for the saved user. The C library's functions for this would
+ * change the threads that it knows of.
+ */
+CORE_IN_CHILD static int become(const struct core_cred *cred, bool is_self)
+{
+	if (cred->error < 0)
+		return cred->error;
+	/* The thread's real user may be another: core_cred_be_nobody(). */
+	if (is_self)
+		return syscall(SYS_setresuid, cred->uid, (uid_t)-1, (uid_t)-1) <
+				       0
+			       ? -EPERM
+			       : 0;
+	/* To the kernel -1 means no change. */
+	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
+		return -EPERM;
+	if (syscall(SYS_setgroups, cred->n_groups, cred->groups) < 0)
+		return -errno;
+	if (syscall(SYS_setresgid, cred->gid, cred->gid, cred->gid) < 0 ||
+	    syscall(SYS_setresuid, cred->uid, cred->uid, (uid_t)-1) < 0)
+		return -EPERM;
+	return core_cred_limit(cred->caps);
+}
+
+CORE_IN_CHILD static int run(void *closure)
+{
+	const struct start *start = closure;
+	const struct core_child *child = start->child;
+	int r = keep_only(child->fd, MAX(child->group, start->socket));
+
+	if (r == 0 && child->group >= 0)
+		r = enter(child->group, start->parent);
+	if (r == 0 && child->cred)
+		r = become(child->cred, start->is_self);
+	if (r == 0)
+		r = child->fn(child->arg);
+	if (r >= 0 && child->ret_fd)
+		r = send_fd(start->socket, r);
+	return -r;
+}
+
+/* Kills a child that takes longer. */
 static void limit_time(pid_t pid, int seconds)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -128,8 +170,10 @@ static void limit_time(pid_t pid, int seconds)
 		(void)kill(pid, SIGKILL);
 }
 
-int core_child_start(int (*fn)(void *arg), void *arg, int flags, int seconds)
+static int start_and_wait(struct start *start)
 {
+	const struct core_child *child = start->child;
+	int flags = CLONE_FILES | (child->group < 0 ? CLONE_VM : 0);
 	_Alignas(16) char stack[STACK_SIZE];
 	sigset_t all, old;
 	int status = 0, r = -EINTR;
@@ -137,90 +181,40 @@ int core_child_start(int (*fn)(void *arg), void *arg, int flags, int seconds)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	/* No signal at its end: only who asks for it by __WCLONE is told. */
-	pid = clone(fn, stack + sizeof(stack), flags | CLONE_FILES, arg);
+	/* The exit signal is 0, so only waitpid(__WCLONE) reports this child. */
+	pid = clone(run, stack + sizeof(stack), flags, start);
 	if (pid < 0)
 		r = -errno;
-	if (pid > 0 && seconds > 0)
-		limit_time(pid, seconds);
+	if (pid > 0 && child->group >= 0)
+		limit_time(pid, child->seconds);
 	while (pid > 0 && waitpid(pid, &status, __WCLONE | WUNTRACED) == pid &&
 	       WIFSTOPPED(status))
 		(void)kill(pid, SIGKILL);
 	if (pid > 0 && WIFEXITED(status))
-		r = WEXITSTATUS(status);
+		r = -WEXITSTATUS(status);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
 
-int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
-		   void *arg)
+int core_child_run(const struct core_child *child)
 {
-	struct child child = {
-		.cred = cred,
-		.is_self = core_cred_is_self(cred),
-		.fd = fd,
-		.fn = fn,
-		.arg = arg,
-		.result = -EINTR,
+	struct start start = {
+		.child = child,
+		.is_self = child->cred && core_cred_is_self(child->cred),
+		.parent = getpid(),
+		.socket = -1,
 	};
-	int r = core_child_start(run, &child, CLONE_VM, 0);
+	_cleanup_close_ int ours = -1, theirs = -1;
+	int ends[2], r;
 
-	/* A child that was killed may have done all its work before. */
-	return r < 0 && r != -EINTR ? r : child.result;
-}
-
-/* A message of one byte, with room for a descriptor. */
-struct message {
-	struct msghdr header;
-	struct iovec data;
-	char byte;
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-};
-
-CORE_IN_CHILD static void init(struct message *message)
-{
-	message->byte = 0;
-	message->data = (struct iovec){ &message->byte, 1 };
-	message->header = (struct msghdr){
-		.msg_iov = &message->data,
-		.msg_iovlen = 1,
-		.msg_control = message->control,
-		.msg_controllen = sizeof(message->control),
-	};
-}
-
-CORE_IN_CHILD int core_child_give(int socket, int fd)
-{
-	struct message message;
-	struct cmsghdr *control;
-
-	init(&message);
-	control = CMSG_FIRSTHDR(&message.header);
-	control->cmsg_level = SOL_SOCKET;
-	control->cmsg_type = SCM_RIGHTS;
-	control->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(control), &fd, sizeof(fd));
-	/*
-	 * sendmsg(3) is a cancellation point, and the child shares the
-	 * cancellation state of the waiting thread.
-	 */
-	return syscall(SYS_sendmsg, socket, &message.header, 0) < 0 ? -errno
-								    : 0;
-}
-
-int core_child_take(int socket, int *ret_fd)
-{
-	struct message message;
-	const struct cmsghdr *control;
-
-	init(&message);
-	if (recvmsg(socket, &message.header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <
-	    0)
-		return errno == EAGAIN ? -ENOENT : -errno;
-	/* If no descriptor number was free, the kernel has dropped it. */
-	control = CMSG_FIRSTHDR(&message.header);
-	if (!control || control->cmsg_len < CMSG_LEN(sizeof(int)))
-		return -EMFILE;
-	memcpy(ret_fd, CMSG_DATA(control), sizeof(*ret_fd));
-	return 0;
+	assert(!child->ret_fd || (child->group < 0 && child->fd < 0));
+	if (child->ret_fd) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			       ends) < 0)
+			return -errno;
+		ours = ends[0];
+		theirs = start.socket = ends[1];
+	}
+	r = start_and_wait(&start);
+	return r == 0 && child->ret_fd ? receive_fd(ours, child->ret_fd) : r;
 }

@@ -1,76 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * child: do something as a user entirely, with the real user id too.
+ * child: make calls in a process of their own: one that is a user entirely, with
+ * the real user id too, or one in another cgroup.
  *
- * core/cred is enough where it is rights to files that count. What is charged to
- * a user, such as the size of a queue, is charged to the real one.
+ * Where only rights to files count, core/cred is enough. But the kernel charges a
+ * queue to the real user of its creator, and memory to the cgroup of the process.
  */
 #ifndef CORE_CHILD_H
 #define CORE_CHILD_H
 
 #include "core/cred.h"
 
-/*
- * What runs in the child: the thread sanitizer is not to look, as it would take
- * it for the thread that waits.
- */
-#define CORE_IN_CHILD __attribute__((no_sanitize("thread")))
+struct core_child {
+	/* Whom the child becomes; NULL: it has the credentials of this thread. */
+	const struct core_cred *cred;
+	/*
+	 * An open cgroup.procs: the child enters that cgroup, has a copy of this
+	 * process's memory, and is killed after this many seconds. -1: the child
+	 * has this process's memory itself.
+	 */
+	int group, seconds;
+	int fd; /* the only descriptor that the child has; -1: none */
+	/*
+	 * CORE_IN_CHILD. It may make system calls by the C library's thin
+	 * wrappers, and write to arg. It must not lock or allocate anything.
+	 * Returns a negative errno, or 0; with ret_fd, a descriptor in place of 0.
+	 */
+	int (*fn)(void *arg);
+	void *arg;
+	/* The caller's, close-on-exec; not with group or fd. NULL: none. */
+	int *ret_fd;
+};
 
 /*
- * Runs fn(arg) as cred in a child process and waits for its end. The child has
- * this process's memory, and of its descriptors only fd. Descriptors that fn
- * opens are closed when the child ends, unless core_child_give() has sent them.
+ * Runs fn in a child process and waits for its end. Descriptors that fn opens are
+ * closed then, but for the one that it returns.
  *
- * fd: the descriptor that the child keeps; -1: none.
- * fn: CORE_IN_CHILD; it may make system calls, by the C library's thin wrappers,
- *     and write to arg; nothing that takes a lock or memory. Returns 0 or a
- *     negative errno.
- *
- * Returns what fn returned, or
- *   -EINTR   the user has killed or stopped the child; fn has done all, nothing
- *            or a part of its work
- *   -EPERM   the child can't become that user
+ * Returns 0, what fn failed with, or
+ *   -EINTR   the child was killed or stopped, by its user, the kernel or a limit of
+ *            time; fn has done all, nothing or a part of its work
+ *   -EPERM   the child can't become that user, or enter that cgroup
  *   -EINVAL  more groups than the kernel takes
- *   -EAGAIN  no process more; -ENOMEM
+ *   -EAGAIN  no more processes
+ *   -EMFILE, -ENFILE, -ENOMEM
  *
- * Source: clone(2), credentials(7), close_range(2).
+ * Source: clone(2), credentials(7), close_range(2), unix(7) (SCM_RIGHTS).
  */
-int core_child_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
-		   void *arg);
-
-/*
- * Runs fn(arg) in a child process and waits for its end. The child has the
- * credentials of this thread and shares its descriptors.
- *
- * fn: CORE_IN_CHILD; returns an exit status, 0 to 255.
- * flags: CLONE_VM (the child shares the memory), or 0 (a copy).
- * seconds: after which the child is killed; 0: never.
- *
- * Returns the exit status, or -EINTR (the child was killed or stopped), -EAGAIN
- * (no more processes), -ENOMEM. Source: clone(2).
- */
-int core_child_start(int (*fn)(void *arg), void *arg, int flags, int seconds);
-
-/*
- * In a child: gives it a table of descriptors of its own, with a and b in it and
- * no others. Each may be -1. CORE_IN_CHILD.
- *
- * Returns 0 or an error of close_range(2).
- */
-int core_child_keep(int a, int b);
-
-/*
- * Sends a descriptor through a socket; receives a descriptor that was sent.
- * Through a socketpair(2) a child passes on what it has opened.
- * core_child_give() is CORE_IN_CHILD. core_child_take() doesn't wait.
- *
- * ret_fd: the caller's, close-on-exec.
- *
- * core_child_give() returns 0 or an error of sendmsg(2). core_child_take()
- * returns 0, -ENOENT (nothing was sent), -EMFILE (no descriptor number is
- * free), or an error of recvmsg(2). Source: unix(7), SCM_RIGHTS.
- */
-int core_child_give(int socket, int fd);
-int core_child_take(int socket, int *ret_fd);
+int core_child_run(const struct core_child *child);
 
 #endif

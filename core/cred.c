@@ -15,9 +15,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -47,27 +45,57 @@ struct core_cred core_cred_self(void)
 }
 
 /*
- * The capabilities in force for the process. There is no C library function for
- * capset(2), and it is of the calling thread alone.
+ * What capget(2) and capset(2) take; the C library has no functions for them.
+ * libcap-ng has, but keeps a state for each thread, which a child with our memory
+ * would share with the waiting thread; and its capng_get_caps_process() takes 30
+ * us, as it reads the bounding set as well, where capget(2) takes 0.4.
  */
-static pthread_once_t capabilities_once = PTHREAD_ONCE_INIT;
-static struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+struct caps {
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+};
 
-static void read_capabilities(void)
+CORE_IN_CHILD static int get_caps(pid_t tid, struct caps *ret)
 {
-	struct __user_cap_header_struct header = {
+	ret->header = (struct __user_cap_header_struct){
 		.version = _LINUX_CAPABILITY_VERSION_3,
+		.pid = tid,
 	};
+	return syscall(SYS_capget, &ret->header, ret->data) < 0 ? -errno : 0;
+}
 
-	if (syscall(SYS_capget, &header, capabilities) < 0)
-		abort();
+int core_cred_get_caps(pid_t tid, uint64_t *ret)
+{
+	struct caps caps;
+	int r = get_caps(tid, &caps);
+
+	if (r == 0)
+		*ret = caps.data[0].effective | (uint64_t)caps.data[1].effective
+							<< 32;
+	return r;
 }
 
 bool core_cred_has_all(const struct core_cred *cred)
 {
-	pthread_once(&capabilities_once, read_capabilities);
-	return !(capabilities[0].effective & ~(uint32_t)cred->caps) &&
-	       !(capabilities[1].effective & ~(uint32_t)(cred->caps >> 32));
+	struct caps caps;
+
+	return cred->caps == CORE_CRED_ALL_CAPS ||
+	       (get_caps(0, &caps) == 0 &&
+		!(caps.data[0].permitted & ~(uint32_t)cred->caps) &&
+		!(caps.data[1].permitted & ~(uint32_t)(cred->caps >> 32)));
+}
+
+CORE_IN_CHILD int core_cred_limit(uint64_t caps_)
+{
+	struct caps caps;
+	int r = get_caps(0, &caps);
+
+	if (r < 0)
+		return r;
+	caps.data[0].effective = caps.data[0].permitted & (uint32_t)caps_;
+	caps.data[1].effective =
+		caps.data[1].permitted & (uint32_t)(caps_ >> 32);
+	return syscall(SYS_capset, &caps.header, caps.data) < 0 ? -errno : 0;
 }
 
 bool core_cred_is_self(const struct core_cred *cred)
@@ -78,23 +106,16 @@ bool core_cred_is_self(const struct core_cred *cred)
 						   core_cred_has_all(cred)));
 }
 
-/* Puts the process's capabilities in force, but only those that are in caps. */
-static int set_capabilities(uint64_t caps)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	memcpy(data, capabilities, sizeof(data));
-	data[0].effective &= (uint32_t)caps;
-	data[1].effective &= (uint32_t)(caps >> 32);
-	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
-}
-
+/*
+ * These calls fail only if the kernel has no memory for a few hundred bytes, which
+ * it grants to any process that it isn't about to kill. The thread can't go on: it
+ * would serve the next request with the rights of this user. Nor can it end alone,
+ * as it owes replies and may hold locks. Without the daemon, objects and open
+ * mappings stay valid, and a new start replaces the mount.
+ */
 static void restore(void)
 {
-	if (set_capabilities(CORE_CRED_ALL_CAPS) < 0 || !set_fsuid(geteuid()) ||
+	if (core_cred_limit(CORE_CRED_ALL_CAPS) < 0 || !set_fsuid(geteuid()) ||
 	    !set_fsgid(getegid()) || set_groups(0, NULL) < 0)
 		abort();
 }
@@ -105,7 +126,6 @@ int core_cred_enter_capable(const struct core_cred *cred)
 
 	if (cred->error < 0 || core_cred_is_self(cred))
 		return cred->error;
-	pthread_once(&capabilities_once, read_capabilities);
 	r = set_groups(cred->n_groups, cred->groups);
 	if (r < 0)
 		return r;
@@ -122,7 +142,7 @@ int core_cred_enter(const struct core_cred *cred)
 
 	if (r < 0 || core_cred_is_self(cred))
 		return r;
-	r = set_capabilities(cred->caps);
+	r = core_cred_limit(cred->caps);
 	if (r < 0)
 		restore();
 	return r;

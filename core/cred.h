@@ -20,6 +20,12 @@
 
 #define CORE_CRED_ALL_CAPS UINT64_MAX
 
+/*
+ * A function that may run in a child with this process's memory (core/child). The
+ * thread sanitizer would take the child for the thread that waits for it.
+ */
+#define CORE_IN_CHILD __attribute__((no_sanitize("thread")))
+
 /* Whom to act as. groups: n_groups supplementary groups, the caller's. */
 struct core_cred {
 	int error; /* why it can't be acted as, a negative errno; or 0 */
@@ -41,8 +47,20 @@ struct core_cred core_cred_self(void);
 /* Whether to act as cred is no change: the process is that already. */
 bool core_cred_is_self(const struct core_cred *cred);
 
-/* Whether cred has all capabilities that are in force for the process. */
+/* Whether cred has all capabilities that are permitted to the calling thread. */
 bool core_cred_has_all(const struct core_cred *cred);
+
+/*
+ * Reads the capabilities in force of a thread, a bit for each; they count in the
+ * thread's user namespace. Returns 0 or -ESRCH. Source: capget(2).
+ */
+int core_cred_get_caps(pid_t tid, uint64_t *ret);
+
+/*
+ * Puts in force what is permitted to the calling thread, but only capabilities that
+ * are in caps. core_cred_enter() does this, too. CORE_IN_CHILD. Returns 0 or -ENOMEM.
+ */
+int core_cred_limit(uint64_t caps);
 
 /*
  * Makes the calling thread act as cred until core_cred_leave(). Does not nest.

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
 /* Where no directory lists the queues: notes what is known of this name. */
@@ -79,47 +78,49 @@ struct creation {
 	mode_t mode;
 	const struct mq_attr *attr;
 	struct rlimit limit;
-	int socket; /* the child's end */
+	bool created;
 };
 
 CORE_IN_CHILD static int create_in_child(void *arg)
 {
-	const struct creation *creation = arg;
-	int fd;
+	struct creation *creation = arg;
+	int fd = setrlimit(RLIMIT_MSGQUEUE, &creation->limit);
 
-	if (setrlimit(RLIMIT_MSGQUEUE, &creation->limit) < 0)
+	if (fd == 0)
+		fd = mq_open(creation->object, creation->flags, creation->mode,
+			     creation->attr);
+	if (fd < 0)
 		return -errno;
-	fd = mq_open(creation->object, creation->flags, creation->mode,
-		     creation->attr);
-	return fd < 0 ? -errno : core_child_give(creation->socket, fd);
+	creation->created = true;
+	return fd;
 }
 
 /*
  * The kernel charges a queue to the real user of the process that creates it.
- * So a child creates the queue and sends the descriptor. We can't open the
+ * So a child creates the queue and returns the descriptor. We can't open the
  * queue by name instead: the name may be removed by then, and the mode may deny
  * the owner.
  */
 static int create(const struct core_cred *cred, int flags,
 		  struct creation *creation, int *ret_fd)
 {
-	_cleanup_close_ int ours = -1, theirs = -1;
-	int ends[2], r;
+	int r = core_caller_queue_limit(cred->pid, &creation->limit);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return -errno;
-	ours = ends[0];
-	theirs = creation->socket = ends[1];
-	creation->flags =
-		(flags & O_ACCMODE) | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC;
-	r = core_caller_queue_limit(cred->pid, &creation->limit);
-	if (r == 0)
-		r = core_child_run(cred, theirs, create_in_child, creation);
 	if (r < 0)
 		return r;
-	r = core_child_take(ours, ret_fd);
+	creation->created = false;
+	creation->flags =
+		(flags & O_ACCMODE) | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC;
+	r = core_child_run(&(struct core_child){
+		.cred = cred,
+		.group = -1,
+		.fd = -1,
+		.fn = create_in_child,
+		.arg = creation,
+		.ret_fd = ret_fd,
+	});
 	/* Without a descriptor the caller can't know that there is a queue. */
-	if (r < 0)
+	if (r < 0 && creation->created)
 		(void)CORE_CRED_AS(cred, mq_unlink(creation->object));
 	return r;
 }
@@ -348,7 +349,13 @@ int core_mq_send_as(const struct core_cred *cred, int fd, const void *buf,
 {
 	struct sending sending = { fd, buf, len, priority };
 
-	return core_child_run(cred, fd, send_in_child, &sending);
+	return core_child_run(&(struct core_child){
+		.cred = cred,
+		.group = -1,
+		.fd = fd,
+		.fn = send_in_child,
+		.arg = &sending,
+	});
 }
 
 int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/charge.h"
 
+#include "core/child.h"
+
+#include "core/proc.h"
 #include "core_test.h"
 
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 /* What fn has seen, of memory that is shared with a child. */
 struct seen {
@@ -13,6 +17,7 @@ struct seen {
 	int n_fds;
 	uid_t fsuid;
 	int result;
+	char groups[4096]; /* the text of /proc/PID/cgroup */
 };
 
 static struct seen *seen;
@@ -32,8 +37,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A group for another process, or none can be made here. */
-static bool make_group(void)
+/* Makes a group for another process; false: none can be made here. */
+static bool make_group(const char *name)
 {
 	static const char *const dirs[] = { "/sys/fs/cgroup/memory",
 					    "/sys/fs/cgroup" };
@@ -43,8 +48,8 @@ static bool make_group(void)
 			       dirs[i]);
 		if (access(group, W_OK) < 0)
 			continue;
-		(void)snprintf(group, sizeof(group), "%s/ipcfs-charge.%d",
-			       dirs[i], getpid());
+		(void)snprintf(group, sizeof(group), "%s/ipcfs-charge.%d%s",
+			       dirs[i], getpid(), name);
 		return mkdir(group, 0755) == 0;
 	}
 	return false;
@@ -67,11 +72,25 @@ static pid_t start(void)
 		(void)pause();
 }
 
+/* Starts a process in the group; cred.pid is that process. */
+static struct core_cred start_caller(void)
+{
+	struct core_cred cred = test_user;
+
+	cred.pid = start();
+	while (*(volatile pid_t *)&seen->pid == 0)
+		sched_yield();
+	assert_int_equal(seen->pid, cred.pid);
+	return cred;
+}
+
 static void end(pid_t pid)
 {
 	(void)kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
+	while (rmdir(group) < 0 && errno == EBUSY)
+		sched_yield();
 }
 
 CORE_IN_CHILD static int look(void *arg)
@@ -127,15 +146,11 @@ CORE_IN_CHILD static int kill_itself(void *arg)
 
 static void test_a_child_in_the_group(void **state)
 {
-	struct core_cred cred = test_user;
-	pid_t pid;
+	struct core_cred cred;
 
 	(void)state;
-	NEEDS(test_privileged() && make_group());
-	pid = cred.pid = start();
-	while (*(volatile pid_t *)&seen->pid == 0)
-		sched_yield();
-	assert_int_equal(seen->pid, pid);
+	NEEDS(test_privileged() && make_group(""));
+	cred = start_caller();
 	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen), 0);
 	assert_int_not_equal(seen->pid, getpid());
 	assert_int_equal(seen->fsuid, USER);
@@ -149,9 +164,34 @@ static void test_a_child_in_the_group(void **state)
 					 NULL),
 			 -ENOMEM);
 	assert_int_equal(setfsuid((uid_t)-1), 0);
-	end(pid);
-	while (rmdir(group) < 0 && errno == EBUSY)
-		sched_yield();
+	end(cred.pid);
+}
+
+CORE_IN_CHILD static int read_groups(void *arg)
+{
+	struct seen *ret = arg;
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+
+	return read(fd, ret->groups, sizeof(ret->groups) - 1) > 0 ? 0 : -errno;
+}
+
+/* Users choose names. What follows a colon is no line of the memory controller's. */
+static void test_a_group_with_a_misleading_name(void **state)
+{
+	struct core_cred cred;
+	char *groups;
+
+	(void)state;
+	NEEDS(test_privileged() && make_group(":memory:"));
+	cred = start_caller();
+	groups = core_proc_read(core_proc_path("/proc/%d/cgroup", cred.pid).s);
+	assert_non_null(groups);
+	assert_int_equal(core_charge_run(&cred, -1, read_groups, seen), 0);
+	assert_non_null(strstr(seen->groups, ":memory:\n"));
+	assert_string_equal(strstr(seen->groups, "memory:"),
+			    strstr(groups, "memory:"));
+	free(groups);
+	end(cred.pid);
 }
 
 CORE_IN_CHILD static int wait_for_ever(void *arg)
@@ -162,9 +202,17 @@ CORE_IN_CHILD static int wait_for_ever(void *arg)
 
 static void test_a_child_that_does_not_end(void **state)
 {
+	struct core_child child = {
+		.group = open("/dev/null", O_WRONLY | O_CLOEXEC),
+		.seconds = 1,
+		.fd = -1,
+		.fn = wait_for_ever,
+	};
+
 	(void)state;
-	assert_int_equal(core_child_start(wait_for_ever, NULL, 0, 1), -EINTR);
+	assert_int_equal(core_child_run(&child), -EINTR);
 	assert_int_equal(waitpid(-1, NULL, __WALL | WNOHANG), -1);
+	close(child.group);
 }
 
 int main(void)
@@ -176,6 +224,8 @@ int main(void)
 			test_a_process_that_is_not_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_child_in_the_group,
 						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_a_group_with_a_misleading_name, set_up, tear_down),
 		cmocka_unit_test(test_a_child_that_does_not_end),
 	};
 

@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 /* What the child sees of itself, and what others do meanwhile. */
@@ -44,6 +43,22 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static int run_with(const struct core_cred *cred, int own, int (*fn)(void *arg),
+		    void *arg, int *ret_fd)
+{
+	return core_child_run(&(struct core_child){ .cred = cred,
+						    .group = -1,
+						    .fd = own,
+						    .fn = fn,
+						    .arg = arg,
+						    .ret_fd = ret_fd });
+}
+
+static int run(const struct core_cred *cred, int (*fn)(void *arg))
+{
+	return run_with(cred, -1, fn, seen, NULL);
+}
+
 CORE_IN_CHILD static int look(void *arg)
 {
 	struct seen *ret = arg;
@@ -60,7 +75,7 @@ static void test_it_is_the_user(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged());
-	assert_int_equal(core_child_run(&test_member, -1, look, seen), 0);
+	assert_int_equal(run(&test_member, look), 0);
 	assert_int_equal(seen->uids[0], USER);
 	assert_int_equal(seen->uids[1], USER);
 	assert_int_equal(seen->uids[2], 0);
@@ -76,8 +91,8 @@ static void test_it_is_the_user(void **state)
 static void test_result(void **state)
 {
 	(void)state;
-	seen->result = -UNKNOWN;
-	assert_int_equal(core_child_run(&test_root, -1, look, seen), -UNKNOWN);
+	seen->result = -ENOSPC;
+	assert_int_equal(run(&test_root, look), -ENOSPC);
 	assert_int_equal(seen->uids[0], 0);
 }
 
@@ -86,7 +101,7 @@ static void test_it_has_no_descriptors_and_leaves_none(void **state)
 	int before = dup(STDERR_FILENO), after;
 
 	(void)state;
-	assert_int_equal(core_child_run(&test_root, -1, look, seen), 0);
+	assert_int_equal(run(&test_root, look), 0);
 	assert_int_equal(seen->first_fd, 0);
 	after = dup(STDERR_FILENO);
 	assert_int_equal(after, before + 1);
@@ -94,50 +109,75 @@ static void test_it_has_no_descriptors_and_leaves_none(void **state)
 	close(after);
 }
 
-/* In the child: opens this and gives it away. */
-struct gift {
-	int socket;
-	const char *path;
-};
-
-CORE_IN_CHILD static int give(void *arg)
+CORE_IN_CHILD static int open_null(void *arg)
 {
-	const struct gift *gift = arg;
-	int fd = open(gift->path, O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : core_child_give(gift->socket, fd);
+	(void)arg;
+	return fd < 0 ? -errno : fd;
 }
 
-static void test_it_has_one_descriptor_and_gives_another_away(void **state)
+static void test_it_returns_a_descriptor(void **state)
 {
-	int ends[2], fd = UNKNOWN;
-	struct gift gift = { .path = "/dev/null" };
-	struct rlimit old;
+	int before = dup(STDERR_FILENO), fd = UNKNOWN;
 	struct stat st;
-	int r;
 
 	(void)state;
-	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-				      ends),
-			   errno);
-	gift.socket = ends[1];
-	assert_int_equal(core_child_take(ends[0], &fd), -ENOENT);
-	assert_int_equal(core_child_run(&test_root, ends[1], give, &gift), 0);
-	test_no_more_fds(&old);
-	r = core_child_take(ends[0], &fd);
-	test_more_fds(&old);
-	assert_int_equal(r, -EMFILE);
-	assert_int_equal(fd, UNKNOWN);
-	assert_int_equal(core_child_run(&test_root, ends[1], give, &gift), 0);
-	assert_int_equal(core_child_take(ends[0], &fd), 0);
+	close(before);
+	assert_int_equal(run_with(&test_root, -1, open_null, NULL, &fd), 0);
 	assert_return_code(fstat(fd, &st), errno);
 	assert_true(S_ISCHR(st.st_mode));
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
-	/* Without one it has none. */
-	assert_int_equal(core_child_run(&test_root, -1, give, &gift), -EBADF);
-	close(ends[0]);
-	close(ends[1]);
+	fd = UNKNOWN;
+	seen->result = -ENOSPC;
+	assert_int_equal(run_with(&test_root, -1, look, seen, &fd), -ENOSPC);
+	assert_int_equal(fd, UNKNOWN);
+	fd = dup(STDERR_FILENO);
+	assert_int_equal(fd, before);
+	close(fd);
+}
+
+static void test_no_number_for_the_descriptor(void **state)
+{
+	int fd = UNKNOWN, last, r;
+	struct rlimit old;
+
+	(void)state;
+	/* Two for the socket, and none for what comes through it. */
+	last = dup(STDERR_FILENO);
+	close(last);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &old), errno);
+	assert_return_code(
+		setrlimit(RLIMIT_NOFILE,
+			  &(struct rlimit){ (rlim_t)last + 2, old.rlim_max }),
+		errno);
+	r = run_with(&test_root, -1, open_null, NULL, &fd);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(fd, UNKNOWN);
+}
+
+CORE_IN_CHILD static int count_fds(void *arg)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	*(int *)arg = n;
+	return 0;
+}
+
+static void test_it_has_one_descriptor(void **state)
+{
+	int n;
+
+	(void)state;
+	assert_int_equal(
+		run_with(&test_root, STDERR_FILENO, count_fds, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(run_with(&test_root, -1, count_fds, &n, NULL), 0);
+	assert_int_equal(n, 0);
 }
 
 static void test_who_cannot_be(void **state)
@@ -149,15 +189,15 @@ static void test_who_cannot_be(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(nobodies); i++) {
-		assert_int_equal(core_child_run(&nobodies[i], -1, look, seen),
-				 -EPERM);
+		assert_int_equal(run(&nobodies[i], look), -EPERM);
 		assert_int_equal(seen->pid, 0);
 	}
 }
 
 static int become_root(void *arg)
 {
-	return core_child_run(&test_root, -1, look, arg);
+	(void)arg;
+	return run(&test_root, look);
 }
 
 static void test_without_privileges(void **state)
@@ -210,8 +250,7 @@ static void test_a_user_who_kills_it(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	interfere(kill_it);
-	assert_int_equal(core_child_run(&test_user, -1, wait_for_it, seen),
-			 -EINTR);
+	assert_int_equal(run(&test_user, wait_for_it), -EINTR);
 	interfered();
 	assert_int_equal(seen->outcome, 0);
 }
@@ -226,8 +265,7 @@ static void test_a_user_who_stops_it(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	interfere(stop_it);
-	assert_int_equal(core_child_run(&test_user, -1, wait_for_it, seen),
-			 -EINTR);
+	assert_int_equal(run(&test_user, wait_for_it), -EINTR);
 	interfered();
 	assert_int_equal(seen->outcome, 0);
 }
@@ -271,8 +309,7 @@ static void test_all_else_is_in_vain(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	interfere(try_it);
-	assert_int_equal(core_child_run(&test_user, -1, wait_for_tries, seen),
-			 0);
+	assert_int_equal(run(&test_user, wait_for_tries), 0);
 	interfered();
 	assert_int_equal(seen->outcome, 0);
 }
@@ -286,9 +323,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_it_has_no_descriptors_and_leaves_none, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(test_it_returns_a_descriptor,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_it_has_one_descriptor_and_gives_another_away,
-			set_up, tear_down),
+			test_no_number_for_the_descriptor, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_it_has_one_descriptor,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_who_cannot_be, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_without_privileges, set_up,
