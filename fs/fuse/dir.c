@@ -43,7 +43,7 @@ static int model_fd(const struct fs_request *rq, struct fs_node *node)
 	return ops->dir_fd ? ops->dir_fd(rq) : -1;
 }
 
-int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags)
+int fs_dir_open(struct fs_request *rq, struct fs_node *node, int flags)
 {
 	_cleanup_close_ int fd = -1;
 	struct dir_handle *dir;

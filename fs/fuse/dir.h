@@ -13,7 +13,7 @@
 
 #include "fs/fuse/node.h"
 
-int fs_dir_open(const struct fs_request *rq, struct fs_node *node, int flags);
+int fs_dir_open(struct fs_request *rq, struct fs_node *node, int flags);
 int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 		size_t size, off_t offset);
 void fs_dir_release(struct fs *fs, struct fs_handle *handle);

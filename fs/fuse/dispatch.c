@@ -10,163 +10,50 @@
  */
 #include "fs/fuse/dispatch.h"
 
-#include "core/caller.h"
 #include "core/file.h"
 #include "fs/fuse/file.h"
-#include "fs/fuse/log.h"
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/reply.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* One request: what slots get, and what has to be freed after. */
-struct request {
-	struct fs_request base;
-	struct fs_charge charge; /* unless a handle has got it */
-	gid_t *groups;
-};
-
-/* Pays for the open files of roots that don't have all our capabilities. */
-#define WEAK_ROOT ((uid_t)-3)
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
 
-/* For -d: what libfuse says of a request are numbers. */
-static void trace(struct fs_node *node, const struct fuse_ctx *ctx,
-		  const char *name)
+/* What a slot of the request's node returns, or if it is empty this error. */
+#define CALL(rq, error, slot, ...) \
+	((rq)->ops->slot ? (rq)->ops->slot(rq, ##__VA_ARGS__) : (error))
+
+/* Lets a slot act as the daemon if that gives every user the same. */
+static void act(struct fs_request *rq, bool for_all)
 {
-	char path[NAME_MAX + 1], line[sizeof(path) + NAME_MAX + 20];
-	const char *debug_prefix = fs_node_ops(node)->debug_prefix ?: "/";
-
-	fs_node_name(node, path);
-	(void)snprintf(line, sizeof(line), "%s%s%s%.255s", debug_prefix, path,
-		       name ? ", name " : "", name ?: "");
-	fs_log_make_printable(line);
-	fuse_log(FUSE_LOG_DEBUG, "ipcfs: %s, by user %u, group %u\n", line,
-		 ctx->uid, ctx->gid);
-}
-
-static struct fs_node *start(struct request *rq, fuse_req_t req, fuse_ino_t id,
-			     const char *name)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct fs *fs = fuse_req_userdata(req);
-	struct fs_node *node = fs_node_from_id(fs->nodes, id);
-
-	if (fs->debug)
-		trace(node, ctx, name);
-	rq->base = (struct fs_request){
-		.fs = fs,
-		.req = req,
-		.cred = { .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid },
-		.uid = ctx->uid,
-		.view = fs_node_view(node),
-		.charge = &rq->charge,
-	};
-	rq->charge = (struct fs_charge){ 0 };
-	rq->groups = NULL;
-	return node;
-}
-
-/* Begins a request in which no rights are checked, or were by open. */
-static struct fs_node *begin_unchecked(struct request *rq, fuse_req_t req,
-				       fuse_ino_t id)
-{
-	return start(rq, req, id, NULL);
-}
-
-/*
- * Lets the slot act as the caller. A daemon without privileges acts as itself
- * or not at all, so it doesn't need the caller's groups and capabilities.
- */
-static void act_as_caller(struct request *rq)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(rq->base.req);
-	struct core_cred *cred = &rq->base.cred;
-
-	if (geteuid() != 0)
-		return;
-	cred->error = core_caller_read(ctx->pid, ctx->uid, ctx->gid, cred,
-				       &rq->groups);
-}
-
-/* Begins a request in which rights count, and one with a name in it. */
-static struct fs_node *begin_as_caller(struct request *rq, fuse_req_t req,
-				       fuse_ino_t id, const char *name)
-{
-	struct fs_node *node = start(rq, req, id, name);
-
-	act_as_caller(rq);
-	return node;
-}
-
-/* For a request that opens a file: one more for its user. */
-static int take_handle(struct request *rq)
-{
-	uid_t uid = rq->base.uid;
-	int r;
-
-	/* A root with fewer capabilities than ours may be unable to end us. */
-	if (uid == 0 && !core_cred_has_all(&rq->base.cred))
-		uid = WEAK_ROOT;
-	r = fs_charge_take(&rq->charge, rq->base.fs->handles, uid);
-
-	return r == -EAGAIN ? -EMFILE : r;
-}
-
-/* Ends a request with what its slot returned. */
-static void end(struct request *rq, int result)
-{
-	if (result < 0)
-		(void)fuse_reply_err(rq->base.req, -result);
-	if (fs_charge_is_held(&rq->charge))
-		fs_charge_release(&rq->charge);
-	free(rq->groups);
-}
-
-/* Ends one whose slot leaves the reply, an empty one, to be made here. */
-static void end_with_status(struct request *rq, int result)
-{
-	if (result == 0)
-		(void)fuse_reply_err(rq->base.req, 0);
-	end(rq, result);
+	if (for_all)
+		rq->cred = core_cred_self();
+	else
+		fs_request_act_as_caller(rq);
 }
 
 /*
  * Whether a lookup in a directory gives everybody the same, whatever their
  * rights.
  */
-static bool is_public(const struct fs_request *rq, const struct fs_ops *ops)
+static bool is_public(const struct fs_request *rq)
 {
-	int fd;
+	const struct fs_ops *child = rq->ops->child;
+	int fd = rq->ops->dir_fd ? rq->ops->dir_fd(rq) : -1;
 
-	if (!ops->child)
-		return true;
-	fd = ops->dir_fd ? ops->dir_fd(rq) : -1;
-	return !ops->child->attr_as_caller && fd >= 0 &&
-	       core_file_is_searchable(fd);
+	return !child || (!child->attr_as_caller && fd >= 0 &&
+			  core_file_is_searchable(fd));
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
 {
-	struct request rq;
-	struct fs_node *dir = start(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(dir);
+	struct fs_request rq = fs_request_begin(req, id, name);
 
-	if (is_public(&rq.base, ops))
-		rq.base.cred = core_cred_self();
-	else
-		act_as_caller(&rq);
-
-	end(&rq, ops->lookup ? ops->lookup(&rq.base, dir, name) : -ENOENT);
+	act(&rq, is_public(&rq));
+	fs_request_end(&rq, CALL(&rq, -ENOENT, lookup, rq.node, name));
 }
 
 static void forget(struct fs *fs, fuse_ino_t id, uint64_t n)
@@ -193,16 +80,12 @@ static void on_forget_multi(fuse_req_t req, size_t count,
  * Begins a stat. The lookup has checked the right to search the directory, and
  * stat needs no other right.
  */
-static struct fs_node *begin_stat(struct request *rq, fuse_req_t req,
-				  fuse_ino_t id)
+static struct fs_request begin_stat(fuse_req_t req, fuse_ino_t id)
 {
-	struct fs_node *node = start(rq, req, id, NULL);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	if (fs_node_ops(node)->attr_as_caller)
-		act_as_caller(rq);
-	else
-		rq->base.cred = core_cred_self();
-	return node;
+	act(&rq, !rq.ops->attr_as_caller);
+	return rq;
 }
 
 /*
@@ -211,14 +94,12 @@ static struct fs_node *begin_stat(struct request *rq, fuse_req_t req,
  */
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_stat(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = begin_stat(req, id);
 	struct statx stx;
-	int r = fi && ops->endless ? -ESPIPE
-				   : ops->node_attr(&rq.base, node, &stx);
+	int r = fi && rq.ops->endless ? -ESPIPE
+				      : rq.ops->node_attr(&rq, rq.node, &stx);
 
-	end(&rq, r < 0 ? r : fs_reply_attr(&rq.base, &stx));
+	fs_request_end(&rq, r < 0 ? r : fs_reply_attr(&rq, &stx));
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
@@ -226,109 +107,94 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
 		     struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_stat(&rq, req, id);
+	struct fs_request rq = begin_stat(req, id);
 	struct statx stx;
-	int r = fs_node_ops(node)->node_attr(&rq.base, node, &stx);
+	int r = rq.ops->node_attr(&rq, rq.node, &stx);
 
 	(void)flags, (void)mask, (void)fi;
 	if (r == 0)
 		(void)fuse_reply_statx(req, 0, &stx, 0);
-	end(&rq, r);
+	fs_request_end(&rq, r);
 }
 #endif
 
 static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
 		       int to_set, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
-	end(&rq, ops->setattr
-			 ? ops->setattr(&rq.base, node, fi ? HANDLE(fi) : NULL,
-					attr, to_set)
-			 : -EPERM);
+	fs_request_end(&rq, CALL(&rq, -EPERM, setattr, rq.node,
+				 fi ? HANDLE(fi) : NULL, attr, to_set));
 }
 
 static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
 	/* In access(2) only root's capabilities count. */
-	if (rq.base.uid != 0)
-		rq.base.cred.caps = 0;
-	if (ops->access)
-		end(&rq, ops->access(&rq.base, node, mask));
+	if (rq.caller->uid != 0)
+		rq.cred.caps = 0;
+	if (rq.ops->access)
+		fs_request_end(&rq, rq.ops->access(&rq, rq.node, mask));
 	else
-		end_with_status(&rq, 0);
+		fs_request_end_with_status(&rq, 0);
 }
 
 static void on_statfs(fuse_req_t req, fuse_ino_t id)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 	struct statvfs sv;
-	int r = fs_node_ops(node)->statfs(&rq.base, &sv);
+	int r = rq.ops->statfs(&rq, &sv);
 
 	if (r == 0)
 		(void)fuse_reply_statfs(req, &sv);
-	end(&rq, r);
+	fs_request_end(&rq, r);
 }
 
 /* Whether objects can be created in a directory of this kind. */
-static bool can_create(const struct fs_ops *ops)
+static bool can_create(const struct fs_request *rq)
 {
-	return ops->child && ops->child->create;
+	return rq->ops->child && rq->ops->child->create;
 }
 
 static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(dir);
-	int r = can_create(ops) ? take_handle(&rq) : -EPERM;
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
+	int r = can_create(&rq) ? fs_request_take_handle(&rq) : -EPERM;
 
-	end(&rq, r ?: fs_file_create(&rq.base, dir, name, mode, fi->flags));
+	fs_request_end(
+		&rq, r ?: fs_file_create(&rq, rq.node, name, mode, fi->flags));
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 		     mode_t mode, dev_t dev)
 {
-	struct request rq;
-	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(dir);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
 	(void)dev;
-	end(&rq, can_create(ops) && S_ISREG(mode)
-			 ? fs_file_mknod(&rq.base, dir, name, mode)
-			 : -EPERM);
+	fs_request_end(&rq, can_create(&rq) && S_ISREG(mode)
+				    ? fs_file_mknod(&rq, rq.node, name, mode)
+				    : -EPERM);
 }
 
 static void on_unlink(fuse_req_t req, fuse_ino_t id, const char *name)
 {
-	struct request rq;
-	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(dir);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	end_with_status(&rq,
-			ops->unlink ? ops->unlink(&rq.base, name) : -EPERM);
+	fs_request_end_with_status(&rq, CALL(&rq, -EPERM, unlink, name));
 }
 
 static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 		    const char *name)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, name);
-	struct fs_node *dir = fs_node_from_id(rq.base.fs->nodes, dir_id);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
+	struct fs_node *dir = fs_node_from_id(rq.fs->nodes, dir_id);
 	const struct fs_ops *ops = fs_node_ops(dir);
 
-	end(&rq, ops->link && ops->child == fs_node_ops(node)
-			 ? fs_file_link(&rq.base, node, dir, name)
-			 : -EPERM);
+	fs_request_end(&rq, ops->link && ops->child == rq.ops
+				    ? fs_file_link(&rq, rq.node, dir, name)
+				    : -EPERM);
 }
 
 /* Objects are files in fixed directories, so these are nobody's to do. */
@@ -358,26 +224,24 @@ static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 		      fuse_ino_t new_id, const char *new_name,
 		      unsigned int flags)
 {
-	struct request rq;
-	struct fs_node *dir = begin_as_caller(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(dir);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	end_with_status(&rq,
-			ops->rename && id == new_id
-				? ops->rename(&rq.base, name, new_name, flags)
-				: -EPERM);
+	fs_request_end_with_status(
+		&rq, rq.ops->rename && id == new_id
+			     ? rq.ops->rename(&rq, name, new_name, flags)
+			     : -EPERM);
 }
 
 static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 		       struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *dir = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(dir);
-	int r = ops->child && ops->child->create_anonymous ? take_handle(&rq)
-							   : -EOPNOTSUPP;
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
+	int r = rq.ops->child && rq.ops->child->create_anonymous
+			? fs_request_take_handle(&rq)
+			: -EOPNOTSUPP;
 
-	end(&rq, r ?: fs_file_tmpfile(&rq.base, dir, mode, fi->flags));
+	fs_request_end(&rq,
+		       r ?: fs_file_tmpfile(&rq, rq.node, mode, fi->flags));
 }
 
 /*
@@ -394,79 +258,61 @@ static bool is_for_all(const char *name)
 static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			size_t size)
 {
-	struct request rq;
-	struct fs_node *node = start(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, name);
 
-	if (is_for_all(name))
-		rq.base.cred = core_cred_self();
-	else
-		act_as_caller(&rq);
-
-	end(&rq, ops->getxattr ? ops->getxattr(&rq.base, node, name, size)
-			       : -ENODATA);
+	act(&rq, is_for_all(name));
+	fs_request_end(&rq, CALL(&rq, -ENODATA, getxattr, rq.node, name, size));
 }
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
-	end(&rq, ops->listxattr ? ops->listxattr(&rq.base, node, size)
-				: fs_reply_xattr(&rq.base, "", size, 0));
+	fs_request_end(&rq, rq.ops->listxattr
+				    ? rq.ops->listxattr(&rq, rq.node, size)
+				    : fs_reply_xattr(&rq, "", size, 0));
 }
 
 static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 			const char *value, size_t size, int flags)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	end(&rq, ops->setxattr ? ops->setxattr(&rq.base, node, name, value,
-					       size, flags)
-			       : -ENOTSUP);
+	fs_request_end(&rq, CALL(&rq, -ENOTSUP, setxattr, rq.node, name, value,
+				 size, flags));
 }
 
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, name);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	end(&rq, ops->removexattr ? ops->removexattr(&rq.base, node, name)
-				  : -ENOTSUP);
+	fs_request_end(&rq, CALL(&rq, -ENOTSUP, removexattr, rq.node, name));
 }
 
 /* Of files and of directories: both make a handle. */
 static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	int r = take_handle(&rq);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
+	int r = fs_request_take_handle(&rq);
 
-	end(&rq, r ?: fs_node_ops(node)->open(&rq.base, node, fi->flags));
+	fs_request_end(&rq, r ?: rq.ops->open(&rq, rq.node, fi->flags));
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct request rq;
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	(void)begin_unchecked(&rq, req, id);
-	fs_node_release(rq.base.fs, HANDLE(fi));
-	(void)fuse_reply_err(req, 0);
+	fs_node_release(rq.fs, HANDLE(fi));
+	fs_request_end_with_status(&rq, 0);
 }
 
 static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		    struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	end(&rq, ops->read ? ops->read(&rq.base, HANDLE(fi), size, offset, fi)
-			   : -EISDIR);
+	fs_request_end(&rq,
+		       CALL(&rq, -EISDIR, read, HANDLE(fi), size, offset, fi));
 }
 
 /*
@@ -491,29 +337,23 @@ static bool kills_suidgid(const struct fuse_file_info *fi)
 static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 		     size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
 	if (!kills_suidgid(fi))
-		rq.base.cred = core_cred_self();
-	else if (rq.base.uid == 0 && ops->clears_setuid)
-		act_as_caller(&rq);
-	end(&rq,
-	    ops->write ? ops->write(&rq.base, HANDLE(fi), buf, size, offset, fi)
-		       : -EISDIR);
+		rq.cred = core_cred_self();
+	else if (rq.caller->uid == 0 && rq.ops->clears_setuid)
+		fs_request_act_as_caller(&rq);
+	fs_request_end(&rq, CALL(&rq, -EISDIR, write, HANDLE(fi), buf, size,
+				 offset, fi));
 }
 
 static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 			 off_t length, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
-	end(&rq, ops->fallocate ? ops->fallocate(&rq.base, HANDLE(fi), mode,
-						 offset, length)
-				: -EOPNOTSUPP);
+	fs_request_end(&rq, CALL(&rq, -EOPNOTSUPP, fallocate, HANDLE(fi), mode,
+				 offset, length));
 }
 
 static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
@@ -521,37 +361,33 @@ static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
 			       off_t to_offset, struct fuse_file_info *to_fi,
 			       size_t size, int flags)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(node);
-	const struct fs_node *to = fs_node_from_id(rq.base.fs->nodes, to_id);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
+	const struct fs_node *to = fs_node_from_id(rq.fs->nodes, to_id);
 
 	(void)flags; /* none are defined */
-	end(&rq, ops->copy_file_range && fs_node_ops(to) == ops
-			 ? ops->copy_file_range(&rq.base, HANDLE(fi), offset,
-						HANDLE(to_fi), to_offset, size)
-			 : -EINVAL);
+	fs_request_end(&rq, rq.ops->copy_file_range && fs_node_ops(to) == rq.ops
+				    ? rq.ops->copy_file_range(
+					      &rq, HANDLE(fi), offset,
+					      HANDLE(to_fi), to_offset, size)
+				    : -EINVAL);
 }
 
 static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	end(&rq, ops->lseek ? ops->lseek(&rq.base, HANDLE(fi), offset, whence)
-			    : -EINVAL);
+	fs_request_end(&rq,
+		       CALL(&rq, -EINVAL, lseek, HANDLE(fi), offset, whence));
 }
 
 static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	if (ops->flush)
-		end(&rq, ops->flush(&rq.base, HANDLE(fi), fi->lock_owner));
+	if (rq.ops->flush)
+		fs_request_end(&rq,
+			       rq.ops->flush(&rq, HANDLE(fi), fi->lock_owner));
 	else
 		(void)fuse_reply_err(req, 0);
 }
@@ -559,61 +395,47 @@ static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void on_getlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     struct flock *lock)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	end(&rq,
-	    ops->getlk ? ops->getlk(&rq.base, HANDLE(fi), fi->lock_owner, lock)
-		       : -ENOLCK);
+	fs_request_end(&rq, CALL(&rq, -ENOLCK, getlk, HANDLE(fi),
+				 fi->lock_owner, lock));
 }
 
 static void on_setlk(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     struct flock *lock, int sleep)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	end(&rq, ops->setlk ? ops->setlk(&rq.base, HANDLE(fi), fi->lock_owner,
-					 lock, sleep)
-			    : -ENOLCK);
+	fs_request_end(&rq, CALL(&rq, -ENOLCK, setlk, HANDLE(fi),
+				 fi->lock_owner, lock, sleep));
 }
 
 static void on_flock(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		     int operation)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	end(&rq,
-	    ops->flock ? ops->flock(&rq.base, HANDLE(fi), operation) : -ENOLCK);
+	fs_request_end(&rq, CALL(&rq, -ENOLCK, flock, HANDLE(fi), operation));
 }
 
 static void on_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int cmd, void *arg,
 		     struct fuse_file_info *fi, unsigned int flags,
 		     const void *in, size_t in_size, size_t out_size)
 {
-	struct request rq;
-	struct fs_node *node = begin_as_caller(&rq, req, id, NULL);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
 	(void)arg, (void)flags;
-	end(&rq, ops->ioctl ? ops->ioctl(&rq.base, HANDLE(fi), cmd, in, in_size,
-					 out_size)
-			    : -ENOTTY);
+	fs_request_end(&rq, CALL(&rq, -ENOTTY, ioctl, HANDLE(fi), cmd, in,
+				 in_size, out_size));
 }
 
 static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 		    struct fuse_pollhandle *poll)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	if (ops->poll) {
-		end(&rq, ops->poll(&rq.base, HANDLE(fi), poll));
+	if (rq.ops->poll) {
+		fs_request_end(&rq, rq.ops->poll(&rq, HANDLE(fi), poll));
 		return;
 	}
 	if (poll)
@@ -624,12 +446,10 @@ static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		       struct fuse_file_info *fi)
 {
-	struct request rq;
-	struct fs_node *node = begin_unchecked(&rq, req, id);
-	const struct fs_ops *ops = fs_node_ops(node);
+	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	end(&rq, ops->readdir ? ops->readdir(&rq.base, HANDLE(fi), size, offset)
-			      : -ENOTDIR);
+	fs_request_end(&rq,
+		       CALL(&rq, -ENOTDIR, readdir, HANDLE(fi), size, offset));
 }
 
 const struct fuse_lowlevel_ops fs_dispatch = {

@@ -66,7 +66,7 @@ int fs_file_mknod(const struct fs_request *rq, struct fs_node *dir,
 }
 
 /* Replies with an object that was created or opened as *fd. */
-static int reply_created(const struct fs_request *rq, const struct fs_ops *ops,
+static int reply_created(struct fs_request *rq, const struct fs_ops *ops,
 			 const char *name, int *fd, int flags)
 {
 	struct fs_handle *handle = NULL;
@@ -84,8 +84,8 @@ static int reply_created(const struct fs_request *rq, const struct fs_ops *ops,
  * With O_EXCL first, also if the caller left that open: to know whether there is
  * something to be undone when the rest fails.
  */
-int fs_file_create(const struct fs_request *rq, struct fs_node *dir,
-		   const char *name, mode_t mode, int flags)
+int fs_file_create(struct fs_request *rq, struct fs_node *dir, const char *name,
+		   mode_t mode, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
@@ -110,8 +110,8 @@ int fs_file_create(const struct fs_request *rq, struct fs_node *dir,
 	return r;
 }
 
-int fs_file_tmpfile(const struct fs_request *rq, struct fs_node *dir,
-		    mode_t mode, int flags)
+int fs_file_tmpfile(struct fs_request *rq, struct fs_node *dir, mode_t mode,
+		    int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
@@ -165,7 +165,7 @@ int fs_file_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
 	return r;
 }
 
-int fs_file_open(const struct fs_request *rq, struct fs_node *node, int flags)
+int fs_file_open(struct fs_request *rq, struct fs_node *node, int flags)
 {
 	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int found = -1, fd = -1;

@@ -15,16 +15,16 @@ int fs_file_lookup(const struct fs_request *rq, struct fs_node *dir,
 
 int fs_file_mknod(const struct fs_request *rq, struct fs_node *dir,
 		  const char *name, mode_t mode);
-int fs_file_create(const struct fs_request *rq, struct fs_node *dir,
-		   const char *name, mode_t mode, int flags);
+int fs_file_create(struct fs_request *rq, struct fs_node *dir, const char *name,
+		   mode_t mode, int flags);
 /* Gives an object of the same directory another name. */
 int fs_file_link(const struct fs_request *rq, struct fs_node *node,
 		 struct fs_node *dir, const char *name);
-int fs_file_tmpfile(const struct fs_request *rq, struct fs_node *dir,
-		    mode_t mode, int flags);
+int fs_file_tmpfile(struct fs_request *rq, struct fs_node *dir, mode_t mode,
+		    int flags);
 
 /* For the object. From setattr on, also for a directory that has a dir_fd. */
-int fs_file_open(const struct fs_request *rq, struct fs_node *node, int flags);
+int fs_file_open(struct fs_request *rq, struct fs_node *node, int flags);
 int fs_file_attr(const struct fs_request *rq, struct fs_node *node,
 		 struct statx *ret);
 int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,

@@ -133,7 +133,8 @@ void fs_node_lock_charge_free(struct core_lock_charge *charge)
 static uid_t payer(const struct fs_request *rq, const struct fs_ops *ops,
 		   const struct statx *stx)
 {
-	return ops->permanent || ops->inode_per_lookup ? rq->uid : stx->stx_uid;
+	return ops->permanent || ops->inode_per_lookup ? rq->caller->uid
+						       : stx->stx_uid;
 }
 
 /*

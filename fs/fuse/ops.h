@@ -15,8 +15,7 @@
 #ifndef FS_OPS_H
 #define FS_OPS_H
 
-#include "core/cred.h"
-#include "fs/fuse/charge.h"
+#include "fs/fuse/request.h"
 #include "fs/kinds/view.h"
 
 #include <dirent.h>
@@ -55,16 +54,6 @@ struct fs {
 	bool passthrough;	      /* the kernel takes backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
-};
-
-/* One request. */
-struct fs_request {
-	struct fs *fs;
-	fuse_req_t req;
-	struct core_cred cred;	    /* whom to act as */
-	uid_t uid;		    /* the caller, who is charged */
-	const struct fs_view *view; /* of the node that it is for */
-	struct fs_charge *charge;   /* for the handle that it opens */
 };
 
 struct fs_ops {
@@ -179,8 +168,7 @@ struct fs_ops {
 			   const char *name);
 
 	/* fs_reply_open; flags: of open(2). Required. */
-	int (*open)(const struct fs_request *rq, struct fs_node *node,
-		    int flags);
+	int (*open)(struct fs_request *rq, struct fs_node *node, int flags);
 	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. Empty: EISDIR */
 	int (*read)(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);

@@ -60,14 +60,14 @@ static struct fuse_entry_param entry_param(const struct fs_node *node,
 }
 
 /* Adds the handle to the node; what the kernel is to know of it. */
-static struct fuse_file_info add(const struct fs_request *rq,
-				 struct fs_node *node, struct fs_handle *handle)
+static struct fuse_file_info add(struct fs_request *rq, struct fs_node *node,
+				 struct fs_handle *handle)
 {
 	if (handle->flags & FS_HANDLE_BACKED)
 		fs_node_add_backed(rq, node, handle);
 	else
 		fs_node_add(node, handle);
-	fs_charge_move(&handle->charge, rq->charge);
+	fs_charge_move(&handle->charge, &rq->charge);
 	return (struct fuse_file_info){
 		.fh = (uintptr_t)handle,
 		.backing_id = handle->backing_id,
@@ -129,7 +129,7 @@ int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
 	return 0;
 }
 
-int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
+int fs_reply_open(struct fs_request *rq, struct fs_node *node,
 		  struct fs_handle *handle)
 {
 	struct fuse_file_info fi = add(rq, node, handle);
@@ -145,7 +145,7 @@ int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
 	return 0;
 }
 
-int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
+int fs_reply_create(struct fs_request *rq, const struct fs_ops *ops,
 		    const char *name, const struct statx *stx,
 		    struct fs_handle *handle)
 {

@@ -22,11 +22,11 @@ int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
  * Replies to open or opendir with a handle, which is added to the node. When
  * the process is gone by then the handle is released.
  */
-int fs_reply_open(const struct fs_request *rq, struct fs_node *node,
+int fs_reply_open(struct fs_request *rq, struct fs_node *node,
 		  struct fs_handle *handle);
 
 /* Both, to a create. The handle is released also when this fails. */
-int fs_reply_create(const struct fs_request *rq, const struct fs_ops *ops,
+int fs_reply_create(struct fs_request *rq, const struct fs_ops *ops,
 		    const char *name, const struct statx *stx,
 		    struct fs_handle *handle);
 

@@ -151,7 +151,7 @@ struct fs_retries *fs_retries_free(struct fs_retries *retries)
 
 static pid_t thread_of(const struct fs_request *rq)
 {
-	return fuse_req_ctx(rq->req)->pid;
+	return rq->caller->pid;
 }
 
 static struct retry_list *list_of(struct fs_retries *retries, pid_t thread)
@@ -179,8 +179,8 @@ void fs_retry_begin(const struct fs_request *rq)
 	if (thread_of(rq) == 0)
 		return;
 	retry = calloc(1, sizeof(*retry));
-	if (!retry ||
-	    fs_charge_take(&retry->charge, rq->fs->handles, rq->uid) < 0) {
+	if (!retry || fs_charge_take(&retry->charge, rq->fs->handles,
+				     rq->caller->uid) < 0) {
 		free(retry);
 		return;
 	}

@@ -183,7 +183,7 @@ int fs_mq_new_handle(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 	handle->refs = 1;
 	handle->notify.changed = on_change;
 	handle->fs = rq->fs;
-	handle->uid = rq->uid;
+	handle->uid = rq->caller->uid;
 	handle->view = *rq->view;
 	handle->base.fd = core_steal_fd(fd);
 	handle->readable = open_readable(handle->base.fd, flags);

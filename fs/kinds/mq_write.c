@@ -246,8 +246,8 @@ static int send_awaited(const struct fs_request *rq, struct write *write,
 			const struct fs_frame *frame)
 {
 	struct fs_mq_handle *handle = write->base.handle;
-	struct core_cred cred = { .uid = rq->uid,
-				  .gid = fuse_req_ctx(rq->req)->gid };
+	struct core_cred cred = { .uid = rq->caller->uid,
+				  .gid = rq->caller->gid };
 	int r;
 
 	if (!is_awaited(handle) ||

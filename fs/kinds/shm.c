@@ -163,7 +163,7 @@ static int obj_fallocate(const struct fs_request *rq, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length)
 {
 	struct fs_charge charge = { 0 };
-	int r = fs_charge_take(&charge, rq->fs->allocations, rq->uid);
+	int r = fs_charge_take(&charge, rq->fs->allocations, rq->caller->uid);
 
 	if (r < 0)
 		return r;
@@ -293,8 +293,8 @@ static int lock(const struct fs_request *rq, const struct locker *model,
 		return r;
 	}
 	locker->waiter.nowait =
-		!sleep ||
-		fs_charge_take(&locker->charge, rq->fs->waiting, rq->uid) < 0;
+		!sleep || fs_charge_take(&locker->charge, rq->fs->waiting,
+					 rq->caller->uid) < 0;
 	/* As in fs/kinds/mq: set before anyone else can know it. */
 	fuse_req_interrupt_func(rq->req, on_interrupt, locker);
 	core_wait_submit(locker->source, CORE_WAIT_IN, &locker->waiter);
@@ -314,7 +314,7 @@ static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
 		model.owner_charge = calloc(1, sizeof(*model.owner_charge));
 	model.may_add = model.owner_charge &&
 			fs_charge_take(&model.owner_charge->charge,
-				       rq->fs->handles, rq->uid) == 0;
+				       rq->fs->handles, rq->caller->uid) == 0;
 	r = lock(rq, &model, sleep);
 	if (r < 0)
 		fs_node_lock_charge_free(model.owner_charge);
