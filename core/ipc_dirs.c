@@ -98,7 +98,6 @@ static int ns_new(int *shm_dir, bool is_own, struct core_ipc_dirs **ret)
 {
 	_cleanup_(core_ipc_dirs_freep) struct core_ipc_dirs *dirs =
 		calloc(1, sizeof(*dirs));
-	int r = 0;
 
 	if (!dirs)
 		return -ENOMEM;
@@ -110,10 +109,10 @@ static int ns_new(int *shm_dir, bool is_own, struct core_ipc_dirs **ret)
 		dirs->mq = CORE_IPC_DIRS_MQ_MOUNTED;
 	} else {
 		dirs->mq = CORE_IPC_DIRS_MQ_NONE;
-		r = core_name_set_new(&dirs->mq_names);
+		dirs->mq_names = core_name_set_new();
+		if (!dirs->mq_names)
+			return -ENOMEM;
 	}
-	if (r < 0)
-		return r;
 	dirs->unknown_uid = unknown_id("/proc/self/uid_map",
 				       "/proc/sys/kernel/overflowuid");
 	dirs->unknown_gid = unknown_id("/proc/self/gid_map",

@@ -24,15 +24,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-/* Where no directory lists the queues: notes what is known of this name. */
-static int note_name(const struct core_ipc_dirs *dirs, const char *name,
-		     int result)
-{
-	if (!dirs->mq_names)
-		return result;
-	return result == 0 ? core_name_set_add(dirs->mq_names, name) : result;
-}
-
 /* Reads a file of /proc/sys/fs/mqueue. */
 static int read_limit(const char *name, long *ret)
 {
@@ -177,10 +168,12 @@ int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 	else
 		r = open_named(cred, object, flags, mode, creation.attr, ino,
 			       &fd);
-	r = note_name(dirs, name, r);
-	if (r == 0)
-		*ret_fd = core_steal_fd(&fd);
-	return r;
+	if (r < 0)
+		return r;
+	if (dirs->mq_names)
+		core_name_set_add(dirs->mq_names, name);
+	*ret_fd = core_steal_fd(&fd);
+	return 0;
 }
 
 int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
@@ -208,41 +201,45 @@ int core_mq_msgsize(int fd, size_t *ret)
 }
 
 /*
- * The sum of the lengths and who is notified, from the text that read(2) of a
- * queue gives. The kernel counts such a read as an access, so the access time is
- * put back where that is allowed. The change time can't be.
+ * Reads the text that read(2) of a queue gives: the sum of the lengths, and who is
+ * notified.
  */
 static int read_text(int fd, struct core_mq_info *ret)
 {
-	struct timespec times[2] = { { 0 }, { .tv_nsec = UTIME_OMIT } };
 	char text[128] = "";
-	struct stat st;
 
-	if (fstat(fd, &st) < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
 		return -errno;
-	times[0] = st.st_atim;
-	(void)futimens(fd, times);
-	return sscanf(text, "QSIZE:%zu NOTIFY:%*d SIGNO:%*d NOTIFY_PID:%d",
-		      &ret->bytes, &ret->notify_pid) == 2
+	return sscanf(text, "QSIZE:%zu NOTIFY:%*d SIGNO:%d NOTIFY_PID:%d",
+		      &ret->bytes, &ret->notify_signal, &ret->notify_pid) == 3
 		       ? 0
 		       : -EIO;
 }
 
+/*
+ * The kernel counts reading the text as an access, so the access time is put back
+ * where that is allowed. The change time can't be.
+ */
 int core_mq_get_info(int fd, struct core_mq_info *ret)
 {
+	struct timespec times[2] = { { 0 }, { .tv_nsec = UTIME_OMIT } };
 	struct core_mq_info info = { 0 };
 	struct mq_attr attr;
+	struct stat st;
 	int r;
 
-	if (mq_getattr(fd, &attr) < 0)
+	if (mq_getattr(fd, &attr) < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	info.maxmsg = attr.mq_maxmsg;
 	info.msgsize = attr.mq_msgsize;
 	info.curmsgs = attr.mq_curmsgs;
 	r = read_text(fd, &info);
-	if (r == 0)
-		*ret = info;
-	return r;
+	if (r < 0)
+		return r;
+	times[0] = st.st_atim;
+	(void)futimens(fd, times);
+	*ret = info;
+	return 0;
 }
 
 /*
@@ -316,15 +313,12 @@ int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority)
  */
 bool core_mq_is_awaited(int fd, int readable)
 {
-	char text[128] = "";
+	struct core_mq_info info = { 0 };
 	struct mq_attr attr;
-	const char *signo;
 
-	if (readable < 0 || mq_getattr(fd, &attr) < 0 || attr.mq_curmsgs > 0 ||
-	    pread(readable, text, sizeof(text) - 1, 0) < 0)
-		return false;
-	signo = strstr(text, "SIGNO:");
-	return signo && signo[strlen("SIGNO:")] != '0';
+	return readable >= 0 && mq_getattr(fd, &attr) == 0 &&
+	       attr.mq_curmsgs == 0 && read_text(readable, &info) == 0 &&
+	       info.notify_signal != 0;
 }
 
 struct sending {
@@ -397,9 +391,9 @@ static void forget_name(const struct core_ipc_dirs *dirs,
 	_cleanup_close_ int fd = -1;
 
 	core_name_set_remove(dirs->mq_names, name);
-	/* Finding it notes it. */
+	/* If the queue opens, its name is added. */
 	if (core_mq_find(dirs, cred, name, 0, &fd) == -EACCES)
-		(void)core_name_set_add(dirs->mq_names, name);
+		core_name_set_add(dirs->mq_names, name);
 }
 
 int core_mq_unlink(const struct core_ipc_dirs *dirs,

@@ -74,10 +74,11 @@ int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
 /* What there is to know of a queue. */
 struct core_mq_info {
 	long maxmsg,
-		msgsize;  /* how many messages, and bytes in one, it takes */
-	long curmsgs;	  /* messages that wait */
-	size_t bytes;	  /* in all of them */
-	pid_t notify_pid; /* who is to be notified (mq_notify(3)), or 0 */
+		msgsize;   /* how many messages, and bytes in one, it takes */
+	long curmsgs;	   /* messages that wait */
+	size_t bytes;	   /* in all of them */
+	pid_t notify_pid;  /* who is to be notified (mq_notify(3)), or 0 */
+	int notify_signal; /* the signal that notifies, or 0: another way */
 };
 
 /*

@@ -1,99 +1,86 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A table under one lock. Searching it takes less time than opening a queue. */
+/*
+ * A table under one lock: searching it takes less time than opening a queue. A
+ * free place has an empty name. Pages that were never used take no memory.
+ */
 #include "core/name_set.h"
 
-#include <errno.h>
-#include <pthread.h>
+#include "core/thread_safety.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+CORE_MUTEX(core_name_set_mutex);
+
 struct core_name_set {
-	pthread_mutex_t lock;
-	size_t oldest; /* the name to replace in a full table */
-	char *names[CORE_NAME_SET_MAX];
+	struct core_name_set_mutex lock;
+	/* The next to be replaced. */
+	size_t oldest CORE_GUARDED_BY(core_name_set_mutex);
+	char names[CORE_NAME_SET_MAX][NAME_MAX + 1] CORE_GUARDED_BY(
+		core_name_set_mutex);
 };
 
-int core_name_set_new(struct core_name_set **ret)
+struct core_name_set *core_name_set_new(void)
 {
 	struct core_name_set *set = calloc(1, sizeof(*set));
 
-	if (!set)
-		return -ENOMEM;
-	pthread_mutex_init(&set->lock, NULL);
-	*ret = set;
-	return 0;
+	if (set)
+		pthread_mutex_init(&set->lock.native, NULL);
+	return set;
 }
 
 struct core_name_set *core_name_set_free(struct core_name_set *set)
 {
-	if (!set)
-		return NULL;
-	for (size_t i = 0; i < CORE_NAME_SET_MAX; i++)
-		free(set->names[i]);
-	pthread_mutex_destroy(&set->lock);
+	if (set)
+		pthread_mutex_destroy(&set->lock.native);
 	free(set);
 	return NULL;
 }
 
-/*
- * The place of a name, or a free place if name is NULL; or NULL. Needs the
- * lock.
- */
-static char **find(struct core_name_set *set, const char *name)
+/* The place of a name; "": a free place. Or NULL. */
+static char *find(struct core_name_set *set, const char *name)
+	CORE_REQUIRES(core_name_set_mutex)
 {
 	for (size_t i = 0; i < CORE_NAME_SET_MAX; i++) {
-		char *other = set->names[i];
-
-		if (name ? other && strcmp(other, name) == 0 : !other)
-			return &set->names[i];
+		if (strcmp(set->names[i], name) == 0)
+			return set->names[i];
 	}
 	return NULL;
 }
 
-int core_name_set_add(struct core_name_set *set, const char *name)
+void core_name_set_add(struct core_name_set *set, const char *name)
 {
-	char **place;
-	int r = 0;
-
-	pthread_mutex_lock(&set->lock);
-	if (!find(set, name)) {
-		place = find(set, NULL)
-				?: &set->names[set->oldest++ %
-					       CORE_NAME_SET_MAX];
-		free(*place);
-		*place = strdup(name);
-		if (!*place)
-			r = -ENOMEM;
-	}
-	pthread_mutex_unlock(&set->lock);
-	return r;
+	assert(*name && strlen(name) <= NAME_MAX);
+	core_name_set_mutex_lock(&set->lock);
+	if (!find(set, name))
+		strcpy(find(set, "")
+			       ?: set->names[set->oldest++ % CORE_NAME_SET_MAX],
+		       name);
+	core_name_set_mutex_unlock(&set->lock);
 }
 
 void core_name_set_remove(struct core_name_set *set, const char *name)
 {
-	char **place;
+	char *place;
 
-	pthread_mutex_lock(&set->lock);
+	core_name_set_mutex_lock(&set->lock);
 	place = find(set, name);
-	if (place) {
-		free(*place);
-		*place = NULL;
-	}
-	pthread_mutex_unlock(&set->lock);
+	if (place)
+		*place = '\0';
+	core_name_set_mutex_unlock(&set->lock);
 }
 
 bool core_name_set_next(struct core_name_set *set, size_t *place, char *ret)
 {
 	bool found = false;
 
-	pthread_mutex_lock(&set->lock);
-	while (!found && *place < CORE_NAME_SET_MAX) {
-		const char *name = set->names[(*place)++];
-
-		found = name != NULL;
+	core_name_set_mutex_lock(&set->lock);
+	for (; !found && *place < CORE_NAME_SET_MAX; ++*place) {
+		found = *set->names[*place];
 		if (found)
-			strcpy(ret, name);
+			strcpy(ret, set->names[*place]);
 	}
-	pthread_mutex_unlock(&set->lock);
+	core_name_set_mutex_unlock(&set->lock);
 	return found;
 }

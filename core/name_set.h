@@ -2,6 +2,9 @@
 /*
  * name_set: a set of the names that were used last, for names that no directory
  * lists. Threads may share a set.
+ *
+ * An ordinary user without /dev/mqueue has no directory of queues, and an open
+ * queue's name can't be read from its descriptor. mq/ lists these names then.
  */
 #ifndef CORE_NAME_SET_H
 #define CORE_NAME_SET_H
@@ -15,17 +18,17 @@
 
 struct core_name_set;
 
-/* Makes an empty set; ret: the caller's. Returns 0 or -ENOMEM. */
-int core_name_set_new(struct core_name_set **ret);
+/* Makes an empty set, the caller's. Returns NULL if there is no memory. */
+struct core_name_set *core_name_set_new(void);
 
 /* Frees the set; NULL is allowed. Returns NULL. */
 struct core_name_set *core_name_set_free(struct core_name_set *set);
 
 /*
  * Adds a copy of a name, unless the set has the name. In a full set, the name
- * replaces an old one. name: up to NAME_MAX bytes. Returns 0 or -ENOMEM.
+ * replaces an old one. name: 1 to NAME_MAX bytes.
  */
-int core_name_set_add(struct core_name_set *set, const char *name);
+void core_name_set_add(struct core_name_set *set, const char *name);
 
 /* Removes a name if it is there. */
 void core_name_set_remove(struct core_name_set *set, const char *name);
