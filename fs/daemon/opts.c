@@ -15,10 +15,9 @@
 
 enum { TARGET, MAX_USER_HANDLES, MAX_USER_WAITING };
 
-/* What mount(8) and fstab(5) say to each other, or that goes without saying. */
 #define DISCARD(word) FUSE_OPT_KEY(word, FUSE_OPT_KEY_DISCARD)
 
-/* KEEP: libfuse is told of it as well. The last of "ro" and "rw" counts. */
+/* KEEP: libfuse gets the option as well. The last of "ro" and "rw" counts. */
 static const struct fuse_opt table[] = {
 	OPT("-h", help),
 	OPT("--help", help),
@@ -43,36 +42,31 @@ static const struct fuse_opt table[] = {
 	FUSE_OPT_KEY("ro", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_KEY("rw", FUSE_OPT_KEY_KEEP),
 	FUSE_OPT_KEY("allow_other", FUSE_OPT_KEY_KEEP),
-	DISCARD("auto"),
-	DISCARD("noauto"),
-	DISCARD("user"),
-	DISCARD("user="),
-	DISCARD("nouser"),
-	DISCARD("users"),
-	DISCARD("owner"),
-	DISCARD("group"),
-	DISCARD("nofail"),
-	DISCARD("_netdev"),
-	DISCARD("defaults"),
-	DISCARD("atime"),
-	DISCARD("diratime"),
-	DISCARD("relatime"),
-	DISCARD("norelatime"),
-	DISCARD("strictatime"),
-	DISCARD("nostrictatime"),
-	DISCARD("lazytime"),
-	DISCARD("nolazytime"),
-	DISCARD("iversion"),
-	DISCARD("noiversion"),
-	DISCARD("mand"),
-	DISCARD("nomand"),
-	DISCARD("silent"),
-	DISCARD("loud"),
-	DISCARD("comment="),
-	DISCARD("x- "), /* with anything behind it */
-	DISCARD("X- "),
 	FUSE_OPT_END,
 };
+
+/* What mount(8) and fstab(5) say to each other, and defaults. "x- ": "x-ANYTHING". */
+static const char *const discarded[] = {
+	"auto",	       "noauto",	"user",	    "user=",	  "nouser",
+	"users",       "owner",		"group",    "nofail",	  "_netdev",
+	"defaults",    "atime",		"diratime", "relatime",	  "norelatime",
+	"strictatime", "nostrictatime", "lazytime", "nolazytime", "iversion",
+	"noiversion",  "mand",		"nomand",   "silent",	  "loud",
+	"comment=",    "x- ",		"X- "
+};
+
+static bool is_discarded(const char *word)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(discarded) / sizeof(*discarded); i++) {
+		const struct fuse_opt opts[] = { FUSE_OPT_KEY(discarded[i], 0),
+						 FUSE_OPT_END };
+
+		found = found || fuse_opt_match(opts, word);
+	}
+	return found;
+}
 
 /* As mount.TYPE the flags are those of mount(8), EXTERNAL HELPERS. */
 static const struct fuse_opt helper_table[] = {
@@ -131,7 +125,7 @@ static int take_target(struct fs_opts *opts, const char *word)
 	return 0;
 }
 
-/* Takes [SOURCE] MOUNTPOINT; all else that isn't in the table is libfuse's. */
+/* Takes [SOURCE] MOUNTPOINT. Other words that aren't in the table are libfuse's. */
 static int on_word(void *closure, const char *word, int key,
 		   struct fuse_args *args)
 {
@@ -147,7 +141,7 @@ static int on_word(void *closure, const char *word, int key,
 		return fs_view_number(word, 1, LONG_MAX, false,
 				      &opts->max_user_waiting);
 	if (key != FUSE_OPT_KEY_NONOPT)
-		return 1;
+		return !is_discarded(word);
 	if (opts->source) {
 		(void)fprintf(stderr,
 			      "ipcfs: '%s' is one word too many after SOURCE "
@@ -165,21 +159,24 @@ static int on_word(void *closure, const char *word, int key,
 int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
 {
 	struct fs_opts opts = { 0 };
+	int r = (is_helper(args->argv[0]) &&
+		 fuse_opt_parse(args, &opts, helper_table, NULL) < 0) ||
+				fuse_opt_parse(args, &opts, table, on_word) <
+					0 ||
+				fs_view_parse_args(args, &opts.view) < 0
+			? -EINVAL
+			: 0;
 
-	if ((is_helper(args->argv[0]) &&
-	     fuse_opt_parse(args, &opts, helper_table, NULL) < 0) ||
-	    fuse_opt_parse(args, &opts, table, on_word) < 0 ||
-	    fs_view_parse_args(args, &opts.view) < 0) {
-		fs_opts_free(&opts);
-		return -EINVAL;
-	}
-	if (!opts.mountpoint && !opts.help && !opts.version) {
+	if (r == 0 && !opts.mountpoint && !opts.help && !opts.version) {
 		(void)fputs("ipcfs: no MOUNTPOINT given; try 'ipcfs -h'\n",
 			    stderr);
-		return -EINVAL;
+		r = -EINVAL;
 	}
-	*ret = opts;
-	return 0;
+	if (r < 0)
+		fs_opts_free(&opts);
+	else
+		*ret = opts;
+	return r;
 }
 
 void fs_opts_free(struct fs_opts *opts)

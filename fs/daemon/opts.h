@@ -9,7 +9,7 @@
 
 #include <fuse_lowlevel.h>
 
-/* Those of int are as libfuse's parser sets them: 0 or 1. */
+/* libfuse's parser sets int members to 0 or 1. */
 struct fs_opts {
 	struct fs_view view; /* of mq */
 	int help;
@@ -29,13 +29,13 @@ struct fs_opts {
 };
 
 /*
- * Parses the command line. On wrong use it says on stderr which word is wrong
- * and what would be right.
+ * Parses the command line. On wrong use a message on stderr names the wrong word and
+ * what would be right.
  *
- * args: is left with what is for fuse_session_new().
- * ret: to be given to fs_opts_free().
+ * args: keeps the options for fuse_session_new().
+ * ret: the caller calls fs_opts_free().
  *
- * Returns 0, or -EINVAL.
+ * Returns 0 or -EINVAL.
  */
 int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret);
 
