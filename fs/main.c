@@ -111,8 +111,8 @@ static void end_connection(const struct fs *fs)
 }
 
 /*
- * For when a thread is held up, perhaps for ever, by a lock that somebody has in the
- * kernel. The thread may use any of our data, so only the mount is ended.
+ * Last resort: a worker is stuck in the kernel, perhaps for ever, behind a lock that
+ * somebody holds. It may still use any of our data, so only the mount is ended.
  */
 _Noreturn static void give_up(const struct fs *fs,
 			      const struct fs_mountpoint *mountpoint)
@@ -145,133 +145,84 @@ static int serve(struct fs *fs, struct fs_mountpoint *mountpoint)
 }
 
 /*
- * Gives up what isn't needed any more, learns what the kernel can do, and tells
- * what of it is missing.
+ * Gives up privileges, learns what the kernel can do, reports what is missing, and
+ * goes to the background.
  */
-static int start(struct fuse_session *session, struct fs *fs,
-		 const struct fs_opts *opts)
+static int start(struct fs *fs, const struct fs_opts *opts)
 {
 	int r = fs_privileges_drop();
 
 	if (r < 0)
 		return fail("can't give up privileges", r);
-	r = fs_negotiate_first(session, fs);
+	r = fs_negotiate_first(fs->session, fs);
 	if (r < 0)
 		return fail("can't talk to the kernel", r);
 	if (opts->debug)
 		fuse_log(FUSE_LOG_INFO, "ipcfs: passthrough is %s\n",
 			 fs->passthrough ? "on" : "off");
 	fs_diagnose_parts(fs, opts->no_passthrough);
-	return 0;
+	if (fuse_daemonize(opts->foreground) < 0)
+		return EXIT_FAILURE;
+	if (!opts->foreground)
+		fuse_log_enable_syslog("ipcfs", LOG_PID | LOG_NDELAY,
+				       LOG_DAEMON);
+	return EXIT_SUCCESS;
 }
 
-/*
- * What each user may have unless told otherwise: a quarter of the descriptors for
- * open files, each of which takes one or a few, and as many waiting; but no more
- * than 4096 and 2048. Lines that wait to be sent, and those that an open file has
- * taken, are up to 64 KiB, so that is 128 MiB and 256 MiB. And 65536 nodes,
- * which take 28 MB. Only an attack reaches that number: from half of it on,
- * fs/fuse/node asks the kernel to forget nodes that aren't in use.
- */
-static int make_quotas(const struct fs_opts *opts, struct fs *fs)
+static int mount_and_serve(struct fs *fs, const struct fs_opts *opts,
+			   const struct fuse_args *options)
 {
-	struct rlimit limit = { 0 };
-	long most;
+	_cleanup_(fs_mountpoint_close) struct fs_mountpoint mountpoint = {
+		.dir = -1
+	};
 	int r;
-
-	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	most = MAX((long)(limit.rlim_cur / 4), 1);
-	r = fs_quota_new((size_t)(opts->max_user_handles ?: MIN(most, 4096)),
-			 &fs->handles);
-	if (r == 0)
-		r = fs_quota_new((size_t)(opts->max_user_waiting
-						  ?: MIN(most, 2048)),
-				 &fs->waiting);
-	if (r == 0)
-		r = fs_quota_new(65536, &fs->n_nodes);
-	/* Each may take a process with a copy of the daemon's memory. */
-	if (r == 0)
-		r = fs_quota_new(4, &fs->allocations);
-	return r;
-}
-
-static int mount_and_serve(struct fuse_session *session,
-			   const struct fs_opts *opts,
-			   const struct fuse_args *options, struct fs *fs)
-{
-	struct fs_mountpoint mountpoint;
-	int r = EXIT_FAILURE;
 
 	if (fs_mountpoint_open(opts->mountpoint, opts->namespace, &mountpoint) <
 	    0)
 		return EXIT_USAGE;
-	if (fs_diagnose_mount(mountpoint.path, opts->allow_other) == 0 &&
-	    fs_mountpoint_mount(&mountpoint, session, options) == 0) {
-		if (start(session, fs, opts) == 0 &&
-		    fuse_daemonize(opts->foreground) == 0) {
-			if (!opts->foreground)
-				fuse_log_enable_syslog("ipcfs",
-						       LOG_PID | LOG_NDELAY,
-						       LOG_DAEMON);
-			r = serve(fs, &mountpoint);
-		}
-		end_connection(fs);
-		fs->nodes = fs_nodes_free(fs, fs->nodes);
-		fs->retries = fs_retries_free(fs->retries);
-		fs->wait = core_wait_free(fs->wait);
-		/* The unmount opens descriptors, and now some are free. */
-		if (fs_mountpoint_unmount(&mountpoint) < 0)
-			r = EXIT_FAILURE;
-	}
-	fs_mountpoint_close(&mountpoint);
-	return r;
+	if (fs_diagnose_mount(mountpoint.path, opts->allow_other) < 0 ||
+	    fs_mountpoint_mount(&mountpoint, fs->session, options) < 0)
+		return EXIT_FAILURE;
+	r = start(fs, opts) ?: serve(fs, &mountpoint);
+	end_connection(fs);
+	fs->nodes = fs_nodes_free(fs, fs->nodes);
+	fs->retries = fs_retries_free(fs->retries);
+	fs->wait = core_wait_free(fs->wait);
+	/* The unmount opens descriptors, and now some are free. */
+	return fs_mountpoint_unmount(&mountpoint) < 0 ? EXIT_FAILURE : r;
 }
 
-static int run_session(struct fuse_args *args, const struct fs_opts *opts,
-		       struct fs *fs)
+static int run_session(struct fs *fs, const struct fs_opts *opts,
+		       struct fuse_args *args)
 {
-	struct fuse_args options = FUSE_ARGS_INIT(0, NULL);
-	struct fuse_session *session;
+	_cleanup_(fuse_opt_free_args) struct fuse_args options =
+		FUSE_ARGS_INIT(0, NULL);
 	int r = fs_mount_collect(args, &options);
 
 	if (r < 0)
 		return fail("starting", r);
-	session = fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
-	if (!session) {
+	fs->session =
+		fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
+	if (!fs->session) {
 		(void)fputs("ipcfs: try 'ipcfs -h'\n", stderr);
-		fuse_opt_free_args(&options);
 		return EXIT_USAGE;
 	}
-	fs->session = session;
 	r = EXIT_FAILURE;
-	/* Before the mount, so that a signal can't leave it behind. */
-	if (fuse_set_signal_handlers(session) == 0) {
+	/* Before the mount, so that a signal can't leave the mount behind. */
+	if (fuse_set_signal_handlers(fs->session) == 0) {
 		r = opts->fake ? EXIT_SUCCESS
-			       : mount_and_serve(session, opts, &options, fs);
-		fuse_remove_signal_handlers(session);
+			       : mount_and_serve(fs, opts, &options);
+		fuse_remove_signal_handlers(fs->session);
 	}
-	fuse_session_destroy(session);
-	fuse_opt_free_args(&options);
+	fuse_session_destroy(fs->session);
 	return r;
 }
 
-static const char *why_not_entered(int r)
-{
-	switch (r) {
-	case -ENOENT:
-		return "it has no /dev/shm";
-	case -ENODEV:
-		return "its /dev/shm is not a tmpfs";
-	default:
-		return strerror(-r);
-	}
-}
-
 /*
- * Where the objects are: with us, or with a process that was named, whose IPC
- * namespace is entered: before there are threads, so that all will be in it.
+ * Opens the directories of the objects: ours, or those of a process, whose IPC
+ * namespace we enter. There are no threads yet, which would stay in ours.
  */
-static int open_namespaces(int target, struct core_ipc_dirs **ret)
+static int open_dirs(int target, struct core_ipc_dirs **ret)
 {
 	int r = target ? core_ipc_dirs_enter(target, ret)
 		       : core_ipc_dirs_new(ret);
@@ -281,8 +232,35 @@ static int open_namespaces(int target, struct core_ipc_dirs **ret)
 	if (!target)
 		return fail("/dev/shm", r);
 	(void)fprintf(stderr, "ipcfs: option 'target=%d': %s\n", target,
-		      why_not_entered(r));
+		      r == -ENOENT   ? "it has no /dev/shm"
+		      : r == -ENODEV ? "its /dev/shm is not a tmpfs"
+				     : strerror(-r));
 	return EXIT_USAGE;
+}
+
+/*
+ * Each user's limits. By default a user can have a quarter of the descriptors as open
+ * files, each of which takes one or a few, but at most 4096; and as many waiting
+ * requests, but at most 2048. Lines that wait to be sent and lines that an open file
+ * has taken are up to 64 KiB each, so that is 128 MiB and 256 MiB. 65536 nodes take
+ * 28 MB. Only an attack reaches that number: from half of it on, fs/fuse/node asks the
+ * kernel to forget nodes that aren't in use. An allocation may take a process with a
+ * copy of the daemon's memory.
+ */
+static int make_quotas(struct fs *fs, const struct fs_opts *opts)
+{
+	struct rlimit limit = { 0 };
+	long most, handles, waiting;
+	int r;
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	most = MAX((long)(limit.rlim_cur / 4), 1);
+	handles = opts->max_user_handles ?: MIN(most, 4096);
+	waiting = opts->max_user_waiting ?: MIN(most, 2048);
+	r = fs_quota_new((size_t)handles, &fs->handles);
+	r = r ?: fs_quota_new((size_t)waiting, &fs->waiting);
+	r = r ?: fs_quota_new(65536, &fs->n_nodes);
+	return r ?: fs_quota_new(4, &fs->allocations);
 }
 
 static int run(struct fuse_args *args, const struct fs_opts *opts)
@@ -295,22 +273,18 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 
 	fs_privileges_set_up();
 	(void)clock_gettime(CLOCK_REALTIME, &fs.started);
-	r = open_namespaces(opts->target, &fs.dirs);
+	r = open_dirs(opts->target, &fs.dirs);
 	if (r != EXIT_SUCCESS)
 		return r;
-	if (fuse_opt_insert_arg(args, 1, "-ofsname=ipcfs,subtype=ipcfs") < 0 ||
-	    (core_ipc_dirs_is_noexec(fs.dirs) &&
-	     fuse_opt_insert_arg(args, 1, "-onoexec") < 0)) {
-		core_ipc_dirs_free(fs.dirs);
-		return fail("starting", -ENOMEM);
-	}
-	r = fs_nodes_new(&fs.nodes);
-	if (r == 0)
-		r = make_quotas(opts, &fs);
-	if (r < 0)
-		r = fail("starting", r);
-	else
-		r = run_session(args, opts, &fs);
+	r = fuse_opt_insert_arg(args, 1,
+				core_ipc_dirs_is_noexec(fs.dirs)
+					? "-ofsname=ipcfs,subtype=ipcfs,noexec"
+					: "-ofsname=ipcfs,subtype=ipcfs") < 0
+		    ? -ENOMEM
+		    : 0;
+	r = r ?: fs_nodes_new(&fs.nodes);
+	r = r ?: make_quotas(&fs, opts);
+	r = r < 0 ? fail("starting", r) : run_session(&fs, opts, args);
 	fs_nodes_free(&fs, fs.nodes);
 	fs_quota_free(fs.allocations);
 	fs_quota_free(fs.n_nodes);

@@ -81,14 +81,7 @@ static int on_word(void *closure, const char *word, int key,
 
 int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret)
 {
-	struct fuse_args options = FUSE_ARGS_INIT(0, NULL);
-
-	if (fuse_opt_parse(args, &options, NULL, on_word) < 0) {
-		fuse_opt_free_args(&options);
-		return -ENOMEM;
-	}
-	*ret = options;
-	return 0;
+	return fuse_opt_parse(args, ret, NULL, on_word) < 0 ? -ENOMEM : 0;
 }
 
 static int set(int fs, const char *key, const char *value)
@@ -139,7 +132,7 @@ int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd)
 {
 	_cleanup_close_ int fs = fsopen("fuse", FSOPEN_CLOEXEC);
 	unsigned int attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-	const char *source = "ipcfs", *subtype = "ipcfs";
+	const char *source = NULL, *subtype = NULL;
 	int r = fs < 0 ? -errno : 0, fd;
 
 	for (int i = 0; i < options->argc && r == 0; i++) {
