@@ -18,6 +18,7 @@
  *	fs/fuse/ops.h	the slots: what a kind of node can do
  *	fs/fuse/node		node id <-> node, lookup counts, open handles
  *	fs/fuse/request	from the arrival of a request to its reply
+ *	fs/fuse/waiting	requests that can't be answered yet
  *	fs/fuse/charge	how much each user may have
  *	fs/fuse/retry	lets the kernel's second try after ESTALE succeed
  *	fs/fuse/log		what users make go wrong

@@ -21,6 +21,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
+struct core_lock_charge {
+	struct fs_charge charge;
+};
+
 struct fs_node {
 	const struct fs_ops *ops; /* ops, ino and view: the key of the tree */
 	ino_t ino;
@@ -119,9 +123,21 @@ fuse_ino_t fs_node_id(const struct fs_node *node)
 	return (fuse_ino_t)(uintptr_t)node;
 }
 
+struct core_lock_charge *fs_node_lock_charge_new(const struct fs_request *rq)
+{
+	struct core_lock_charge *charge = calloc(1, sizeof(*charge));
+
+	if (charge && fs_charge_take(&charge->charge, rq->fs->handles,
+				     rq->caller->uid) < 0) {
+		free(charge);
+		return NULL;
+	}
+	return charge;
+}
+
 void fs_node_lock_charge_free(struct core_lock_charge *charge)
 {
-	if (charge && fs_charge_is_held(&charge->charge))
+	if (charge)
 		fs_charge_release(&charge->charge);
 	free(charge);
 }

@@ -78,12 +78,12 @@ ino_t fs_node_ino(const struct fs_node *node);
 const struct fs_view *fs_node_view(const struct fs_node *node);
 
 /*
- * What pays for the descriptor of an owner of record locks; from calloc(3). NULL is
- * allowed.
+ * The charge for the descriptor of an owner of record locks, which counts as an open
+ * file of the caller's. NULL: there is no memory, or the quota is used up.
  */
-struct core_lock_charge {
-	struct fs_charge charge;
-};
+struct core_lock_charge *fs_node_lock_charge_new(const struct fs_request *rq);
+
+/* NULL is allowed. */
 void fs_node_lock_charge_free(struct core_lock_charge *charge);
 
 /* The record locks of the node's object. */

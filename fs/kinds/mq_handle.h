@@ -13,8 +13,8 @@
 #define FS_MQ_HANDLE_H
 
 #include "core/poll_notify.h"
-#include "core/wait.h"
 #include "fs/fuse/node.h"
+#include "fs/fuse/waiting.h"
 #include "fs/kinds/frame.h"
 
 #include <pthread.h>
@@ -57,22 +57,6 @@ struct fs_mq_handle {
 
 	struct core_poll_notify notify;
 };
-
-/* A read or write under way, from its request to its reply. */
-struct fs_mq_transfer {
-	struct core_waiter waiter;
-	struct fs_mq_handle *handle;
-	fuse_req_t req; /* NULL: the daemon's own, for who opened the queue */
-	struct fs_charge charge; /* of who waits */
-};
-
-/*
- * Hands it to its line, whose attempt() and done() go on with it; a signal to
- * the caller cancels it. A user who may have no more that waits gets -EAGAIN where
- * it would have to. done() begins with fs_mq_finish().
- */
-void fs_mq_submit(struct fs_mq_transfer *transfer, enum core_wait_dir dir);
-void fs_mq_finish(struct fs_mq_transfer *transfer);
 
 /*
  * Whether this is a later piece of a read or write that the kernel has cut, for

@@ -10,44 +10,6 @@
 #include <poll.h>
 #include <stddef.h>
 
-static void on_interrupt(fuse_req_t req, void *closure)
-{
-	struct fs_mq_transfer *transfer = closure;
-
-	(void)req;
-	core_wait_cancel(transfer->handle->fs->wait, &transfer->waiter);
-}
-
-/*
- * libfuse holds a lock of the request while it runs on_interrupt(), and to unset
- * it waits for that lock: so it is set before anyone else can know the transfer,
- * and after it is unset none can run.
- */
-void fs_mq_submit(struct fs_mq_transfer *transfer, enum core_wait_dir dir)
-{
-	const struct fs_mq_handle *handle = transfer->handle;
-	uid_t uid = handle->uid;
-
-	if (transfer->req) {
-		uid = fuse_req_ctx(transfer->req)->uid;
-		fuse_req_interrupt_func(transfer->req, on_interrupt, transfer);
-	}
-	/* Who may not wait may still do what can be done at once. */
-	if (!transfer->waiter.nowait)
-		transfer->waiter.nowait =
-			fs_charge_take(&transfer->charge, handle->fs->waiting,
-				       uid) < 0;
-	core_wait_submit(handle->source, dir, &transfer->waiter);
-}
-
-void fs_mq_finish(struct fs_mq_transfer *transfer)
-{
-	if (transfer->req)
-		fuse_req_interrupt_func(transfer->req, NULL, NULL);
-	if (fs_charge_is_held(&transfer->charge))
-		fs_charge_release(&transfer->charge);
-}
-
 bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
 			const struct fuse_file_info *fi)
 {

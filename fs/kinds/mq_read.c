@@ -24,7 +24,8 @@ struct fs_mq_window {
 };
 
 struct read {
-	struct fs_mq_transfer base;
+	struct fs_waiting base;
+	struct fs_mq_handle *handle;
 	size_t size; /* asked for; then what it gets */
 	off_t offset;
 	bool eof_if_empty;
@@ -170,7 +171,7 @@ static void read_free(struct read *read)
 static int read_attempt(struct core_waiter *waiter)
 {
 	struct read *read = (struct read *)waiter;
-	struct fs_mq_handle *handle = read->base.handle;
+	struct fs_mq_handle *handle = read->handle;
 	int r = 0;
 
 	pthread_mutex_lock(&handle->lock);
@@ -198,18 +199,18 @@ static void read_reply(const struct read *read)
 
 	if (fuse_reply_buf(read->base.req, text, text ? read->size : 0) < 0 &&
 	    text)
-		window_put_back(read->base.handle, read);
+		window_put_back(read->handle, read);
 }
 
 static void read_done(struct core_waiter *waiter, int result)
 {
 	struct read *read = (struct read *)waiter;
 
-	fs_mq_finish(&read->base);
+	fs_waiting_finish(&read->base);
 	if (result == 0) {
 		read_reply(read);
 	} else if (result == -EAGAIN && read->eof_if_empty) {
-		end_of_file(read->base.handle);
+		end_of_file(read->handle);
 		(void)fuse_reply_buf(read->base.req, NULL, 0);
 	} else {
 		(void)fuse_reply_err(read->base.req, -result);
@@ -243,7 +244,7 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 		return -ENOMEM;
 	read->base.waiter.attempt = read_attempt;
 	read->base.waiter.done = read_done;
-	read->base.handle = handle;
+	read->handle = handle;
 	read->base.req = rq->req;
 	read->size = size;
 	read->offset = offset;
@@ -261,6 +262,7 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	}
 	read->base.waiter.nowait =
 		read->eof_if_empty || (fi->flags & O_NONBLOCK);
-	fs_mq_submit(&read->base, CORE_WAIT_IN);
+	fs_waiting_submit(&read->base, rq->fs, rq->caller->uid, handle->source,
+			  CORE_WAIT_IN);
 	return FS_REPLY_LATER;
 }

@@ -32,7 +32,8 @@ struct fs_mq_partial {
 };
 
 struct write {
-	struct fs_mq_transfer base;
+	struct fs_waiting base;
+	struct fs_mq_handle *handle;
 	uint64_t owner;
 	struct fs_mq_partials partials; /* that the text begins with */
 	size_t kept; /* so many bytes of the text are theirs */
@@ -55,7 +56,7 @@ static void partials_free(struct fs_mq_partials *partials)
 /* Takes the owner's partials out of the handle; they are kept bytes. */
 static void partials_take(struct write *write, size_t kept)
 {
-	struct fs_mq_handle *handle = write->base.handle;
+	struct fs_mq_handle *handle = write->handle;
 	struct fs_mq_partial *partial, *next;
 
 	for (partial = TAILQ_FIRST(&handle->partials); write->kept < kept;
@@ -85,7 +86,7 @@ static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
 			kept += partial->len;
 	write = calloc(1, sizeof(*write) + kept + size);
 	if (write) {
-		write->base.handle = handle;
+		write->handle = handle;
 		write->owner = owner;
 		TAILQ_INIT(&write->partials);
 		partials_take(write, kept);
@@ -105,7 +106,7 @@ static void write_free(struct write *write)
 
 static int next_frame(const struct write *write, struct fs_frame *ret)
 {
-	const struct fs_mq_handle *handle = write->base.handle;
+	const struct fs_mq_handle *handle = write->handle;
 
 	return fs_frame_next(&handle->view, handle->msgsize,
 			     write->text + write->sent,
@@ -124,7 +125,7 @@ static int write_attempt(struct core_waiter *waiter)
 		r = next_frame(write, &frame);
 		if (r <= 0)
 			return r;
-		r = core_mq_send(write->base.handle->base.fd,
+		r = core_mq_send(write->handle->base.fd,
 				 write->text + write->sent + frame.start,
 				 frame.len, frame.priority);
 		if (r < 0)
@@ -148,7 +149,7 @@ static size_t max_text(const struct fs_mq_handle *handle)
  */
 static int keep_rest(struct write *write)
 {
-	struct fs_mq_handle *handle = write->base.handle;
+	struct fs_mq_handle *handle = write->handle;
 	size_t len = write->size - write->sent;
 	struct fs_mq_partial *partial;
 	bool fits;
@@ -176,7 +177,7 @@ static int keep_rest(struct write *write)
 /* Nothing was sent: the partials are the handle's again. */
 static void put_back(struct write *write)
 {
-	struct fs_mq_handle *handle = write->base.handle;
+	struct fs_mq_handle *handle = write->handle;
 
 	pthread_mutex_lock(&handle->lock);
 	handle->n_partial += write->kept;
@@ -189,7 +190,7 @@ static void write_done(struct core_waiter *waiter, int result)
 	struct write *write = (struct write *)waiter;
 	size_t used = write->size;
 
-	fs_mq_finish(&write->base);
+	fs_waiting_finish(&write->base);
 	if (result == 0)
 		result = keep_rest(write);
 	if (result < 0 && write->sent > 0) {
@@ -245,7 +246,7 @@ static bool is_awaited(struct fs_mq_handle *handle)
 static int send_awaited(const struct fs_request *rq, struct write *write,
 			const struct fs_frame *frame)
 {
-	struct fs_mq_handle *handle = write->base.handle;
+	struct fs_mq_handle *handle = write->handle;
 	struct core_cred cred = { .uid = rq->caller->uid,
 				  .gid = rq->caller->gid };
 	int r;
@@ -290,7 +291,8 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 	if (r > 0)
 		r = send_awaited(rq, write, &frame);
 	if (r > 0)
-		fs_mq_submit(&write->base, CORE_WAIT_OUT);
+		fs_waiting_submit(&write->base, rq->fs, rq->caller->uid,
+				  handle->source, CORE_WAIT_OUT);
 	else
 		write_done(&write->base.waiter, r);
 	return FS_REPLY_LATER;
@@ -313,10 +315,10 @@ static void partial_done(struct core_waiter *waiter, int result)
 {
 	struct write *write = (struct write *)waiter;
 
-	fs_mq_finish(&write->base);
+	fs_waiting_finish(&write->base);
 	if (result < 0)
 		log_loss(write->size, result);
-	fs_mq_unref(write->base.handle);
+	fs_mq_unref(write->handle);
 	write_free(write);
 }
 
@@ -343,7 +345,8 @@ static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
 		return r;
 	}
 	atomic_fetch_add(&handle->refs, 1);
-	fs_mq_submit(&write->base, CORE_WAIT_OUT);
+	fs_waiting_submit(&write->base, handle->fs, handle->uid, handle->source,
+			  CORE_WAIT_OUT);
 	return 0;
 }
 

@@ -5,10 +5,9 @@
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/lock.h"
-#include "core/wait.h"
 #include "fs/fuse/dir.h"
 #include "fs/fuse/file.h"
-#include "fs/fuse/reply.h"
+#include "fs/fuse/waiting.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -208,132 +207,112 @@ static int obj_lseek(const struct fs_request *rq, struct fs_handle *handle,
 }
 
 /*
- * A lock that is waited for. Nobody tells when the lock of another process is
+ * A lock that is set or waited for. Nobody tells when the lock of another process is
  * released, so it is tried again from time to time, and at once when one is
  * released through the mount.
  */
-struct locker {
-	struct core_waiter waiter;
+struct lock {
+	struct fs_waiting base;
 	struct core_wait_source *source;
-	struct fs *fs;
-	fuse_req_t req;
-	struct fs_charge charge; /* of who waits */
-	struct fs_handle *handle;
+	struct shm_handle *handle;
 	int operation; /* of flock(2); 0: a record lock */
 	uint64_t owner;
-	struct flock lock;
+	struct flock range;
 	/* For the descriptor that an owner's first lock costs; or NULL. */
-	struct core_lock_charge *owner_charge;
-	bool may_add;
+	struct core_lock_charge *charge;
 	bool tried;
 };
+
+static void lock_free(struct lock *lock)
+{
+	if (lock->source)
+		core_wait_close(lock->source);
+	fs_node_lock_charge_free(lock->charge);
+	free(lock);
+}
 
 /* A worker makes the first attempt, the wait thread all others. */
 static int lock_attempt(struct core_waiter *waiter)
 {
-	struct locker *locker = (struct locker *)waiter;
-	struct fs_handle *handle = locker->handle;
-	const bool is_first = !locker->tried;
+	struct lock *lock = (struct lock *)waiter;
+	struct fs_handle *handle = &lock->handle->base;
+	const bool is_first = !lock->tried;
 
-	locker->tried = true;
-	((struct shm_handle *)handle)->locked = true;
-	if (locker->operation)
-		return flock(handle->fd, locker->operation | LOCK_NB) < 0
-			       ? -errno
-			       : 0;
-	return core_locks_set(fs_node_locks(handle->node), locker->owner,
-			      handle, handle->fd, &locker->lock, is_first,
-			      locker->may_add ? &locker->owner_charge : NULL);
+	lock->tried = true;
+	lock->handle->locked = true;
+	if (lock->operation)
+		return flock(handle->fd, lock->operation | LOCK_NB) < 0 ? -errno
+									: 0;
+	return core_locks_set(fs_node_locks(handle->node), lock->owner, handle,
+			      handle->fd, &lock->range, is_first,
+			      lock->charge ? &lock->charge : NULL);
 }
 
 static void lock_done(struct core_waiter *waiter, int result)
 {
-	struct locker *locker = (struct locker *)waiter;
+	struct lock *lock = (struct lock *)waiter;
 
-	fuse_req_interrupt_func(locker->req, NULL, NULL);
-	(void)fuse_reply_err(locker->req, -result);
-	core_wait_close(locker->source);
-	if (fs_charge_is_held(&locker->charge))
-		fs_charge_release(&locker->charge);
-	fs_node_lock_charge_free(locker->owner_charge);
-	free(locker);
-}
-
-static void on_interrupt(fuse_req_t req, void *closure)
-{
-	struct locker *locker = closure;
-
-	(void)req;
-	core_wait_cancel(locker->fs->wait, &locker->waiter);
+	fs_waiting_finish(&lock->base);
+	(void)fuse_reply_err(lock->base.req, -result);
+	lock_free(lock);
 }
 
 /*
  * model: handle, and what is to be locked. The kernel asks for locks on a
  * read-only mount, too, but they would keep others from their work.
  */
-static int lock(const struct fs_request *rq, const struct locker *model,
-		bool sleep)
+static int set_lock(const struct fs_request *rq, const struct lock *model,
+		    bool sleep)
 {
-	struct locker *locker;
+	const bool excludes =
+		model->operation == LOCK_EX || model->range.l_type == F_WRLCK;
+	struct lock *lock;
 	int r;
 
 	if (rq->fs->read_only)
 		return -EROFS;
-	locker = malloc(sizeof(*locker));
-	if (!locker)
+	lock = malloc(sizeof(*lock));
+	if (!lock)
 		return -ENOMEM;
-	*locker = *model;
-	locker->waiter.attempt = lock_attempt;
-	locker->waiter.done = lock_done;
-	locker->fs = rq->fs;
-	locker->req = rq->req;
-	r = core_wait_open_retry(rq->fs->wait, &locker->source);
+	*lock = *model;
+	lock->base.waiter.attempt = lock_attempt;
+	lock->base.waiter.done = lock_done;
+	lock->base.waiter.nowait = !sleep;
+	lock->base.req = rq->req;
+	/* Without a charge an owner that has locks can go on with them. */
+	if (!lock->operation && lock->range.l_type != F_UNLCK &&
+	    fs_node_check_fd_budget(rq->fs) == 0)
+		lock->charge = fs_node_lock_charge_new(rq);
+	r = core_wait_open_retry(rq->fs->wait, &lock->source);
 	if (r < 0) {
-		free(locker);
+		lock_free(lock);
 		return r;
 	}
-	locker->waiter.nowait =
-		!sleep || fs_charge_take(&locker->charge, rq->fs->waiting,
-					 rq->caller->uid) < 0;
-	/* As in fs/kinds/mq: set before anyone else can know it. */
-	fuse_req_interrupt_func(rq->req, on_interrupt, locker);
-	core_wait_submit(locker->source, CORE_WAIT_IN, &locker->waiter);
+	fs_waiting_submit(&lock->base, rq->fs, rq->caller->uid, lock->source,
+			  CORE_WAIT_IN);
+	/* It may have released a part of the owner's locks. */
+	if (!excludes)
+		core_wait_retry(rq->fs->wait);
 	return FS_REPLY_LATER;
 }
 
 static int obj_setlk(const struct fs_request *rq, struct fs_handle *handle,
-		     uint64_t owner, const struct flock *lock_, bool sleep)
+		     uint64_t owner, const struct flock *range, bool sleep)
 {
-	struct locker model = { .handle = handle,
-				.owner = owner,
-				.lock = *lock_ };
-	int r;
+	struct lock model = { .handle = (struct shm_handle *)handle,
+			      .owner = owner,
+			      .range = *range };
 
-	/* Without a descriptor for it one that has locks can go on with them. */
-	if (lock_->l_type != F_UNLCK && fs_node_check_fd_budget(rq->fs) == 0)
-		model.owner_charge = calloc(1, sizeof(*model.owner_charge));
-	model.may_add = model.owner_charge &&
-			fs_charge_take(&model.owner_charge->charge,
-				       rq->fs->handles, rq->caller->uid) == 0;
-	r = lock(rq, &model, sleep);
-	if (r < 0)
-		fs_node_lock_charge_free(model.owner_charge);
-	if (lock_->l_type != F_WRLCK)
-		core_wait_retry(rq->fs->wait);
-	return r;
+	return set_lock(rq, &model, sleep);
 }
 
 static int obj_flock(const struct fs_request *rq, struct fs_handle *handle,
 		     int operation)
 {
-	struct locker model = { .handle = handle,
-				.operation = operation & ~LOCK_NB };
-	struct fs *fs = rq->fs;
-	int r = lock(rq, &model, !(operation & LOCK_NB));
+	struct lock model = { .handle = (struct shm_handle *)handle,
+			      .operation = operation & ~LOCK_NB };
 
-	if ((operation & ~LOCK_NB) != LOCK_EX)
-		core_wait_retry(fs->wait);
-	return r;
+	return set_lock(rq, &model, !(operation & LOCK_NB));
 }
 
 static int obj_getlk(const struct fs_request *rq, struct fs_handle *handle,

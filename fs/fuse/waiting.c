@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs/fuse/waiting.h"
+
+#include "fs/fuse/ops.h"
+
+static void on_interrupt(fuse_req_t req, void *closure)
+{
+	struct fs_waiting *waiting = closure;
+
+	(void)req;
+	core_wait_cancel(waiting->wait, &waiting->waiter);
+}
+
+/*
+ * libfuse holds a lock of the request while on_interrupt() runs, and takes that
+ * lock to unset it. So on_interrupt() is set before any other thread can know the
+ * structure, and doesn't run any more once it is unset.
+ */
+void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
+		       struct core_wait_source *source, enum core_wait_dir dir)
+{
+	waiting->wait = fs->wait;
+	if (waiting->req)
+		fuse_req_interrupt_func(waiting->req, on_interrupt, waiting);
+	if (!waiting->waiter.nowait)
+		waiting->waiter.nowait = fs_charge_take(&waiting->charge,
+							fs->waiting, payer) < 0;
+	core_wait_submit(source, dir, &waiting->waiter);
+}
+
+void fs_waiting_finish(struct fs_waiting *waiting)
+{
+	if (waiting->req)
+		fuse_req_interrupt_func(waiting->req, NULL, NULL);
+	if (fs_charge_is_held(&waiting->charge))
+		fs_charge_release(&waiting->charge);
+}
