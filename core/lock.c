@@ -4,6 +4,10 @@
  * list. An owner's mutex is held during fcntl(2), so that the ranges here are
  * those that the kernel has. No thread holds both.
  *
+ * The ranges are known here, as the kernel doesn't limit their number, and tells
+ * it only in a text (/proc/self/fdinfo), after the fact. An unlock can add a range,
+ * too: it must be refused before.
+ *
  * An owner is in the list while it is "locked", which is from its first lock
  * until all its locks are released together, and while a call uses it. So the
  * owner's next call may begin while all locks are released: the call finds the
@@ -26,39 +30,37 @@ struct range {
 	short type;
 };
 
-struct core_lock_owner {
-	LIST_ENTRY(core_lock_owner) entry;
-	uint64_t id;
-	unsigned int n_calls; /* running calls of the owner */
-	const void *handle;   /* of the owner's last lock */
+CORE_MUTEX(core_lock_mutex);
+#define OF_TABLE CORE_GUARDED_BY(core_locks_mutex)
+#define OF_OWNER CORE_GUARDED_BY(core_lock_mutex)
 
-	pthread_mutex_t lock;
-	bool locked;
-	bool writable; /* fd is; a write lock needs that */
-	int fd;	       /* the open file description, or -1 */
-	struct core_lock_charge *charge;
+struct core_lock_owner {
+	LIST_ENTRY(core_lock_owner) entry OF_TABLE;
+	uint64_t id;
+	unsigned int n_calls OF_TABLE; /* running calls of the owner */
+	const void *handle OF_TABLE;   /* of the owner's last lock */
+
+	struct core_lock_mutex lock;
+	bool locked OF_OWNER;
+	bool writable OF_OWNER; /* fd is; a write lock needs that */
+	int fd OF_OWNER;	/* the open file description, or -1 */
+	struct core_lock_charge *charge OF_OWNER;
 	/* The locks: sorted, disjoint, and merged as the kernel merges. */
-	size_t n_ranges;
-	struct range *ranges;
+	size_t n_ranges OF_OWNER;
+	struct range *ranges OF_OWNER;
 };
 
 void core_locks_init(struct core_locks *locks,
 		     void (*release)(struct core_lock_charge *charge))
 {
-	locks->n_owners = 0;
-	pthread_mutex_init(&locks->lock, NULL);
+	pthread_mutex_init(&locks->lock.native, NULL);
 	LIST_INIT(&locks->owners);
 	locks->release = release;
 }
 
-void core_locks_destroy(struct core_locks *locks)
-{
-	assert(LIST_EMPTY(&locks->owners));
-	pthread_mutex_destroy(&locks->lock);
-}
-
-/* Called with the table's mutex. */
-static struct core_lock_owner *add(struct core_locks *locks, uint64_t id)
+/* Not checked: nobody else knows the owner. */
+static struct core_lock_owner *owner_new(struct core_locks *locks, uint64_t id)
+	CORE_REQUIRES(core_locks_mutex) CORE_NO_THREAD_SAFETY
 {
 	struct core_lock_owner *owner = calloc(1, sizeof(*owner));
 
@@ -66,52 +68,63 @@ static struct core_lock_owner *add(struct core_locks *locks, uint64_t id)
 		return NULL;
 	owner->id = id;
 	owner->fd = -1;
-	pthread_mutex_init(&owner->lock, NULL);
+	pthread_mutex_init(&owner->lock.native, NULL);
 	LIST_INSERT_HEAD(&locks->owners, owner, entry);
-	locks->n_owners++;
 	return owner;
 }
 
-/* Finds or adds an owner for a call, which ends with put(). Or NULL. */
+void core_locks_destroy(struct core_locks *locks) CORE_NO_THREAD_SAFETY
+{
+	assert(LIST_EMPTY(&locks->owners));
+	pthread_mutex_destroy(&locks->lock.native);
+}
+
+/*
+ * Finds an owner for a call, which ends with put(): by its handle, which it has no
+ * longer then, or, if handle is NULL, by its number. adds: makes an owner if there
+ * is none. Or NULL.
+ */
 static struct core_lock_owner *get(struct core_locks *locks, uint64_t id,
-				   bool adds)
+				   const void *handle, bool adds)
 {
 	struct core_lock_owner *owner;
 
-	pthread_mutex_lock(&locks->lock);
+	core_locks_mutex_lock(&locks->lock);
 	owner = LIST_FIRST(&locks->owners);
-	while (owner && owner->id != id)
+	while (owner && (handle ? owner->handle != handle : owner->id != id))
 		owner = LIST_NEXT(owner, entry);
 	if (!owner && adds)
-		owner = add(locks, id);
+		owner = owner_new(locks, id);
 	if (owner)
 		owner->n_calls++;
-	pthread_mutex_unlock(&locks->lock);
+	if (owner && handle)
+		owner->handle = NULL;
+	core_locks_mutex_unlock(&locks->lock);
 	return owner;
 }
 
-/* handle: the handle of a lock that this call has set; or NULL. */
+/*
+ * Ends a call. handle: the handle of a lock that it has set; or NULL. The checker
+ * doesn't know that the owner's last call has the owner to itself.
+ */
 static void put(struct core_locks *locks, struct core_lock_owner *owner,
-		const void *handle)
+		const void *handle) CORE_NO_THREAD_SAFETY
 {
 	bool gone;
 
-	pthread_mutex_lock(&locks->lock);
+	core_locks_mutex_lock(&locks->lock);
 	if (handle)
 		owner->handle = handle;
 	gone = --owner->n_calls == 0 && !owner->locked;
-	if (gone) {
+	if (gone)
 		LIST_REMOVE(owner, entry);
-		locks->n_owners--;
-	}
-	pthread_mutex_unlock(&locks->lock);
+	core_locks_mutex_unlock(&locks->lock);
 	if (!gone)
 		return;
-	if (owner->fd >= 0)
-		(void)close(owner->fd);
+	core_closep(&owner->fd);
 	if (owner->charge)
 		locks->release(owner->charge);
-	pthread_mutex_destroy(&owner->lock);
+	pthread_mutex_destroy(&owner->lock.native);
 	free(owner->ranges);
 	free(owner);
 }
@@ -122,13 +135,12 @@ static int ofd(int fd, int command, struct flock *lock)
 	return fcntl(fd, command, lock) < 0 ? -errno : 0;
 }
 
-/* The functions up to set() are called with the owner's mutex. */
-
 /*
  * Sets an owner's read locks on a second description: read locks don't
  * conflict.
  */
 static int copy_ranges(const struct core_lock_owner *owner, int fd)
+	CORE_REQUIRES(core_lock_mutex)
 {
 	int r = 0;
 
@@ -155,6 +167,7 @@ static int copy_ranges(const struct core_lock_owner *owner, int fd)
  * files, which can't be opened without.
  */
 static int open_description(struct core_lock_owner *owner, int fd)
+	CORE_REQUIRES(core_lock_mutex)
 {
 	static const int flags[] = { O_RDWR, O_WRONLY, O_RDONLY };
 	const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
@@ -168,26 +181,23 @@ static int open_description(struct core_lock_owner *owner, int fd)
 		r = copy_ranges(owner, opened);
 	if (r < 0)
 		return r == -EACCES ? -EBADF : r;
-	if (owner->fd >= 0)
-		(void)close(owner->fd);
+	core_closep(&owner->fd);
 	owner->fd = core_steal_fd(&opened);
 	owner->writable = flags[i - 1] != O_RDONLY;
 	return 0;
 }
 
-static int to_range(const struct flock *lock, struct range *ret)
+static struct range to_range(const struct flock *lock)
 {
-	if (lock->l_whence != SEEK_SET || lock->l_start < 0 || lock->l_len < 0)
-		return -EINVAL;
-	if (lock->l_len > 0 && lock->l_len - 1 > INT64_MAX - lock->l_start)
-		return -EOVERFLOW;
-	*ret = (struct range){
+	assert(lock->l_whence == SEEK_SET && lock->l_start >= 0 &&
+	       lock->l_len >= 0 &&
+	       lock->l_len - 1 <= INT64_MAX - lock->l_start);
+	return (struct range){
 		.type = lock->l_type,
 		.start = lock->l_start,
 		.end = lock->l_len == 0 ? INT64_MAX
 					: lock->l_start + (lock->l_len - 1),
 	};
-	return 0;
 }
 
 static void append(struct range *ranges, size_t *n, short type, off_t start,
@@ -204,6 +214,7 @@ static void append(struct range *ranges, size_t *n, short type, off_t start,
 /* The owner's ranges after "new" is set: at most two more than before. */
 static size_t change_ranges(const struct core_lock_owner *owner,
 			    const struct range *new, struct range *ret)
+	CORE_REQUIRES(core_lock_mutex)
 {
 	const struct range *old, *end = owner->ranges + owner->n_ranges;
 	size_t n = 0;
@@ -222,16 +233,14 @@ static size_t change_ranges(const struct core_lock_owner *owner,
 }
 
 static int set(struct core_lock_owner *owner, int fd, const struct flock *lock,
-	       struct core_lock_charge **charge)
+	       struct core_lock_charge **charge) CORE_REQUIRES(core_lock_mutex)
 {
 	_cleanup_free_ struct range *ranges = NULL;
+	struct range new = to_range(lock);
 	struct flock copy = *lock;
-	struct range new;
 	size_t n;
-	int r = to_range(lock, &new);
+	int r = 0;
 
-	if (r < 0)
-		return r;
 	if (!owner->locked && lock->l_type == F_UNLCK)
 		return 0;
 	if (!owner->locked && !charge)
@@ -263,17 +272,19 @@ int core_locks_set(struct core_locks *locks, uint64_t id, const void *handle,
 		   struct core_lock_charge **charge)
 {
 	const bool unlocks = lock->l_type == F_UNLCK;
-	struct core_lock_owner *owner = get(locks, id, !unlocks);
-	int r = -EAGAIN;
+	struct core_lock_owner *owner = get(locks, id, NULL, !unlocks);
+	int r;
 
 	if (!owner)
 		return unlocks ? 0 : -ENOMEM;
-	if (wait)
-		pthread_mutex_lock(&owner->lock);
-	if (wait || pthread_mutex_trylock(&owner->lock) == 0) {
-		r = set(owner, fd, lock, charge);
-		pthread_mutex_unlock(&owner->lock);
+	if (wait) {
+		core_lock_mutex_lock(&owner->lock);
+	} else if (!core_lock_mutex_trylock(&owner->lock)) {
+		put(locks, owner, NULL);
+		return -EAGAIN;
 	}
+	r = set(owner, fd, lock, charge);
+	core_lock_mutex_unlock(&owner->lock);
 	put(locks, owner, r == 0 && !unlocks ? handle : NULL);
 	return r;
 }
@@ -281,14 +292,14 @@ int core_locks_set(struct core_locks *locks, uint64_t id, const void *handle,
 int core_locks_get(struct core_locks *locks, uint64_t id, int fd,
 		   struct flock *lock)
 {
-	struct core_lock_owner *owner = get(locks, id, false);
+	struct core_lock_owner *owner = get(locks, id, NULL, false);
 	int r;
 
 	if (!owner)
 		return ofd(fd, F_OFD_GETLK, lock);
-	pthread_mutex_lock(&owner->lock);
+	core_lock_mutex_lock(&owner->lock);
 	r = ofd(owner->fd >= 0 ? owner->fd : fd, F_OFD_GETLK, lock);
-	pthread_mutex_unlock(&owner->lock);
+	core_lock_mutex_unlock(&owner->lock);
 	put(locks, owner, NULL);
 	return r;
 }
@@ -300,21 +311,19 @@ static void unlock_all(struct core_locks *locks, struct core_lock_owner *owner)
 {
 	struct flock all = { .l_type = F_UNLCK };
 
-	pthread_mutex_lock(&owner->lock);
+	core_lock_mutex_lock(&owner->lock);
 	if (owner->n_ranges > 0)
 		(void)ofd(owner->fd, F_OFD_SETLK, &all);
 	owner->n_ranges = 0;
 	owner->locked = false;
-	pthread_mutex_unlock(&owner->lock);
+	core_lock_mutex_unlock(&owner->lock);
 	put(locks, owner, NULL);
 }
 
 bool core_locks_unlock_owner(struct core_locks *locks, uint64_t id)
 {
-	struct core_lock_owner *owner = NULL;
+	struct core_lock_owner *owner = get(locks, id, NULL, false);
 
-	if (locks->n_owners > 0)
-		owner = get(locks, id, false);
 	if (owner)
 		unlock_all(locks, owner);
 	return owner;
@@ -324,17 +333,7 @@ void core_locks_unlock_handle(struct core_locks *locks, const void *handle)
 {
 	struct core_lock_owner *owner;
 
-	do {
-		pthread_mutex_lock(&locks->lock);
-		owner = LIST_FIRST(&locks->owners);
-		while (owner && owner->handle != handle)
-			owner = LIST_NEXT(owner, entry);
-		if (owner) {
-			owner->handle = NULL;
-			owner->n_calls++;
-		}
-		pthread_mutex_unlock(&locks->lock);
-		if (owner)
-			unlock_all(locks, owner);
-	} while (owner);
+	assert(handle);
+	while ((owner = get(locks, 0, handle, false)))
+		unlock_all(locks, owner);
 }

@@ -16,9 +16,9 @@
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H
 
+#include "core/thread_safety.h"
+
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -32,11 +32,13 @@
 /* What pays for the descriptor of an owner. The caller defines it. */
 struct core_lock_charge;
 
+CORE_MUTEX(core_locks_mutex);
+
 /* Part of a caller's structure; private. */
 struct core_locks {
-	atomic_uint n_owners;
-	pthread_mutex_t lock;
-	LIST_HEAD(core_lock_owners, core_lock_owner) owners;
+	struct core_locks_mutex lock;
+	LIST_HEAD(core_lock_owners, core_lock_owner)
+	owners CORE_GUARDED_BY(core_locks_mutex);
 	void (*release)(struct core_lock_charge *charge);
 };
 
@@ -57,7 +59,8 @@ void core_locks_destroy(struct core_locks *locks);
  * fd: a descriptor of the object with the owner's access; not O_PATH. If fd is
  *     read-only, the owner's description is opened read-only too, so that it
  *     doesn't keep anybody from executing the object.
- * lock: l_whence is SEEK_SET, and l_len isn't negative.
+ * lock: l_whence must be SEEK_SET; l_start and l_len must not be negative, or
+ *     reach beyond INT64_MAX. The kernel's lock requests are so.
  * wait: whether to wait while another call of the same owner runs; otherwise
  *     -EAGAIN.
  * charge: *charge pays for the owner's descriptor. An owner's first lock takes
@@ -70,7 +73,8 @@ void core_locks_destroy(struct core_locks *locks);
  *               the object for the lock
  *   -ENOLCK     the owner would have more than CORE_LOCKS_MAX_RANGES ranges; or
  *               charge is NULL, and this would be the owner's first lock
- *   -EINVAL, -EOVERFLOW, -EMFILE, -ENFILE, -ENOMEM
+ *   -EINVAL     l_type isn't a lock's
+ *   -EMFILE, -ENFILE, -ENOMEM
  *
  * Source: fcntl(2), "Open file description locks".
  */
@@ -88,8 +92,7 @@ int core_locks_get(struct core_locks *locks, uint64_t owner, int fd,
 
 /*
  * Releases all locks of an owner, as close(2) does. Returns whether the owner
- * may have had any. If no owner has a lock on the object, this takes no mutex
- * and makes no system call.
+ * may have had any. Makes no system call if the owner has none.
  */
 bool core_locks_unlock_owner(struct core_locks *locks, uint64_t owner);
 

@@ -47,6 +47,9 @@
 /* Of a function: it returns with the mutex locked, or unlocked. */
 #define CORE_ACQUIRE(mutex) CORE_THREAD_SAFETY_(acquire_capability(mutex))
 #define CORE_RELEASE(mutex) CORE_THREAD_SAFETY_(release_capability(mutex))
+/* Of a function: if it returns true, the mutex is locked. */
+#define CORE_TRY_ACQUIRE(mutex) \
+	CORE_THREAD_SAFETY_(try_acquire_capability(true, mutex))
 /* Of a function: its body isn't checked. Say why. */
 #define CORE_NO_THREAD_SAFETY CORE_THREAD_SAFETY_(no_thread_safety_analysis)
 
@@ -54,7 +57,8 @@
 struct CORE_CAPABILITY("mutex") core_mutex_type;
 
 /*
- * Declares the type of a mutex, struct NAME, with NAME_lock() and NAME_unlock().
+ * Declares the type of a mutex, struct NAME, with NAME_lock(), NAME_trylock() and
+ * NAME_unlock().
  * The rest is pthread's, with the member native: pthread_mutex_init(),
  * pthread_mutex_destroy(), and pthread_cond_wait(), which returns with the mutex
  * locked, as it was called. glibc's functions aren't annotated, so the bodies
@@ -69,6 +73,11 @@ struct CORE_CAPABILITY("mutex") core_mutex_type;
 		CORE_NO_THREAD_SAFETY                                         \
 	{                                                                     \
 		pthread_mutex_lock(&mutex->native);                           \
+	}                                                                     \
+	static inline int NAME##_trylock(struct NAME *mutex)                  \
+		CORE_TRY_ACQUIRE(NAME) CORE_NO_THREAD_SAFETY                  \
+	{                                                                     \
+		return pthread_mutex_trylock(&mutex->native) == 0;            \
 	}                                                                     \
 	static inline void NAME##_unlock(struct NAME *mutex)                  \
 		CORE_RELEASE(NAME) CORE_NO_THREAD_SAFETY                      \
