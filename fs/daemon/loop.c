@@ -57,7 +57,6 @@ struct lane {
 };
 
 struct worker {
-	struct loop *loop;
 	pthread_t thread;
 	struct request read; /* what it has read */
 	bool exists CORE_GUARDED_BY(loop_mutex);
@@ -68,7 +67,8 @@ struct worker {
 	uint64_t began CORE_GUARDED_BY(loop_mutex);    /* core_wait_now() */
 };
 
-struct loop {
+/* Static, because a worker that is stuck uses it until the process ends. */
+static struct {
 	const struct fs *fs;
 	int event; /* an eventfd: ended or scanning has become true */
 	struct loop_mutex lock;
@@ -82,68 +82,81 @@ struct loop {
 	size_t n_workers CORE_GUARDED_BY(loop_mutex);
 	size_t n_serving CORE_GUARDED_BY(loop_mutex);
 	size_t n_stuck CORE_GUARDED_BY(loop_mutex);
-	struct lane listings; /* all READDIR */
-	struct lane serial;   /* what can_wait() and may not have a worker */
 	struct worker workers[MAX_WORKERS];
+} loop = {
+	.lock = { PTHREAD_MUTEX_INITIALIZER },
+	.idle = PTHREAD_COND_INITIALIZER,
+};
+
+/* All READDIR; and what can_wait() and may not have a worker. */
+static struct lane listings = {
+	.most = 2,
+	.waiting = STAILQ_HEAD_INITIALIZER(listings.waiting),
+};
+static struct lane serial = {
+	.most = 1,
+	.waiting = STAILQ_HEAD_INITIALIZER(serial.waiting),
 };
 
 static void *work(void *closure);
 
-static int add_worker(struct loop *loop) CORE_REQUIRES(loop_mutex)
+static int add_worker(void) CORE_REQUIRES(loop_mutex)
 {
-	struct worker *worker = loop->workers;
+	struct worker *worker = loop.workers;
 	pthread_attr_t attr;
 	int r;
 
 	while (worker->exists)
 		worker++;
-	*worker = (struct worker){ .loop = loop };
+	*worker = (struct worker){ 0 };
 	pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
 	r = pthread_create(&worker->thread, &attr, work, worker);
 	pthread_attr_destroy(&attr);
 	worker->exists = r == 0;
-	loop->n_workers += worker->exists;
+	loop.n_workers += worker->exists;
 	return -r;
 }
 
 /* Starts a worker if one more is wanted. Returns whether it did. */
-static bool grow(struct loop *loop) CORE_REQUIRES(loop_mutex)
+static bool grow(void) CORE_REQUIRES(loop_mutex)
 {
-	return !loop->ended && loop->n_workers < MAX_WORKERS &&
-	       loop->n_workers < FS_WORKERS + loop->n_stuck &&
-	       add_worker(loop) == 0;
+	return !loop.ended && loop.n_workers < MAX_WORKERS &&
+	       loop.n_workers < FS_WORKERS + loop.n_stuck && add_worker() == 0;
 }
 
 /* Has the main thread look for stuck workers, if no worker is idle. */
-static void arm_scan(struct loop *loop) CORE_REQUIRES(loop_mutex)
+static void arm_scan(void) CORE_REQUIRES(loop_mutex)
 {
-	if (loop->n_serving < loop->n_workers || loop->scanning)
+	if (loop.n_serving < loop.n_workers || loop.scanning)
 		return;
-	loop->scanning = true;
-	(void)eventfd_write(loop->event, 1);
+	loop.scanning = true;
+	(void)eventfd_write(loop.event, 1);
 }
 
 /* Marks workers as stuck, and replaces them. */
-static void scan(struct loop *loop) CORE_REQUIRES(loop_mutex)
+static void scan(void) CORE_REQUIRES(loop_mutex)
 {
 	const uint64_t now = core_wait_now();
 
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		struct worker *worker = &loop->workers[i];
+		struct worker *worker = &loop.workers[i];
 
 		if (worker->serves && !worker->stuck &&
 		    now - worker->began > STUCK_NS) {
 			worker->stuck = true;
-			loop->n_stuck++;
+			loop.n_stuck++;
 		}
 	}
-	while (grow(loop))
+	while (grow())
 		;
-	loop->scanning = loop->n_serving == loop->n_workers;
+	loop.scanning = loop.n_serving == loop.n_workers;
 }
 
-/* The kernel says who closes a descriptor, but not whose last one that was. */
+/*
+ * The kernel names the user of each close(2) (FLUSH), but not of the last one
+ * (RELEASE).
+ */
 static uid_t user_of(const struct fuse_in_header *in)
 {
 	return in->opcode == FUSE_RELEASE || in->opcode == FUSE_RELEASEDIR
@@ -164,44 +177,35 @@ static bool is_short(const struct fuse_in_header *in)
  */
 static bool can_wait(const struct fuse_in_header *in)
 {
-	switch (in->opcode) {
-	case FUSE_FLUSH:
-	case FUSE_GETLK:
-	case FUSE_RELEASE:
-	case FUSE_RELEASEDIR:
-	case FUSE_SETLK:
-	case FUSE_SETLKW:
-		return true;
-	default:
-		return false;
-	}
+	return in->opcode == FUSE_FLUSH || in->opcode == FUSE_GETLK ||
+	       in->opcode == FUSE_RELEASE || in->opcode == FUSE_RELEASEDIR ||
+	       in->opcode == FUSE_SETLK || in->opcode == FUSE_SETLKW;
 }
 
 /*
- * A user may have as many stuck workers as would be left: half of all for the first,
- * half of the rest for the next, and so on. Some are kept to refuse the others.
- * A request that can wait gets a worker only while its user has fewer than
- * FS_WORKERS stuck ones: it may be stuck because the kernel computes, and
+ * A user can have as many stuck workers as would be left for others: half of all for
+ * the first user, half of the rest for the next, and so on. Some workers are kept to
+ * refuse requests. A request that can wait gets a worker only while its user has fewer
+ * than FS_WORKERS stuck ones: they may be stuck because the kernel computes, and
  * would take the processors from other users.
  */
-static bool may_have_one(const struct loop *loop,
-			 const struct fuse_in_header *in)
+static bool may_have_one(const struct fuse_in_header *in)
 	CORE_REQUIRES(loop_mutex)
 {
 	const size_t most = MAX_WORKERS - FS_WORKERS;
 	const uid_t uid = user_of(in);
 	size_t n = 0, left;
 
-	if (loop->n_serving >= most)
+	if (loop.n_serving >= most)
 		return false;
-	left = most - loop->n_serving;
+	left = most - loop.n_serving;
 	if (can_wait(in))
 		left = MIN(left, (size_t)FS_WORKERS);
-	/* Nearly always it is, and the user's needn't be counted. */
-	if (loop->n_stuck < left)
+	/* Nearly always; then the user's workers needn't be counted. */
+	if (loop.n_stuck < left)
 		return true;
 	for (size_t i = 0; i < MAX_WORKERS; i++)
-		n += loop->workers[i].stuck && loop->workers[i].uid == uid;
+		n += loop.workers[i].stuck && loop.workers[i].uid == uid;
 	return n < left;
 }
 
@@ -222,13 +226,11 @@ static bool put_off(struct lane *lane, const struct fuse_buf *buf)
 static void begin(struct worker *worker, struct lane *lane,
 		  const struct fuse_in_header *in) CORE_REQUIRES(loop_mutex)
 {
-	struct loop *loop = worker->loop;
-
 	worker->serves = true;
 	worker->lane = lane;
 	worker->uid = user_of(in);
 	worker->began = core_wait_now();
-	loop->n_serving++;
+	loop.n_serving++;
 	if (lane)
 		lane->n_serving++;
 }
@@ -259,17 +261,16 @@ static void refuse(struct fuse_session *session,
 static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
 {
 	const struct fuse_in_header *in = worker->read.buf.mem;
-	struct loop *loop = worker->loop;
 	struct lane *lane = NULL;
 
-	if (loop->ended)
+	if (loop.ended)
 		return NULL;
 	if (in->opcode == FUSE_READDIR) {
-		lane = &loop->listings;
-	} else if (!may_have_one(loop, in)) {
-		lane = &loop->serial;
+		lane = &listings;
+	} else if (!may_have_one(in)) {
+		lane = &serial;
 		if (!can_wait(in)) {
-			refuse(loop->fs->session, in);
+			refuse(loop.fs->session, in);
 			return NULL;
 		}
 	}
@@ -278,9 +279,9 @@ static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
 	    put_off(lane, &worker->read.buf))
 		return NULL;
 	begin(worker, lane, in);
-	if (loop->n_serving == loop->n_workers)
-		(void)grow(loop);
-	arm_scan(loop);
+	if (loop.n_serving == loop.n_workers)
+		(void)grow();
+	arm_scan();
 	return &worker->read;
 }
 
@@ -288,10 +289,10 @@ static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
 static void leave(struct worker *worker) CORE_REQUIRES(loop_mutex)
 {
 	worker->exists = false;
-	worker->loop->n_workers--;
+	loop.n_workers--;
 	free(worker->read.buf.mem);
 	pthread_detach(pthread_self());
-	arm_scan(worker->loop);
+	arm_scan();
 }
 
 /*
@@ -301,27 +302,26 @@ static void leave(struct worker *worker) CORE_REQUIRES(loop_mutex)
 static struct request *finish(struct worker *worker, struct request *request)
 	CORE_REQUIRES(loop_mutex)
 {
-	struct loop *loop = worker->loop;
 	struct lane *lane = worker->lane;
 	struct request *next = NULL;
 
 	if (request != &worker->read)
 		free(request);
-	loop->n_stuck -= worker->stuck;
-	loop->n_serving--;
+	loop.n_stuck -= worker->stuck;
+	loop.n_serving--;
 	worker->serves = worker->stuck = false;
 	if (lane) {
 		lane->n_serving--;
 		next = STAILQ_FIRST(&lane->waiting);
 	}
-	if (loop->ended) {
-		pthread_cond_signal(&loop->idle);
+	if (loop.ended) {
+		pthread_cond_signal(&loop.idle);
 		return NULL;
 	}
 	if (next) {
 		STAILQ_REMOVE_HEAD(&lane->waiting, entry);
 		begin(worker, lane, next->buf.mem);
-	} else if (loop->n_workers - loop->n_serving > FS_WORKERS) {
+	} else if (loop.n_workers - loop.n_serving > FS_WORKERS) {
 		leave(worker);
 	}
 	return next;
@@ -330,46 +330,43 @@ static struct request *finish(struct worker *worker, struct request *request)
 /* Serves what was read. Returns whether the worker is still needed. */
 static bool serve(struct worker *worker)
 {
-	struct loop *loop = worker->loop;
 	struct request *request;
 	bool stays;
 
 	if (is_short(worker->read.buf.mem)) {
-		fuse_session_process_buf(loop->fs->session, &worker->read.buf);
+		fuse_session_process_buf(loop.fs->session, &worker->read.buf);
 		return true;
 	}
-	loop_mutex_lock(&loop->lock);
+	loop_mutex_lock(&loop.lock);
 	request = admit(worker);
 	while (request) {
-		loop_mutex_unlock(&loop->lock);
-		fuse_session_process_buf(loop->fs->session, &request->buf);
-		loop_mutex_lock(&loop->lock);
+		loop_mutex_unlock(&loop.lock);
+		fuse_session_process_buf(loop.fs->session, &request->buf);
+		loop_mutex_lock(&loop.lock);
 		request = finish(worker, request);
 	}
 	stays = worker->exists;
-	loop_mutex_unlock(&loop->lock);
+	loop_mutex_unlock(&loop.lock);
 	return stays;
 }
 
 /* Nothing is left to read from; or there is no memory for this worker's buffer. */
 static void stop(struct worker *worker, int r)
 {
-	struct loop *loop = worker->loop;
-
-	loop_mutex_lock(&loop->lock);
-	if (r == -ENOMEM && !loop->ended && loop->n_workers > 1) {
+	loop_mutex_lock(&loop.lock);
+	if (r == -ENOMEM && !loop.ended && loop.n_workers > 1) {
 		leave(worker);
 	} else {
 		/* The connection ended while a request was read: nothing is wrong. */
 		if (r == -ECONNABORTED || r == 0)
 			r = 1;
-		loop->ended = loop->ended ?: r;
-		(void)eventfd_write(loop->event, 1);
+		loop.ended = loop.ended ?: r;
+		(void)eventfd_write(loop.event, 1);
 	}
-	loop_mutex_unlock(&loop->lock);
+	loop_mutex_unlock(&loop.lock);
 }
 
-/* Canceled, if at all, while it waits for a request. */
+/* A worker is canceled, if at all, while it waits for a request. */
 static void *work(void *closure)
 {
 	struct worker *worker = closure;
@@ -378,7 +375,7 @@ static void *work(void *closure)
 	pthread_setname_np(pthread_self(), "worker");
 	do {
 		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-		r = fuse_session_receive_buf(worker->loop->fs->session,
+		r = fuse_session_receive_buf(loop.fs->session,
 					     &worker->read.buf);
 		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 		if (r > 0 && !serve(worker))
@@ -396,13 +393,12 @@ static void *work(void *closure)
  * file is open. Requests that wait in a queue then might wait for ever where nobody
  * looks any more, so they end with an error. Open files go on working.
  */
-static int wait_for_end(struct loop *loop,
-			const struct fs_mountpoint *mountpoint,
+static int wait_for_end(const struct fs_mountpoint *mountpoint,
 			const sigset_t *signals)
 {
 	static const struct timespec pause = { .tv_nsec = STUCK_NS };
 	struct pollfd fds[] = {
-		{ .fd = loop->event, .events = POLLIN },
+		{ .fd = loop.event, .events = POLLIN },
 		/* The mount may have ended before the table was opened. */
 		{ .fd = fileno(mountpoint->table),
 		  .events = POLLPRI,
@@ -411,22 +407,22 @@ static int wait_for_end(struct loop *loop,
 	bool scanning = false, ended = false;
 	eventfd_t value;
 
-	while (!ended && !fuse_session_exited(loop->fs->session)) {
+	while (!ended && !fuse_session_exited(loop.fs->session)) {
 		if (fds[1].revents && !fs_mountpoint_is_mounted(mountpoint)) {
-			core_wait_end_all(loop->fs->wait);
+			core_wait_end_all(loop.fs->wait);
 			fds[1].fd = -1;
 		}
 		if (ppoll(fds, 2, scanning ? &pause : NULL, signals) < 0 &&
 		    errno != EINTR)
 			return -errno;
-		(void)eventfd_read(loop->event, &value);
-		loop_mutex_lock(&loop->lock);
-		/* Workers may write to the event often, so it alone doesn't count. */
-		if (scanning && !fds[0].revents)
-			scan(loop);
-		scanning = loop->scanning;
-		ended = loop->ended;
-		loop_mutex_unlock(&loop->lock);
+		(void)eventfd_read(loop.event, &value);
+		loop_mutex_lock(&loop.lock);
+		/* Not at the event that asks for it, but STUCK_NS later. */
+		if (scanning)
+			scan();
+		scanning = loop.scanning;
+		ended = loop.ended;
+		loop_mutex_unlock(&loop.lock);
 	}
 	return 0;
 }
@@ -435,90 +431,58 @@ static int wait_for_end(struct loop *loop,
  * Ends the workers. Returns the error with which the loop ended, or 0. Or -ETIMEDOUT:
  * one still serves, perhaps for ever.
  */
-static int end_workers(struct loop *loop, int error)
+static int end_workers(int error)
 {
 	struct timespec end;
 	int r = 0;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += END_SECONDS;
-	loop_mutex_lock(&loop->lock);
-	loop->ended = error ?: loop->ended ?: 1;
-	error = MIN(loop->ended, 0);
+	loop_mutex_lock(&loop.lock);
+	loop.ended = error ?: loop.ended ?: 1;
+	error = MIN(loop.ended, 0);
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		if (loop->workers[i].exists)
-			pthread_cancel(loop->workers[i].thread);
+		if (loop.workers[i].exists)
+			pthread_cancel(loop.workers[i].thread);
 	}
-	while (r == 0 && loop->n_serving > 0)
-		r = pthread_cond_clockwait(&loop->idle, &loop->lock.native,
+	while (r == 0 && loop.n_serving > 0)
+		r = pthread_cond_clockwait(&loop.idle, &loop.lock.native,
 					   CLOCK_MONOTONIC, &end);
-	loop_mutex_unlock(&loop->lock);
+	loop_mutex_unlock(&loop.lock);
 	return r == 0 ? error : -ETIMEDOUT;
 }
 
-/* No worker is left, or was there yet. */
-static void loop_free(struct loop *loop) CORE_NO_THREAD_SAFETY
+/* Nobody else changes what the lock guards, as all workers have finished. */
+static void join_workers(void) CORE_NO_THREAD_SAFETY
 {
-	struct lane *lanes[] = { &loop->serial, &loop->listings };
-	struct request *request;
-
-	for (int i = 0; i < 2; i++) {
-		while ((request = STAILQ_FIRST(&lanes[i]->waiting))) {
-			STAILQ_REMOVE_HEAD(&lanes[i]->waiting, entry);
-			free(request);
-		}
-	}
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		if (loop->workers[i].exists) {
-			pthread_join(loop->workers[i].thread, NULL);
-			free(loop->workers[i].read.buf.mem);
-		}
+		if (loop.workers[i].exists)
+			pthread_join(loop.workers[i].thread, NULL);
 	}
-	(void)close(loop->event);
-	pthread_cond_destroy(&loop->idle);
-	pthread_mutex_destroy(&loop->lock.native);
-	free(loop);
-}
-
-static int loop_new(const struct fs *fs,
-		    struct loop **ret) CORE_NO_THREAD_SAFETY
-{
-	struct loop *loop = calloc(1, sizeof(*loop));
-
-	if (!loop)
-		return -ENOMEM;
-	loop->fs = fs;
-	loop->serial.most = 1;
-	loop->listings.most = 2;
-	STAILQ_INIT(&loop->serial.waiting);
-	STAILQ_INIT(&loop->listings.waiting);
-	pthread_mutex_init(&loop->lock.native, NULL);
-	pthread_cond_init(&loop->idle, NULL);
-	loop->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	*ret = loop;
-	return 0;
 }
 
 int fs_loop(const struct fs *fs, const struct fs_mountpoint *mountpoint)
 {
-	struct loop *loop;
 	sigset_t all, old;
-	int r = loop_new(fs, &loop);
+	int r;
 
-	if (r < 0)
-		return r;
+	loop.fs = fs;
+	loop.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop.event < 0)
+		return -errno;
 	/* No worker may get signals. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	loop_mutex_lock(&loop->lock);
-	r = loop->event < 0 ? -errno : add_worker(loop);
-	loop_mutex_unlock(&loop->lock);
+	loop_mutex_lock(&loop.lock);
+	r = add_worker();
+	loop_mutex_unlock(&loop.lock);
 	if (r == 0)
-		r = wait_for_end(loop, mountpoint, &old);
-	r = end_workers(loop, r);
+		r = wait_for_end(mountpoint, &old);
+	r = end_workers(r);
 	if (r == -ETIMEDOUT)
 		return r;
+	join_workers();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	loop_free(loop);
+	(void)close(loop.event);
 	return r;
 }
