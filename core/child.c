@@ -33,6 +33,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -56,22 +57,22 @@ struct start {
 	int socket; /* for ret_fd, or -1 */
 };
 
-/* A message's control data: one descriptor. */
+/* Room for a message's control data: one descriptor. */
 struct rights {
-	struct cmsghdr header;
-	int fd;
+	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))];
 };
-static_assert(offsetof(struct rights, fd) == CMSG_LEN(0), "unix(7)");
 
 CORE_IN_CHILD static int send_fd(int socket, int fd)
 {
-	struct rights rights = { .header = { .cmsg_len = CMSG_LEN(sizeof(fd)),
-					     .cmsg_level = SOL_SOCKET,
-					     .cmsg_type = SCM_RIGHTS },
-				 .fd = fd };
+	struct rights rights = { 0 };
 	struct msghdr message = { .msg_control = &rights,
 				  .msg_controllen = sizeof(rights) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 	/*
 	 * sendmsg(3) is a cancellation point, and the child shares the
 	 * cancellation state of the waiting thread.
@@ -88,9 +89,9 @@ static int receive_fd(int socket, int *ret_fd)
 	if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
 		return -errno;
 	/* If no descriptor number was free, the kernel has dropped it. */
-	if (message.msg_controllen < CMSG_LEN(sizeof(int)))
+	if (message.msg_controllen < CMSG_LEN(sizeof(*ret_fd)))
 		return -EMFILE;
-	*ret_fd = rights.fd;
+	memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*ret_fd));
 	return 0;
 }
 

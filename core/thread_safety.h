@@ -74,8 +74,9 @@ struct CORE_CAPABILITY("mutex") core_mutex_type;
 	{                                                                     \
 		pthread_mutex_lock(&mutex->native);                           \
 	}                                                                     \
-	static inline int NAME##_trylock(struct NAME *mutex)                  \
-		CORE_TRY_ACQUIRE(NAME) CORE_NO_THREAD_SAFETY                  \
+	__attribute__((unused)) static inline int NAME##_trylock(             \
+		struct NAME *mutex) CORE_TRY_ACQUIRE(NAME)                    \
+		CORE_NO_THREAD_SAFETY                                         \
 	{                                                                     \
 		return pthread_mutex_trylock(&mutex->native) == 0;            \
 	}                                                                     \
