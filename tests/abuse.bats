@@ -113,76 +113,7 @@ as_python() {
 many_locks() {
 	mount_for_all
 	: >"$SHM/theirs"
-	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 120 python3 - $USER "$1" >&3 <<-'END'
-		import fcntl, os, signal, struct, sys, time
-		from client import SHM, fork, join
-		user, how = int(sys.argv[1]), sys.argv[2]
-		ready, go = os.pipe(), os.pipe()
-		N = 50000
-		lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2 * N - 1, 1, 0)
-
-		def lock_natively():
-		    os.close(go[1])
-		    os.setresuid(user, user, user)
-		    fd = os.open("/dev/shm/many", os.O_RDWR | os.O_CREAT)
-		    fcntl.lockf(fd, fcntl.LOCK_EX, 2 * N, 0)
-		    for i in reversed(range(N)):
-		        fcntl.lockf(fd, fcntl.LOCK_UN, 1, 2 * i + 1)
-		    os.write(ready[1], b"x")
-		    signal.pause()
-
-		def use(f):
-		    os.close(go[1])
-		    os.setresuid(user, user, user)
-		    fd = os.open(f"{SHM}/many", os.O_RDWR)
-		    os.write(ready[1], b"x")
-		    os.read(go[0], 1)
-		    while True:
-		        try:
-		            f(fd)
-		        except OSError:
-		            pass
-
-		def ask(fd):
-		    fcntl.fcntl(fd, fcntl.F_GETLK, lock)
-
-		def close(fd):
-		    if how == "locked":
-		        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, 2 * N)
-		    os.close(os.dup(fd))
-
-		def victim():
-		    os.setresuid(user + 1, user + 1, user + 1)
-		    refused, longest, start = 0, 0, time.monotonic()
-		    for _ in range(100):
-		        began = time.monotonic()
-		        if began - start > 10:
-		            break
-		        try:
-		            os.stat(f"{SHM}/theirs")
-		            os.close(os.open(f"{SHM}/theirs", os.O_RDONLY))
-		        except OSError:
-		            refused += 1
-		        longest = max(longest, time.monotonic() - began)
-		    print(f"# {how}: {refused} refused, longest {longest * 1000:.0f} ms")
-		    sys.stdout.flush()
-		    assert refused == 0
-
-		pids = [fork(lock_natively)]
-		try:
-		    assert os.read(ready[0], 1) == b"x"
-		    for f in [close] * 700 + [ask] * 240:
-		        pids.append(fork(use, f))
-		        assert os.read(ready[0], 1) == b"x"
-		    os.close(go[1])
-		    join(fork(victim))
-		finally:
-		    for pid in pids:
-		        os.kill(pid, signal.SIGKILL)
-		    for pid in pids:
-		        os.waitpid(pid, 0)
-	END
+	timeout 120 python3 "$TESTS/abuse_locks.py" $USER "$1" >&3
 	rm "$SHM/theirs" "$SHM/many"
 }
 
@@ -196,37 +127,7 @@ many_locks() {
 
 @test "unfinished lines of processes that share a file are limited" {
 	mount_for_all
-	as_python <<-'END'
-		import errno, os
-		os.close(os.open(f"{os.environ['MQ']}:maxmsg=10,msgsize=8000/q", os.O_WRONLY | os.O_CREAT))
-		fd = os.open(f"{os.environ['MQ']}:lines/q", os.O_WRONLY)
-		line, refused = b"x" * 8000, 0
-		ready, ends = os.pipe(), os.pipe()
-		for _ in range(20):
-		    if os.fork() == 0:
-		        os.close(ends[1])
-		        try:
-		            os.write(fd, line)
-		            os.write(ready[1], b"x")
-		        except BlockingIOError:
-		            os.write(ready[1], b".")
-		        os.read(ends[0], 1)
-		        os._exit(0)
-		got = b""
-		while len(got) < 20:
-		    got += os.read(ready[0], 20)
-		assert got.count(b"x") == 65536 // len(line), got
-		os.close(ends[1])
-		for _ in range(20):
-		    assert os.wait()[1] == 0
-		# They were sent when their processes ended, and there is room again.
-		assert os.write(fd, line) == len(line)
-		os.close(fd)
-		fd = os.open(f"{os.environ['MQ']}:drain/q", os.O_RDONLY)
-		for _ in range(65536 // len(line) + 1):
-		    assert os.read(fd, len(line)) == line
-		assert os.read(fd, len(line)) == b""
-	END
+	as_python <"$TESTS/abuse_lines.py"
 	rm "$MQ/q"
 }
 
@@ -280,8 +181,7 @@ full_queue() {
 # of an object that is no more, and then looks up path. As the first was ESTALE, what
 # the second finds is kept for a second try, one descriptor for each thread.
 with_kept() {
-	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 60 python3 - "$DAEMON" $USER <<-END
+	timeout 60 python3 - "$DAEMON" $USER <<-END
 		import errno, os, sys
 		from client import SHM, fails, until
 		daemon, user = map(int, sys.argv[1:])
@@ -370,8 +270,7 @@ hold_nodes() {
 	: >"$MQ:maxmsg=1,msgsize=1/q"
 	: >"$SHM/there"
 	chmod 644 "$MQ/q"
-	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 120 python3 "$TESTS/nodes.py" $USER 65536 "$1"
+	timeout 120 python3 "$TESTS/nodes.py" $USER 65536 "$1"
 	rm "$MQ/q" "$SHM/there"
 }
 
@@ -467,45 +366,7 @@ hold_nodes() {
 	chmod 666 "$MQ/full"
 	: >"$SHM/a"
 	chmod 666 "$SHM/a"
-	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 60 python3 - $USER <<-'END'
-		import ctypes, errno, os, signal, struct, sys
-		from client import MQ, SHM, fork, join, until, waits
-		user = int(sys.argv[1])
-		libc = ctypes.CDLL(None, use_errno=True)
-		io_setup, io_submit = (206, 209) if os.uname().machine == "x86_64" else (0, 2)
-
-		def submit():
-		    os.setresuid(user, user, user)
-		    fd = os.open(f"{MQ}/full", os.O_WRONLY | os.O_DIRECT)
-		    context, text = ctypes.c_ulong(), ctypes.create_string_buffer(b"x")
-		    assert libc.syscall(io_setup, 1, ctypes.byref(context)) == 0
-		    write = ctypes.create_string_buffer(struct.pack(
-		        "=QIIHhIQQqQII", 0, 0, 0, 1, 0, fd, ctypes.addressof(text), 1, 0, 0, 0, 0))
-		    writes = (ctypes.c_void_p * 1)(ctypes.addressof(write))
-		    assert libc.syscall(io_submit, context, 1, writes) == 1
-		    signal.pause()
-
-		def closes():
-		    try:
-		        os.close(os.open(f"{SHM}/a", os.O_RDWR))
-		        return True
-		    except OSError as e:
-		        assert e.errno == errno.EMFILE
-		        return False
-
-		def use():
-		    os.setresuid(user + 1, user + 1, user + 1)
-		    for _ in range(50):
-		        until(closes)
-
-		pids = [fork(submit) for _ in range(20)]
-		until(waits, *pids)
-		join(fork(use))
-		for pid in pids:
-		    os.kill(pid, signal.SIGKILL)
-		    os.waitpid(pid, 0)
-	END
+	timeout 60 python3 "$TESTS/abuse_async.py" $USER
 	[ "$(cat "$MQ/full")" = x ]
 	rm "$SHM/a" "$MQ/full"
 }
@@ -559,72 +420,7 @@ release_lock() {
 	: >"$SHM/covered"
 	mount --bind /dev/null "$SHM/covered"
 	hold_lock
-	PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK=$WORK \
-		timeout 60 python3 - $SILENT $USER <<-'END' || failed=1
-		import errno, os, signal, sys
-		from client import MNT, MQ, SHM, fails, fork, join, until, waits
-		silent, user = map(int, sys.argv[1:])
-		refused = errno.EAGAIN, errno.ENOMEM
-
-		def as_user(user, f, *args):
-		    def run():
-		        os.setgroups([])
-		        os.setresgid(user, user, user)
-		        os.setresuid(user, user, user)
-		        f(*args)
-		    return fork(run)
-
-		def has_ended(pid):
-		    return open(f"/proc/{pid}/stat").read().split()[2] == "Z"
-
-		def open_truncating():
-		    try:
-		        os.close(os.open(f"{SHM}/a", os.O_WRONLY | os.O_TRUNC))
-		    except OSError as e:
-		        assert e.errno in refused, e
-
-		def use_all():
-		    path = f"{SHM}/c"
-		    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-		    os.write(fd, b"x")
-		    os.close(fd)
-		    os.chmod(path, 0o644)
-		    os.truncate(path, 10)
-		    os.listdir(SHM)
-		    os.unlink(path)
-		    path = f"{MNT}/mq:maxmsg=1,msgsize=10/c"
-		    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-		    os.write(fd, b"x")
-		    assert os.read(fd, 10) == b"x"
-		    os.close(fd)
-		    os.listdir(MQ)
-		    os.unlink(path)
-
-		open(f"{SHM}/theirs", "w").close()
-		theirs = os.open(f"{SHM}/theirs", os.O_PATH)
-		try:
-		    # Half of the threads, and one too many.
-		    pids = []
-		    while not pids or not has_ended(pids[-1]):
-		        pids.append(as_user(user, open_truncating))
-		        until(lambda: waits(pids[-1]) or has_ended(pids[-1]))
-		    assert 200 < len(pids) < 300, len(pids)
-		    # What is refused doesn't stay, with what the kernel has locked for it.
-		    for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
-		        join(as_user(user, fails, refused, os.open, path,
-		                     os.O_RDWR | os.O_CREAT))
-		    join(as_user(user, fails, [errno.EAGAIN], os.chmod,
-		                 f"/proc/self/fd/{theirs}", 0))
-		    # Nor does it take away what is mounted on a name.
-		    join(as_user(user, fails, [errno.ENOMEM], os.stat, f"{SHM}/covered"))
-		    for other in user + 1, user + 2, 0:
-		        join(as_user(other, use_all))
-		    os.chmod(f"{SHM}/theirs", 0o600)
-		finally:
-		    os.kill(silent, signal.SIGCONT)
-		join(*pids)
-		join(as_user(user, use_all))
-	END
+	timeout 60 python3 "$TESTS/abuse_inode_lock.py" $SILENT $USER || failed=1
 	release_lock
 	[ -z "${failed-}" ]
 	umount "$SHM/covered"

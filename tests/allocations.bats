@@ -9,7 +9,6 @@ load mount.bash
 	let_all_in
 	# The program is the daemon, with allocations that can fail.
 	export WORK FAULTS=$WORK/faults IPCFS=$PROGRAMS/ipcfs_allocations
-	export PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1
 	python3 "$TESTS/allocations.py" >&3
 	is_empty /dev/shm
 	is_empty "$NATIVE"

@@ -8,13 +8,15 @@ allocations.bats.
 """
 import errno
 import fcntl
+import mmap
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 
-from client import *
+from client import fails, MNT, MQ, SHM, until, waits
 import native
 
 USER = 1001

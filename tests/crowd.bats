@@ -114,7 +114,7 @@ ticks() {
 
 # wakeup: prints how long another one waits for a message that is there.
 wakeup() {
-	SHM='' WORK='' PYTHONPATH=$TESTS python3 -B "$TESTS/wakeup.py" other "$MQ/other"
+	SHM='' WORK='' python3 "$TESTS/wakeup.py" other "$MQ/other"
 }
 
 @test "how soon another one wakes, beside two thousand and a queue that is never still" {

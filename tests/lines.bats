@@ -116,43 +116,7 @@ messages() {
 
 @test "lines: a line that is begun ends when its process closes the file" {
 	: >"$MQ:maxmsg=10,msgsize=64/q"
-	python3 - "$MQ" <<-'END'
-		import os, sys
-		mq = sys.argv[1]
-		count = lambda: int(os.getxattr(mq + "/q", "user.mq.curmsgs"))
-		def run(f):
-		    pid = os.fork()
-		    if pid == 0:
-		        f()
-		        os._exit(0)
-		    assert os.waitpid(pid, 0)[1] == 0
-		fd = os.open(mq + ":lines/q", os.O_WRONLY)
-		os.write(fd, b"a line in ")
-		assert count() == 0
-		# A child has its own; the parent's goes on.
-		run(lambda: os.write(fd, b"the child's"))
-		assert count() == 1
-		os.write(fd, b"pieces")
-		assert count() == 1
-		os.write(fd, b"\nrest")
-		assert count() == 2
-		# As does another open file.
-		other = os.open(mq + ":lines/q", os.O_WRONLY)
-		os.write(other, b"other")
-		os.close(other)
-		assert count() == 3
-		os.close(fd)
-		assert count() == 4
-		# A child that is killed has closed it.
-		fd = os.open(mq + ":lines/q", os.O_WRONLY)
-		run(lambda: (os.write(fd, b"last words"), os.execlp("true", "true")))
-		pid = os.fork()
-		if pid == 0:
-		    os.write(fd, b"killed")
-		    os.kill(os.getpid(), 9)
-		os.waitpid(pid, 0)
-		assert count() == 6
-	END
+	python3 "$TESTS/lines_close.py" "$MQ"
 	[ "$(cat "$MQ:lines/q")" = "the child's
 a line in pieces
 other

@@ -10,7 +10,7 @@ setup() {
 	# It writes to memory that is only reserved, and makes that count.
 	unset MALLOC_PERTURB_
 	ipcfs_prepare
-	export SHM MQ MNT PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1 WORK
+	export SHM MQ MNT
 }
 
 teardown() {

@@ -19,6 +19,8 @@ LONER=$((1 << 28 | SRANDOM >> 4))
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034 # for those that source this
 PROGRAMS=$(dirname "$IPCFS")/../tests
+# For the tests' Python programs.
+export PYTHONPATH=$TESTS PYTHONDONTWRITEBYTECODE=1
 
 # native COMMAND ARG...: POSIX IPC without the mount; see native.py.
 native() {
@@ -71,7 +73,7 @@ ipcfs_prepare() {
 	WORK=$(mktemp -d -p "${BATS_TEST_TMPDIR:-/tmp}")
 	MNT=$WORK/mnt NATIVE=$WORK/mqueue LOG=$WORK/log
 	SHM=$MNT/shm MQ=$MNT/mq
-	export MNT NATIVE LOG SHM MQ
+	export WORK MNT NATIVE LOG SHM MQ
 	mkdir "$MNT" "$NATIVE"
 	: >"$LOG"
 	mount -t mqueue mqueue "$NATIVE"

@@ -546,34 +546,7 @@ user.mq.notify_pid="0"'
 
 @test "what is sent after a discard has returned stays, while others send" {
 	native create q 10 10
-	timeout 60 python3 - "$MQ/q" "$TESTS" <<-'END'
-		import os, signal, sys
-		path, tests = sys.argv[1:]
-		sys.path.insert(0, tests)
-		import native
-		noise = os.fork()
-		if noise == 0:
-		    out = native.mq_open("q", os.O_WRONLY | os.O_NONBLOCK)
-		    while True:
-		        try:
-		            native.mq_send(out, b"noise")
-		        except BlockingIOError:
-		            pass
-		queue = native.mq_open("q", os.O_RDWR | os.O_NONBLOCK)
-		def send(text):
-		    while True:
-		        try:
-		            return native.mq_send(queue, text, 1)
-		        except BlockingIOError:
-		            native.mq_receive(queue)
-		for i in range(500):
-		    os.truncate(path, 0)
-		    send(b"%d" % i)
-		    got = native.mq_receive(queue)
-		    assert got == b"%d" % i, (i, got)
-		os.kill(noise, signal.SIGKILL)
-		os.wait()
-	END
+	timeout 60 python3 "$TESTS/mq_discard.py" "$MQ/q"
 	rm "$MQ/q"
 }
 

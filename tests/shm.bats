@@ -166,70 +166,7 @@ teardown() {
 }
 
 @test "what isn't an object is not opened, followed or changed by its name" {
-	timeout 60 python3 - "$SHM" "$WORK" <<-'END'
-		import ctypes, os, shutil, stat, sys
-		from errno import *
-		shm, work = sys.argv[1:]
-		libc = ctypes.CDLL(None, use_errno=True)
-		secret, missing = work + "/secret", work + "/missing"
-		fd = os.open(secret, os.O_WRONLY | os.O_CREAT, 0o600)
-		os.write(fd, b"secret")
-		CREAT, TRUNC, EXCL = os.O_CREAT, os.O_TRUNC, os.O_EXCL
-
-		def exchange(path):
-		    if libc.renameat2(-100, b"%s/object" % shm.encode(), -100, path.encode(), 2):
-		        raise OSError(ctypes.get_errno(), path)
-
-		def outcome(call, *args):
-		    try:
-		        call(*args)
-		        return 0
-		    except OSError as e:
-		        return e.errno
-
-		kinds = {
-		    "fifo": os.mkfifo,
-		    "directory": os.mkdir,
-		    "link": lambda path: os.symlink(secret, path),
-		    "dangling link": lambda path: os.symlink(missing, path),
-		    "device": lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
-		    "socket": lambda path: os.mknod(path, stat.S_IFSOCK | 0o666),
-		}
-		operations = [
-		    (ENOENT, os.open, flags) for flags in (
-		        os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDONLY | CREAT,
-		        os.O_WRONLY | CREAT | TRUNC, os.O_RDWR | CREAT, os.O_RDWR | TRUNC)
-		] + [
-		    (EEXIST, os.open, os.O_RDWR | CREAT | EXCL),
-		    (EEXIST, os.mknod, 0o666),
-		    (ENOENT, os.stat),
-		    (ENOENT, os.chmod, 0o777),
-		    (ENOENT, os.chown, 1, 1),
-		    (ENOENT, os.utime),
-		    (ENOENT, os.truncate, 0),
-		    (ENOENT, os.setxattr, "user.a", b"x"),
-		    (ENOENT, os.unlink),
-		    (ENOENT, os.rename, shm + "/object2"),
-		    (ENOENT, exchange),
-		    (EEXIST, lambda path: os.link(shm + "/object", path)),
-		    (ENOENT, lambda path: os.link(path, shm + "/object2")),
-		]
-		os.close(os.open(shm + "/object", CREAT))
-		for kind, make in kinds.items():
-		    native = "/dev/shm/" + kind
-		    make(native)
-		    before = os.lstat(native), os.stat(secret)
-		    for want, call, *args in operations:
-		        got = outcome(call, shm + "/" + kind, *args)
-		        assert got == want, (kind, call, args, os.strerror(got))
-		    assert (os.lstat(native), os.stat(secret)) == before
-		    assert open(secret).read() == "secret"
-		    assert not os.path.exists(missing)
-		    assert sorted(os.listdir("/dev/shm")) == sorted([kind, "object"])
-		    assert os.listdir(shm) == ["object"]
-		    os.rmdir(native) if kind == "directory" else os.unlink(native)
-		os.unlink(shm + "/object")
-	END
+	timeout 60 python3 "$TESTS/shm_strangers.py" "$SHM" "$WORK"
 }
 
 @test "an object with two names is one, and keeps the other" {
@@ -307,85 +244,7 @@ teardown() {
 # what is there is known, and what must come of it.
 race() {
 	echo 0 >"$WORK/secret"
-	timeout 250 python3 - "$SHM" "$WORK/secret" "$@" <<-'END'
-		import errno, os, select, stat, sys
-		shm, secret, change, part = sys.argv[1:]
-		path = shm + "/n"
-		N = int(os.environ.get("ROUNDS", 100000)) // int(part)
-
-		def put(name):
-		    fd = os.open("/dev/shm/" + name, os.O_RDWR | os.O_CREAT, 0o600)
-		    os.write(fd, b"%d" % os.fstat(fd).st_ino)
-		    os.close(fd)
-
-		asks, answers = os.pipe(), os.pipe()
-		stood = b"other"
-
-		def stand_still(there):
-		    """If asked to, until the next word; with an object and without in turn."""
-		    global stood
-		    if change == "other" and there == stood:
-		        return
-		    if select.select([asks[0]], [], [], 0)[0]:
-		        os.read(asks[0], 1)
-		        os.write(answers[1], there)
-		        os.read(asks[0], 1)
-		        stood = there
-
-		others = [
-		    os.mkfifo,
-		    lambda path: os.symlink(secret, path),
-		    lambda path: os.mknod(path, stat.S_IFSOCK | 0o666),
-		    lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
-		]
-		put("n")
-		secrets = os.stat(secret)
-		pid = os.fork()
-		if pid == 0:
-		    os.close(asks[1])
-		    while os.getppid() != 1:
-		        put("new")
-		        if change == "unlink":
-		            os.unlink("/dev/shm/n")
-		        os.rename("/dev/shm/new", "/dev/shm/n")
-		        stand_still(b"object")
-		        if change == "other":
-		            others.append(others.pop(0))
-		            others[0]("/dev/shm/new")
-		            os.rename("/dev/shm/new", "/dev/shm/n")
-		            stand_still(b"other")
-		os.close(answers[1])
-		bad, good, gone = [], 0, 0
-		for i in range(N):
-		    before, stands = good, i % 101 == 0
-		    if stands:
-		        os.write(asks[1], b"?")
-		        there = os.read(answers[0], 10)
-		    try:
-		        if i % 4 == 3:
-		            os.chmod(path, 0o640) if i % 8 == 7 else os.stat(path)
-		        else:
-		            fd = os.open(path, os.O_RDWR if i % 2 else os.O_RDONLY)
-		            data = os.read(fd, 100)
-		            st = os.fstat(fd)
-		            os.close(fd)
-		            if int(data) != st.st_ino:
-		                bad.append((data, st.st_ino))
-		        good += 1
-		    except OSError as e:
-		        if e.errno != errno.ENOENT or change == "replace":
-		            bad.append(errno.errorcode[e.errno])
-		        gone += 1
-		    if stands:
-		        if (good > before) != (there == b"object"):
-		            bad.append(there)
-		        os.write(asks[1], b"!")
-		os.kill(pid, 9)
-		os.waitpid(pid, 0)
-		assert not bad, (len(bad), bad[:5])
-		assert os.stat(secret) == secrets
-		print(f"{good} found, {gone} gone")
-	END
+	timeout 250 python3 "$TESTS/shm_race.py" "$SHM" "$WORK/secret" "$@"
 	rm -f /dev/shm/n /dev/shm/new
 }
 
@@ -565,43 +424,7 @@ race() {
 }
 
 @test "O_TMPFILE is an anonymous object that can be handed on" {
-	python3 - "$SHM" <<-'END'
-		import ctypes, errno, os, socket, sys
-		fd = os.open(sys.argv[1], os.O_TMPFILE | os.O_RDWR, 0o640)
-		os.ftruncate(fd, 4096)
-		assert oct(os.fstat(fd).st_mode) == "0o100640"
-		assert os.fstat(fd).st_nlink == 0
-		assert os.listdir(sys.argv[1]) == []
-		here, there = socket.socketpair(socket.AF_UNIX)
-		if os.fork() == 0:
-		    os.close(fd)
-		    _, fds, _, _ = socket.recv_fds(there, 1, 1)
-		    os.pwrite(fds[0], b"from the child", 100)
-		    os._exit(0)
-		socket.send_fds(here, [b"x"], [fd])
-		assert os.wait()[1] == 0
-		assert os.pread(fd, 14, 100) == b"from the child"
-		libc = ctypes.CDLL(None, use_errno=True)
-		AT_FDCWD, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = -100, 0x400, 0x1000
-
-		def link(fd, path):
-		    if libc.linkat(AT_FDCWD, b"/proc/self/fd/%d" % fd, AT_FDCWD,
-		                   os.fsencode(path), AT_SYMLINK_FOLLOW) < 0:
-		        return ctypes.get_errno()
-
-		assert link(fd, sys.argv[1] + "/name") is None
-		assert os.fstat(fd).st_nlink == 1
-		with open("/dev/shm/name", "rb") as f:
-		    assert f.read()[100:114] == b"from the child"
-		assert libc.linkat(fd, b"", AT_FDCWD, os.fsencode(sys.argv[1] + "/other"),
-		                   AT_EMPTY_PATH) == 0
-		os.unlink(sys.argv[1] + "/name")
-		os.unlink(sys.argv[1] + "/other")
-		for path in sys.argv[1], "/dev/shm":
-		    fd = os.open(path, os.O_TMPFILE | os.O_EXCL | os.O_RDWR)
-		    assert link(fd, path + "/name") == errno.ENOENT
-		assert os.listdir("/dev/shm") == []
-	END
+	python3 "$TESTS/shm_tmpfile.py" "$SHM"
 }
 
 @test "O_CREAT beside others who unlink never fails" {
@@ -636,37 +459,7 @@ race() {
 }
 
 @test "copy_file_range copies what the objects are now, to any size" {
-	python3 - "$SHM" <<-'END'
-		import errno, os, sys
-		shm = sys.argv[1]
-		a = os.open(shm + "/a", os.O_RDWR | os.O_CREAT)
-		b = os.open(shm + "/b", os.O_RDWR | os.O_CREAT)
-		data = os.urandom(3000000)
-		os.write(a, data)
-
-		def copy(fd, to, n, *offsets):
-		    done = 0
-		    while done < n:
-		        m = os.copy_file_range(fd, to, n - done, *(o + done for o in offsets))
-		        if m == 0:
-		            break
-		        done += m
-		    return done
-
-		assert copy(a, b, 5000000, 100, 50) == 2999900
-		with open("/dev/shm/b", "rb") as f:
-		    assert f.read() == bytes(50) + data[100:]
-		native = os.open("/dev/shm/b", os.O_WRONLY | os.O_APPEND)
-		os.write(native, b"more")
-		assert os.fstat(b).st_size == 2999954
-		assert copy(b, a, 1000, 2999950, 0) == 4
-		assert os.pread(a, 5, 0) == b"more" + data[4:5]
-		try:
-		    os.copy_file_range(a, a, 5000, 100, 50)
-		    raise AssertionError("copied over itself")
-		except OSError as e:
-		    assert e.errno == errno.EINVAL
-	END
+	python3 "$TESTS/shm_copy.py" "$SHM"
 	cp "$SHM/a" "$SHM/c"
 	cmp "$SHM/a" /dev/shm/c
 	rm "$SHM"/?
@@ -686,41 +479,7 @@ race() {
 }
 
 @test "after every kind of change stat is that of the native" {
-	python3 - "$SHM/a" /dev/shm/a <<-'END'
-		import os, sys
-		mount, native = sys.argv[1:]
-		fd = os.open(mount, os.O_RDWR | os.O_CREAT, 0o644)
-		append = os.open(mount, os.O_WRONLY | os.O_APPEND)
-		natively = os.open(native, os.O_RDWR)
-		FIELDS = ("st_mode st_ino st_nlink st_uid st_gid st_size st_blocks "
-		          "st_blksize st_atime_ns st_mtime_ns st_ctime_ns").split()
-
-		def same(what):
-		    a, b, c = os.stat(mount), os.fstat(fd), os.stat(native)
-		    for f in FIELDS:
-		        x, y, z = (getattr(s, f) for s in (a, b, c))
-		        assert x == y == z, (what, f, x, y, z)
-
-		for what, change in [
-		    ("write", lambda: os.write(fd, b"x" * 5000)),
-		    ("pwrite", lambda: os.pwrite(fd, b"x" * 5000, 100000)),
-		    ("append", lambda: os.write(append, b"abc")),
-		    ("truncate", lambda: os.truncate(mount, 7)),
-		    ("ftruncate", lambda: os.ftruncate(fd, 70000)),
-		    ("fallocate", lambda: os.posix_fallocate(fd, 0, 100000)),
-		    ("native write", lambda: os.pwrite(natively, b"y", 1 << 20)),
-		    ("append after it", lambda: os.write(append, b"abc")),
-		    ("native truncate", lambda: os.ftruncate(natively, 3)),
-		    ("write again", lambda: os.pwrite(fd, b"z", 9)),
-		    ("read", lambda: os.pread(fd, 10, 0)),
-		    ("chmod", lambda: os.chmod(mount, 0o600)),
-		    ("native chmod", lambda: os.chmod(native, 0o640)),
-		    ("utime", lambda: os.utime(mount, ns=(1234567890, 987654321))),
-		    ("utime now", lambda: os.utime(mount)),
-		]:
-		    change()
-		    same(what)
-	END
+	python3 "$TESTS/shm_stat.py" "$SHM/a" /dev/shm/a
 	rm "$SHM/a"
 }
 
@@ -784,40 +543,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	ipcfs_mount -o allow_other
 	let_all_in
 	for dir in /dev/shm "$SHM"; do
-		python3 - "$dir/a" <<-'END'
-			import os, stat, sys
-			path = sys.argv[1]
-
-			def after(what, *args):
-			    os.close(os.open(path, os.O_RDWR | os.O_CREAT))
-			    os.truncate(path, 10)
-			    os.chown(path, 0, 0)
-			    os.chmod(path, 0o6777)
-			    fd = os.open(path, os.O_RDWR)
-			    pid = os.fork()
-			    if pid == 0:
-			        os.setgroups([])
-			        os.setresgid(65534, 65534, 65534)
-			        os.setresuid(65534, 65534, 65534)
-			        what(path, fd)
-			        os._exit(0)
-			    assert os.waitpid(pid, 0)[1] == 0
-			    mode = stat.S_IMODE(os.stat(path).st_mode)
-			    os.unlink(path)
-			    os.close(fd)
-			    return mode
-
-			assert after(lambda p, fd: os.write(fd, b"x")) == 0o777
-			assert after(lambda p, fd: os.close(os.open(p, os.O_WRONLY))) == 0o6777
-			assert after(lambda p, fd: os.truncate(p, 5)) == 0o777
-			assert after(lambda p, fd: os.ftruncate(fd, 5)) == 0o777
-			assert after(lambda p, fd: os.open(p, os.O_WRONLY | os.O_TRUNC)) == 0o777
-			os.close(os.open(path, os.O_RDWR | os.O_CREAT))
-			os.chmod(path, 0o6777)
-			os.chown(path, 1, 1)
-			assert stat.S_IMODE(os.stat(path).st_mode) == 0o777
-			os.unlink(path)
-		END
+		python3 "$TESTS/shm_setuid.py" "$dir/a"
 	done
 }
 

@@ -93,72 +93,7 @@ fill() {
 @test "mq_notify tells who has written, in each view, and each message comes once" {
 	: >"$MQ:maxmsg=2,msgsize=64/q"
 	chmod 666 "$MQ/q"
-	DAEMON=$DAEMON WORK=$WORK timeout 60 python3 -B - "$TESTS" "$MQ" $A $B <<-'END'
-		import ctypes, os, signal, sys
-		sys.path.insert(0, sys.argv[1])
-		import client, native
-		mq, users = sys.argv[2], [0, *map(int, sys.argv[3:])]
-		signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
-		mqd = native.mq_open("q", os.O_RDWR | os.O_NONBLOCK)
-
-		def register(mqd=mqd):
-		    event = (ctypes.c_int * 16)(0, 0, signal.SIGUSR1, 0)
-		    assert native.libc.mq_notify(mqd, event) == 0
-
-		def as_user(uid, f):
-		    pid = os.fork()
-		    if pid == 0:
-		        os.setresgid(uid, uid, uid)
-		        os.setresuid(uid, uid, uid)
-		        f()
-		        os._exit(0)
-		    return pid
-
-		def write(view, flags, *texts):
-		    fd = os.open(f"{mq}{view}/q", flags)
-		    for text in texts:
-		        assert os.write(fd, text) == len(text)
-		    os.close(fd)
-
-		def sent_by():
-		    return signal.sigwaitinfo([signal.SIGUSR1]).si_uid
-
-		for uid in users:
-		    for view in "", ":priority=3", ":lines", ":follow":
-		        for flags in os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK:
-		            register()
-		            assert os.waitpid(as_user(uid, lambda: write(view, flags, b"one\n")), 0)[1] == 0
-		            assert sent_by() == uid
-		            assert native.mq_receive(mqd).rstrip(b"\n") == b"one"
-		    # A line that is sent when its file is closed comes from nobody.
-		    register()
-		    assert os.waitpid(as_user(uid, lambda: write(":lines,prefix", os.O_WRONLY, b"5 o", b"ne")), 0)[1] == 0
-		    assert sent_by() == 2**32 - 2
-		    assert os.waitpid(as_user(uid, lambda: write("", os.O_WRONLY, b"two")), 0)[1] == 0
-		    assert [native.mq_receive(mqd) for _ in range(2)] == [b"one", b"two"]
-		    assert native.mq_attr(mqd).curmsgs == 0
-
-		# Several lines are one message each, the last of them unfinished.
-		many = native.mq_open("many", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666, 4, 64)
-		register(many)
-		path = f"{mq}:lines/many"
-		lines = as_user(users[1], lambda: os.write(os.open(path, os.O_WRONLY), b"a\nb\nc\nd"))
-		assert os.waitpid(lines, 0)[1] == 0
-		assert sent_by() == users[1]
-		assert [native.mq_receive(many) for _ in range(4)] == [b"a", b"b", b"c", b"d"]
-
-		# What had to wait for room; natively nobody is notified of that.
-		one = native.mq_open("one", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666, 1, 64)
-		native.mq_send(one, b"full")
-		register(one)
-		writer = as_user(users[1], lambda: os.write(os.open(f"{mq}/one", os.O_WRONLY), b"waited"))
-		client.until(client.waits, writer)
-		client.until(client.is_idle, int(os.environ["DAEMON"]))
-		assert native.mq_receive(one) == b"full"
-		assert sent_by() == 2**32 - 2
-		assert os.waitpid(writer, 0)[1] == 0
-		assert native.mq_receive(one) == b"waited"
-	END
+	DAEMON=$DAEMON timeout 60 python3 "$TESTS/users_notify.py" "$MQ" $A $B
 	rm "$MQ/q" "$MQ/one" "$MQ/many"
 }
 
@@ -183,42 +118,7 @@ fill() {
 }
 
 @test "a user who kills or stops what creates for him fails alone" {
-	as $A timeout 250 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
-		import ctypes, errno, os, signal, sys
-		daemon, path = sys.argv[1:]
-
-		def hunt(sig):
-		    while True:
-		        for tid in os.listdir(f"/proc/{daemon}/task"):
-		            try:
-		                for pid in open(f"/proc/{daemon}/task/{tid}/children").read().split():
-		                    os.kill(int(pid), sig)
-		            except OSError:
-		                pass
-
-		# Not os.open(), which tries again after EINTR.
-		libc = ctypes.CDLL(None, use_errno=True)
-		for sig in signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM:
-		    hunter = os.fork()
-		    if hunter == 0:
-		        hunt(sig)
-		    made = hit = 0
-		    while made < 100 or (hit < 10 and sig != signal.SIGTERM):
-		        fd = libc.open(path.encode(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-		        if fd >= 0:
-		            made += 1
-		            os.close(fd)
-		        else:
-		            assert ctypes.get_errno() == errno.EINTR, ctypes.get_errno()
-		            hit += 1
-		        try:
-		            os.unlink(path)
-		        except FileNotFoundError:
-		            assert fd < 0
-		    assert sig != signal.SIGTERM or hit == 0, hit
-		    os.kill(hunter, signal.SIGKILL)
-		    os.waitpid(hunter, 0)
-	END
+	as $A timeout 250 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <"$TESTS/users_hunt.py"
 	[ -z "$(cat "/proc/$DAEMON/task/"*/children)" ]
 	as $B sh -c ": >'$MQ/q' && rm '$MQ/q'"
 }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Usage: abuse_inode_lock.py SILENT UID
+
+A user's process holds an inode's lock for ever; others go on.
+"""
+import errno
+import os
+import signal
+import sys
+
+from client import MNT, MQ, SHM, fails, fork, join, until, waits
+
+silent, user = map(int, sys.argv[1:])
+refused = errno.EAGAIN, errno.ENOMEM
+
+
+def as_user(user, f, *args):
+    def run():
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        f(*args)
+    return fork(run)
+
+
+def has_ended(pid):
+    return open(f"/proc/{pid}/stat").read().split()[2] == "Z"
+
+
+def open_truncating():
+    try:
+        os.close(os.open(f"{SHM}/a", os.O_WRONLY | os.O_TRUNC))
+    except OSError as e:
+        assert e.errno in refused, e
+
+
+def use_all():
+    path = f"{SHM}/c"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    os.write(fd, b"x")
+    os.close(fd)
+    os.chmod(path, 0o644)
+    os.truncate(path, 10)
+    os.listdir(SHM)
+    os.unlink(path)
+    path = f"{MNT}/mq:maxmsg=1,msgsize=10/c"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.write(fd, b"x")
+    assert os.read(fd, 10) == b"x"
+    os.close(fd)
+    os.listdir(MQ)
+    os.unlink(path)
+
+
+open(f"{SHM}/theirs", "w").close()
+theirs = os.open(f"{SHM}/theirs", os.O_PATH)
+try:
+    # Half of the threads, and one too many.
+    pids = []
+    while not pids or not has_ended(pids[-1]):
+        pids.append(as_user(user, open_truncating))
+        until(lambda: waits(pids[-1]) or has_ended(pids[-1]))
+    assert 200 < len(pids) < 300, len(pids)
+    # What is refused doesn't stay, with what the kernel has locked for it.
+    for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
+        join(as_user(user, fails, refused, os.open, path,
+                     os.O_RDWR | os.O_CREAT))
+    join(as_user(user, fails, [errno.EAGAIN], os.chmod,
+                 f"/proc/self/fd/{theirs}", 0))
+    # Nor does it take away what is mounted on a name.
+    join(as_user(user, fails, [errno.ENOMEM], os.stat, f"{SHM}/covered"))
+    for other in user + 1, user + 2, 0:
+        join(as_user(other, use_all))
+    os.chmod(f"{SHM}/theirs", 0o600)
+finally:
+    os.kill(silent, signal.SIGCONT)
+join(*pids)
+join(as_user(user, use_all))
