@@ -12,43 +12,42 @@
 #include <string.h>
 #include <sys/mount.h>
 
-/*
- * The options of libfuse's lib/mount.c. Options without an attribute are passed
- * to the file system.
- */
+/* The options of libfuse's lib/mount.c. */
 static const struct {
 	const char *word;
+	const char *key;	 /* for the file system, or NULL */
 	unsigned int set, clear; /* attributes of the mount */
 } options_known[] = {
-	{ "suid", 0, MOUNT_ATTR_NOSUID },
-	{ "nosuid", MOUNT_ATTR_NOSUID, 0 },
-	{ "dev", 0, MOUNT_ATTR_NODEV },
-	{ "nodev", MOUNT_ATTR_NODEV, 0 },
-	{ "exec", 0, MOUNT_ATTR_NOEXEC },
-	{ "noexec", MOUNT_ATTR_NOEXEC, 0 },
-	{ "symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW },
-	{ "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0 },
-	{ "noatime", MOUNT_ATTR_NOATIME, 0 },
-	{ "nodiratime", MOUNT_ATTR_NODIRATIME, 0 },
-	{ "-r", MOUNT_ATTR_RDONLY, 0 },
-	{ "ro", MOUNT_ATTR_RDONLY, 0 },
-	{ "rw", 0, MOUNT_ATTR_RDONLY },
-	{ "sync", 0, 0 },
-	{ "async", 0, 0 },
-	{ "dirsync", 0, 0 },
-	{ "allow_other", 0, 0 },
-	{ "allow_root", 0, 0 },
-	{ "default_permissions", 0, 0 },
-	{ "auto_unmount", 0, 0 },
-	{ "blkdev", 0, 0 },
-	{ "blksize=", 0, 0 },
-	{ "max_read=", 0, 0 },
-	{ "context=", 0, 0 },
-	{ "fscontext=", 0, 0 },
-	{ "defcontext=", 0, 0 },
-	{ "rootcontext=", 0, 0 },
-	{ "fsname=", 0, 0 },
-	{ "subtype=", 0, 0 },
+	{ "suid", NULL, 0, MOUNT_ATTR_NOSUID },
+	{ "nosuid", NULL, MOUNT_ATTR_NOSUID, 0 },
+	{ "dev", NULL, 0, MOUNT_ATTR_NODEV },
+	{ "nodev", NULL, MOUNT_ATTR_NODEV, 0 },
+	{ "exec", NULL, 0, MOUNT_ATTR_NOEXEC },
+	{ "noexec", NULL, MOUNT_ATTR_NOEXEC, 0 },
+	{ "symfollow", NULL, 0, MOUNT_ATTR_NOSYMFOLLOW },
+	{ "nosymfollow", NULL, MOUNT_ATTR_NOSYMFOLLOW, 0 },
+	{ "noatime", NULL, MOUNT_ATTR_NOATIME, 0 },
+	{ "nodiratime", NULL, MOUNT_ATTR_NODIRATIME, 0 },
+	{ "-r", "ro", MOUNT_ATTR_RDONLY, 0 },
+	{ "ro", "ro", MOUNT_ATTR_RDONLY, 0 },
+	{ "rw", "rw", 0, MOUNT_ATTR_RDONLY },
+	{ "sync", "sync", 0, 0 },
+	{ "async", "async", 0, 0 },
+	{ "dirsync", "dirsync", 0, 0 },
+	{ "allow_other", "allow_other", 0, 0 },
+	/* libfuse refuses all users but root and its own. */
+	{ "allow_root", "allow_other", 0, 0 },
+	{ "default_permissions", "default_permissions", 0, 0 },
+	{ "auto_unmount", "auto_unmount", 0, 0 },
+	{ "blkdev", "blkdev", 0, 0 },
+	{ "blksize=", "blksize", 0, 0 },
+	{ "max_read=", "max_read", 0, 0 },
+	{ "context=", "context", 0, 0 },
+	{ "fscontext=", "fscontext", 0, 0 },
+	{ "defcontext=", "defcontext", 0, 0 },
+	{ "rootcontext=", "rootcontext", 0, 0 },
+	{ "fsname=", "source", 0, 0 },
+	{ "subtype=", "subtype", 0, 0 },
 };
 
 enum { N_KNOWN = sizeof(options_known) / sizeof(*options_known) };
@@ -100,31 +99,22 @@ static int set_number(int fs, const char *key, unsigned int n)
 	return set(fs, key, value);
 }
 
-/* Passes an option to the file system, unless it only sets an attribute. */
-static int set_option(int fs, const char *word, size_t known)
+/* Sets an option, unless it is given again: the kernel accepts "source" once. */
+static int set_option(int fs, const struct fuse_args *options, int i)
 {
-	_cleanup_free_ char *key = strdup(word);
-	char *value;
+	const size_t known = find(options->argv[i]);
+	const char *key = options_known[known].key;
+	const char *value = strchr(options->argv[i], '=');
 	int r;
 
-	if (!key)
-		return -ENOMEM;
-	value = strchr(key, '=');
-	if (value)
-		*value++ = '\0';
-	if (strcmp(key, "-r") == 0)
-		r = set(fs, "ro", NULL);
-	else if (strcmp(key, "allow_root") == 0)
-		/* libfuse refuses all but root and its own user. */
-		r = set(fs, "allow_other", NULL);
-	else if ((options_known[known].set | options_known[known].clear) &
-		 ~(unsigned int)MOUNT_ATTR_RDONLY)
-		r = 0;
-	else
-		r = set(fs, key, value);
+	for (int later = i + 1; later < options->argc; later++) {
+		if (find(options->argv[later]) == known)
+			return 0;
+	}
+	r = key ? set(fs, key, value ? value + 1 : NULL) : 0;
 	if (r < 0)
-		(void)fprintf(stderr, "ipcfs: option '%s': %s\n", word,
-			      strerror(-r));
+		(void)fprintf(stderr, "ipcfs: option '%s': %s\n",
+			      options->argv[i], strerror(-r));
 	return r;
 }
 
@@ -132,33 +122,23 @@ int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd)
 {
 	_cleanup_close_ int fs = fsopen("fuse", FSOPEN_CLOEXEC);
 	unsigned int attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-	const char *source = NULL, *subtype = NULL;
 	int r = fs < 0 ? -errno : 0, fd;
 
 	for (int i = 0; i < options->argc && r == 0; i++) {
-		const char *word = options->argv[i];
-		size_t known = find(word);
+		size_t known = find(options->argv[i]);
 
 		attributes |= options_known[known].set;
 		attributes &= ~options_known[known].clear;
-		/* The kernel accepts only one of each; the last one counts. */
-		if (strncmp(word, "fsname=", strlen("fsname=")) == 0)
-			source = word + strlen("fsname=");
-		else if (strncmp(word, "subtype=", strlen("subtype=")) == 0)
-			subtype = word + strlen("subtype=");
-		else
-			r = set_option(fs, word, known);
+		r = set_option(fs, options, i);
 	}
-	r = r ?: set(fs, "source", source);
-	r = r ?: set(fs, "subtype", subtype);
 	r = r ?: set_number(fs, "fd", (unsigned int)device);
 	r = r ?: set(fs, "rootmode", "40000");
 	r = r ?: set_number(fs, "user_id", getuid());
 	r = r ?: set_number(fs, "group_id", getgid());
+	if (r == 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		r = -errno;
 	if (r < 0)
 		return r;
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
 	fd = fsmount(fs, FSMOUNT_CLOEXEC, attributes);
 	if (fd < 0)
 		return -errno;

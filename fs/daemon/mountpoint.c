@@ -163,9 +163,7 @@ static int unmount(int fd, const char *path)
 			 (char *const *)(uintptr_t)argv, environ);
 	if (r != 0)
 		return -r;
-	if (waitpid(pid, &r, 0) < 0)
-		return -errno;
-	return WIFEXITED(r) && WEXITSTATUS(r) == 0 ? 0 : -EIO;
+	return waitpid(pid, &r, 0) == pid && r == 0 ? 0 : -EIO;
 }
 
 /* Says why a path can't be mounted on, on which a type is mounted or "". */
