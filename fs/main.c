@@ -30,9 +30,11 @@
  *	fs/kinds/shm		kind: shm/ and the objects in it
  *	fs/kinds/mq		kind: mq/ and the queues in it
  *	fs/kinds/mq_info	kind: the same as text, in the view "info"
- *	fs/kinds/mq_io	open queues: open, close, poll; fs/kinds/mq_handle is one
+ *	fs/kinds/mq_handle	open queues: open, close, poll
  *	fs/kinds/mq_read	reading them
  *	fs/kinds/mq_write	writing to them
+ *	fs/kinds/read_buffer	the text that was taken last
+ *	fs/kinds/pending_lines	lines that no newline has ended yet
  *	fs/kinds/frame	how messages stand in a text: prefix, lines
  *
  *	core/shm	shared memory objects	) POSIX IPC as a library that

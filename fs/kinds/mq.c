@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Message queues as files: mq/ and what is in it. fs/kinds/mq_io reads and writes. */
+/* Message queues as files: mq/ and what is in it. fs/kinds/mq_handle is an open queue. */
 #include "core/mq.h"
 
 #include "core/cleanup.h"
@@ -8,7 +8,8 @@
 #include "fs/fuse/file.h"
 #include "fs/fuse/log.h"
 #include "fs/kinds/frame.h"
-#include "fs/kinds/mq_io.h"
+#include "fs/kinds/mq_read.h"
+#include "fs/kinds/mq_write.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -88,7 +89,7 @@ static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
 		size *= 2;
 	ret->stx_blksize = size;
 	if (handle)
-		fs_mq_add_taken(handle, ret);
+		fs_mq_read_add_taken(handle, ret);
 	return 0;
 }
 
@@ -191,12 +192,22 @@ static int dir_unlink(const struct fs_request *rq, const char *name)
 	return core_mq_unlink(rq->fs->dirs, &rq->cred, name);
 }
 
+static void obj_release(struct fs *fs, struct fs_handle *handle_)
+{
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+
+	(void)fs;
+	fs_mq_handle_end_poll(handle);
+	fs_mq_write_end(handle);
+	fs_mq_handle_unref(handle);
+}
+
 static const struct fs_ops obj_ops = {
 	.debug_prefix = "/mq/",
 	.find = obj_find,
 	.create = obj_create,
 	.reopen = obj_reopen,
-	.new_handle = fs_mq_new_handle,
+	.new_handle = fs_mq_handle_new,
 	.attr = obj_attr,
 	.attr_as_caller = true,
 	.truncate = obj_truncate,
@@ -211,9 +222,9 @@ static const struct fs_ops obj_ops = {
 	.open = fs_file_open,
 	.read = fs_mq_read,
 	.write = fs_mq_write,
-	.flush = fs_mq_flush,
-	.poll = fs_mq_poll,
-	.release = fs_mq_release,
+	.flush = fs_mq_write_flush,
+	.poll = fs_mq_handle_poll,
+	.release = obj_release,
 };
 
 const struct fs_ops fs_mq_dir_ops = {

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mq_handle: an open queue, as fs/kinds/mq_io, fs/kinds/mq_read and fs/kinds/mq_write share it.
+ * mq_handle: an open queue, as fs/kinds/mq_read and mq_write share it.
  *
  * A read that finds no message and a write that finds no room become waiters of
  * core/wait, which replies when their time has come; so does a read or write
- * that needn't wait, for only the line knows whose turn it is.
+ * that needn't wait, for only the waitlist knows whose turn it is.
  *
- * The handle's lock is taken inside attempts, so core/wait is never called with
- * it.
+ * The handle's lock is taken inside attempts, so core/wait must not be called while
+ * it is held.
  */
 #ifndef FS_MQ_HANDLE_H
 #define FS_MQ_HANDLE_H
 
 #include "core/poll_notify.h"
+#include "core/thread_safety.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/waiting.h"
 #include "fs/kinds/frame.h"
+#include "fs/kinds/pending_lines.h"
+#include "fs/kinds/read_buffer.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 /*
- * So many bytes of lines are moved by one request, or as many as a message may
- * have: nobody waits for long, and for who waits no more memory is held.
+ * Most bytes of text that one request moves, or one message of maximal length if
+ * that is more. It bounds the time per request and the memory held while it waits.
  */
 #define FS_MQ_BATCH 65536
 /* Most messages that one attempt moves: they take half a millisecond. */
 #define FS_MQ_MANY 1024
 
-struct fs_mq_partial;
-struct fs_mq_window;
-TAILQ_HEAD(fs_mq_partials, fs_mq_partial);
+CORE_MUTEX(fs_mq_handle_mutex);
 
 struct fs_mq_handle {
 	struct fs_handle base;
@@ -43,41 +43,43 @@ struct fs_mq_handle {
 	struct fs_view view;
 	bool stream;	  /* the file has no position: reads just go on */
 	atomic_uint refs; /* the open file, and sends that outlive it */
-
-	pthread_mutex_t lock;	     /* of what follows */
-	struct fs_mq_window *window; /* of fs/kinds/mq_read, or NULL */
-	size_t start;	/* the position of its first byte; it may wrap */
-	size_t taken;	/* how many of its bytes were read */
-	bool received;	/* a message since the open or the last end */
-	bool nonblock;	/* O_NONBLOCK of the last read, or else the open */
-	size_t n_reads; /* that took a message, since a seek back */
-	struct fs_mq_partials partials; /* of fs/kinds/mq_write */
-	size_t n_partial;		/* bytes in them */
-	struct fuse_pollhandle *poll;	/* whom to tell of a change, or NULL */
-
 	struct core_poll_notify notify;
+
+	struct fs_mq_handle_mutex lock;
+	struct fs_read_buffer buffer CORE_GUARDED_BY(fs_mq_handle_mutex);
+	/* A message was received since the open or the last end of file. */
+	bool received CORE_GUARDED_BY(fs_mq_handle_mutex);
+	/* O_NONBLOCK of the last read, or else of the open. */
+	bool nonblock CORE_GUARDED_BY(fs_mq_handle_mutex);
+	struct fs_pending_lines pending CORE_GUARDED_BY(fs_mq_handle_mutex);
+	/* Whom to tell of a change, or NULL. */
+	struct fuse_pollhandle *poll CORE_GUARDED_BY(fs_mq_handle_mutex);
 };
+
+/* The slot new_handle. */
+int fs_mq_handle_new(const struct fs_request *rq, int *fd, ino_t ino, int flags,
+		     struct fs_handle **ret);
+
+/* Gives up a reference; the last one closes the queue. */
+void fs_mq_handle_unref(struct fs_mq_handle *handle);
 
 /*
  * Whether this is a later piece of a read or write that the kernel has cut, for
  * instance one of very many iovecs. A stream has no position, so what doesn't
  * begin at 0 is. Only an append is told a position all the same.
  */
-bool fs_mq_is_continued(const struct fs_mq_handle *handle, off_t offset,
-			const struct fuse_file_info *fi);
+bool fs_mq_handle_is_continued(const struct fs_mq_handle *handle, off_t offset,
+			       const struct fuse_file_info *fi);
 
-/* Gives up a reference; the last one closes the queue. */
-void fs_mq_unref(struct fs_mq_handle *handle);
+/* Whether an empty queue is end of file. */
+bool fs_mq_handle_ends_if_empty(const struct fs_mq_handle *handle)
+	CORE_REQUIRES(fs_mq_handle_mutex);
 
-/* Whether text is left to read. In fs/kinds/mq_read; needs the handle's lock. */
-bool fs_mq_has_rest(const struct fs_mq_handle *handle);
-/*
- * Whether an empty queue is end of file. In fs/kinds/mq_read; needs the handle's lock.
- */
-bool fs_mq_ends_if_empty(const struct fs_mq_handle *handle);
-/* Of fs/kinds/mq_read: at the end of a handle. */
-void fs_mq_window_free(struct fs_mq_window *window);
-/* Of fs/kinds/mq_write: sends the lines that no newline ended; when the file closes. */
-void fs_mq_send_partials(struct fs_mq_handle *handle);
+/* The slot poll. */
+int fs_mq_handle_poll(const struct fs_request *rq, struct fs_handle *handle,
+		      struct fuse_pollhandle *poll);
+
+/* When the file is closed: nobody is told of changes any more. */
+void fs_mq_handle_end_poll(struct fs_mq_handle *handle);
 
 #endif

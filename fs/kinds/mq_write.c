@@ -2,105 +2,71 @@
 /*
  * A write is one message, and so all or nothing. In the view "lines" it is a
  * stream: the messages that its newlines end are sent one after another, and what
- * is behind the last one is kept for the next write of the same process, as a
- * partial line. If not all can be sent, by a signal for instance, the write says
+ * is behind the last one is kept for the next write of the same process, as an
+ * unfinished line. If not all can be sent, by a signal for instance, the write says
  * how many bytes were.
  *
- * A partial line is sent when its process closes the file. That may have to wait
+ * An unfinished line is sent when its process closes the file. That may have to wait
  * for room, which close(2) must not: a process that ends can't be interrupted.
  * So the daemon waits instead, without a request. Nobody can interrupt that
  * wait, and it keeps the queue and its memory. So it ends after a minute, or
  * when the queue is removed.
  */
-#include "core/cleanup.h"
+#include "fs/kinds/mq_write.h"
+
 #include "core/mq.h"
 #include "fs/fuse/log.h"
-#include "fs/kinds/mq_handle.h"
-#include "fs/kinds/mq_io.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
 
-#define PARTIAL_NS 60000000000ULL
-
-struct fs_mq_partial {
-	TAILQ_ENTRY(fs_mq_partial) entry;
-	uint64_t owner; /* the process, as the kernel names it */
-	size_t len;
-	char text[];
-};
+#define PENDING_NS 60000000000ULL
 
 struct write {
 	struct fs_waiting base;
 	struct fs_mq_handle *handle;
 	uint64_t owner;
-	struct fs_mq_partials partials; /* that the text begins with */
-	size_t kept; /* so many bytes of the text are theirs */
-	bool last;   /* the text ends its last line */
+	struct fs_pending_lines taken; /* what the text begins with */
+	size_t prefix_len;	       /* bytes of it */
+	bool last;		       /* the text ends its last line */
 	size_t sent;
 	size_t size;
 	char text[];
 };
 
-static void partials_free(struct fs_mq_partials *partials)
-{
-	struct fs_mq_partial *partial;
-
-	while ((partial = TAILQ_FIRST(partials))) {
-		TAILQ_REMOVE(partials, partial, entry);
-		free(partial);
-	}
-}
-
-/* Takes the owner's partials out of the handle; they are kept bytes. */
-static void partials_take(struct write *write, size_t kept)
-{
-	struct fs_mq_handle *handle = write->handle;
-	struct fs_mq_partial *partial, *next;
-
-	for (partial = TAILQ_FIRST(&handle->partials); write->kept < kept;
-	     partial = next) {
-		next = TAILQ_NEXT(partial, entry);
-		if (partial->owner != write->owner)
-			continue;
-		TAILQ_REMOVE(&handle->partials, partial, entry);
-		TAILQ_INSERT_TAIL(&write->partials, partial, entry);
-		handle->n_partial -= partial->len;
-		memcpy(write->text + write->kept, partial->text, partial->len);
-		write->kept += partial->len;
-	}
-}
-
-/* A write of what the owner's partials and buf make together. */
+/* Makes a write of the owner's unfinished line and buf behind it. */
 static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
 			       const char *buf, size_t size)
 {
-	const struct fs_mq_partial *partial;
+	struct fs_pending_lines taken;
 	struct write *write;
-	size_t kept = 0;
 
-	pthread_mutex_lock(&handle->lock);
-	TAILQ_FOREACH (partial, &handle->partials, entry)
-		if (partial->owner == owner)
-			kept += partial->len;
-	write = calloc(1, sizeof(*write) + kept + size);
+	fs_pending_lines_init(&taken);
+	fs_mq_handle_mutex_lock(&handle->lock);
+	fs_pending_lines_take(&handle->pending, owner, &taken);
+	write = calloc(1, sizeof(*write) + taken.size + size);
 	if (write) {
 		write->handle = handle;
 		write->owner = owner;
-		TAILQ_INIT(&write->partials);
-		partials_take(write, kept);
-		write->size = kept + size;
+		write->prefix_len = taken.size;
+		write->size = taken.size + size;
+		fs_pending_lines_copy(&taken, write->text);
+		fs_pending_lines_init(&write->taken);
+		fs_pending_lines_put_back(&write->taken, &taken);
 		if (size > 0)
-			memcpy(write->text + kept, buf, size);
+			memcpy(write->text + write->prefix_len, buf, size);
+	} else {
+		fs_pending_lines_put_back(&handle->pending, &taken);
 	}
-	pthread_mutex_unlock(&handle->lock);
+	fs_mq_handle_mutex_unlock(&handle->lock);
 	return write;
 }
 
 static void write_free(struct write *write)
 {
-	partials_free(&write->partials);
+	fs_pending_lines_free(&write->taken);
 	free(write);
 }
 
@@ -143,46 +109,31 @@ static size_t max_text(const struct fs_mq_handle *handle)
 	return MAX(FS_MQ_BATCH, handle->msgsize + FS_FRAME_EXTRA);
 }
 
-/*
- * Keeps what no newline has ended yet. Any number of processes may have the file
- * open, each with a line of its own: -EAGAIN if they would have too much.
- */
+/* Keeps what no newline has ended yet: 0, -EAGAIN (it would be too much), -ENOMEM. */
 static int keep_rest(struct write *write)
 {
 	struct fs_mq_handle *handle = write->handle;
 	size_t len = write->size - write->sent;
-	struct fs_mq_partial *partial;
-	bool fits;
+	int r;
 
 	if (len == 0)
 		return 0;
-	partial = malloc(sizeof(*partial) + len);
-	if (!partial)
-		return -ENOMEM;
-	partial->owner = write->owner;
-	partial->len = len;
-	memcpy(partial->text, write->text + write->sent, len);
-	pthread_mutex_lock(&handle->lock);
-	fits = handle->n_partial + len <= max_text(handle);
-	if (fits) {
-		TAILQ_INSERT_TAIL(&handle->partials, partial, entry);
-		handle->n_partial += len;
-	}
-	pthread_mutex_unlock(&handle->lock);
-	if (!fits)
-		free(partial);
-	return fits ? 0 : -EAGAIN;
+	fs_mq_handle_mutex_lock(&handle->lock);
+	r = fs_pending_lines_add(&handle->pending, write->owner,
+				 write->text + write->sent, len,
+				 max_text(handle));
+	fs_mq_handle_mutex_unlock(&handle->lock);
+	return r;
 }
 
-/* Nothing was sent: the partials are the handle's again. */
+/* Nothing was sent: what was taken is the handle's again. */
 static void put_back(struct write *write)
 {
 	struct fs_mq_handle *handle = write->handle;
 
-	pthread_mutex_lock(&handle->lock);
-	handle->n_partial += write->kept;
-	TAILQ_CONCAT(&handle->partials, &write->partials, entry);
-	pthread_mutex_unlock(&handle->lock);
+	fs_mq_handle_mutex_lock(&handle->lock);
+	fs_pending_lines_put_back(&handle->pending, &write->taken);
+	fs_mq_handle_mutex_unlock(&handle->lock);
 }
 
 static void write_done(struct core_waiter *waiter, int result)
@@ -198,9 +149,10 @@ static void write_done(struct core_waiter *waiter, int result)
 		result = 0;
 	}
 	if (result == 0) {
-		(void)fuse_reply_write(write->base.req, used - write->kept);
+		(void)fuse_reply_write(write->base.req,
+				       used - write->prefix_len);
 	} else {
-		/* A line that is refused is refused with what was kept of it. */
+		/* If a line is rejected, its beginning is dropped as well. */
 		if (result != -EMSGSIZE && result != -EINVAL)
 			put_back(write);
 		(void)fuse_reply_err(write->base.req, -result);
@@ -274,8 +226,9 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 	struct write *write;
 	int r;
 
-	if (!handle->view.lines && (may_be_cut(rq->fs, size) ||
-				    fs_mq_is_continued(handle, offset, fi)))
+	if (!handle->view.lines &&
+	    (may_be_cut(rq->fs, size) ||
+	     fs_mq_handle_is_continued(handle, offset, fi)))
 		return -EMSGSIZE;
 	if (handle->view.lines)
 		size = MIN(size, max_text(handle));
@@ -311,22 +264,24 @@ static void log_loss(size_t size, int r)
 		why);
 }
 
-static void partial_done(struct core_waiter *waiter, int result)
+static void pending_done(struct core_waiter *waiter, int result)
 {
 	struct write *write = (struct write *)waiter;
 
 	fs_waiting_finish(&write->base);
 	if (result < 0)
 		log_loss(write->size, result);
-	fs_mq_unref(write->handle);
+	fs_mq_handle_unref(write->handle);
 	write_free(write);
 }
 
 /*
- * Sends the partial lines of a process. Returns 0 or what is wrong with them,
- * -EMSGSIZE or -EINVAL: they are dropped then; or -ENOMEM: they stay.
+ * Sends the unfinished line of a process. ret_size: its length. Returns 0 or what is
+ * wrong with the line, -EMSGSIZE or -EINVAL: it is dropped then; or -ENOMEM: it
+ * stays.
  */
-static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
+static int send_pending(struct fs_mq_handle *handle, uint64_t owner,
+			size_t *ret_size)
 {
 	struct write *write = write_new(handle, owner, NULL, 0);
 	struct fs_frame frame;
@@ -335,10 +290,11 @@ static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
 	if (!write)
 		return -ENOMEM;
 	write->base.waiter.attempt = write_attempt;
-	write->base.waiter.done = partial_done;
-	write->base.waiter.deadline = core_wait_now() + PARTIAL_NS;
+	write->base.waiter.done = pending_done;
+	write->base.waiter.deadline = core_wait_now() + PENDING_NS;
 	write->base.waiter.needs_name = true;
 	write->last = true;
+	*ret_size = write->size;
 	r = write->size > 0 ? next_frame(write, &frame) : 0;
 	if (r <= 0) {
 		write_free(write);
@@ -350,27 +306,39 @@ static int send_partial(struct fs_mq_handle *handle, uint64_t owner)
 	return 0;
 }
 
-int fs_mq_flush(const struct fs_request *rq, struct fs_handle *handle_,
-		uint64_t owner)
+int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle,
+		      uint64_t owner)
 {
-	int r = send_partial((struct fs_mq_handle *)handle_, owner);
+	size_t size;
+	int r = send_pending((struct fs_mq_handle *)handle, owner, &size);
 
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
-void fs_mq_send_partials(struct fs_mq_handle *handle)
+/* Whether there is an unfinished line, whose, and how many bytes all have. */
+static bool first_pending(struct fs_mq_handle *handle, uint64_t *ret_owner,
+			  size_t *ret_size)
 {
-	const struct fs_mq_partial *partial;
+	bool found;
+
+	fs_mq_handle_mutex_lock(&handle->lock);
+	found = fs_pending_lines_first(&handle->pending, ret_owner);
+	*ret_size = handle->pending.size;
+	fs_mq_handle_mutex_unlock(&handle->lock);
+	return found;
+}
+
+void fs_mq_write_end(struct fs_mq_handle *handle)
+{
+	uint64_t owner;
+	size_t size;
 	int r = 0;
 
-	while (r != -ENOMEM && (partial = TAILQ_FIRST(&handle->partials))) {
-		size_t len = partial->len;
-
-		r = send_partial(handle, partial->owner);
+	while (r != -ENOMEM && first_pending(handle, &owner, &size)) {
+		r = send_pending(handle, owner, &size);
 		if (r < 0)
-			log_loss(len, r);
+			log_loss(size, r);
 	}
-	partials_free(&handle->partials);
 }

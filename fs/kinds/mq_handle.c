@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "fs/kinds/mq_handle.h"
+
+#include "core/cleanup.h"
+#include "core/file.h"
+#include "core/mq.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+
+/* Takes over poll. Returns the one before, which was not told anything, or NULL. */
+static struct fuse_pollhandle *replace(struct fs_mq_handle *handle,
+				       struct fuse_pollhandle *poll)
+{
+	struct fuse_pollhandle *old;
+
+	fs_mq_handle_mutex_lock(&handle->lock);
+	old = handle->poll;
+	handle->poll = poll;
+	fs_mq_handle_mutex_unlock(&handle->lock);
+	return old;
+}
+
+/* After this the kernel polls again, and brings a new poll handle. */
+static void on_change(struct core_poll_notify *notify)
+{
+	struct fs_mq_handle *handle =
+		(void *)((char *)notify -
+			 offsetof(struct fs_mq_handle, notify));
+	struct fuse_pollhandle *poll = replace(handle, NULL);
+
+	if (!poll)
+		return;
+	(void)fuse_lowlevel_notify_poll(poll);
+	fuse_pollhandle_destroy(poll);
+}
+
+/* Reading takes messages away, which a read-only mount doesn't allow. */
+static bool may_read(const struct fs *fs, int flags)
+{
+	return !fs->read_only || (flags & O_ACCMODE) == O_WRONLY;
+}
+
+/*
+ * Before a write we must see whether a process will be notified of it. That
+ * shows the caller nothing, so the daemon opens the queue as itself. A daemon
+ * without privileges needn't look: its messages come from its own user anyway.
+ */
+static int open_readable(int fd, int flags)
+{
+	struct core_cred self = core_cred_self();
+	int readable = -1;
+
+	if (geteuid() != 0)
+		return -1;
+	if ((flags & O_ACCMODE) == O_RDWR)
+		return fd;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		(void)core_file_reopen(&self, fd, O_RDONLY, &readable);
+	return readable;
+}
+
+int fs_mq_handle_new(const struct fs_request *rq, int *fd, ino_t ino, int flags,
+		     struct fs_handle **ret)
+{
+	struct fs_mq_handle *handle;
+	int r;
+
+	(void)ino;
+	if (!may_read(rq->fs, flags))
+		return -EROFS;
+	handle = calloc(1, sizeof(*handle));
+	if (!handle)
+		return -ENOMEM;
+	pthread_mutex_init(&handle->lock.native, NULL);
+	fs_mq_handle_mutex_lock(&handle->lock);
+	fs_pending_lines_init(&handle->pending);
+	handle->nonblock = flags & O_NONBLOCK;
+	fs_mq_handle_mutex_unlock(&handle->lock);
+	handle->refs = 1;
+	handle->notify.changed = on_change;
+	handle->fs = rq->fs;
+	handle->uid = rq->caller->uid;
+	handle->view = *rq->view;
+	handle->base.fd = core_steal_fd(fd);
+	handle->readable = open_readable(handle->base.fd, flags);
+	/* Only a handle that just reads can use a position, to seek back. */
+	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
+	if (handle->stream)
+		handle->base.flags |= FS_HANDLE_STREAM;
+	/* At close(2) only lines that were begun are sent. */
+	if (!handle->stream || !handle->view.lines)
+		handle->base.flags |= FS_HANDLE_NOFLUSH;
+	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
+	if (r == 0)
+		r = core_wait_open_queue(rq->fs->wait, handle->base.fd,
+					 &handle->source);
+	if (r < 0)
+		fs_mq_handle_unref(handle);
+	else
+		*ret = &handle->base;
+	return r;
+}
+
+void fs_mq_handle_unref(struct fs_mq_handle *handle)
+{
+	if (atomic_fetch_sub(&handle->refs, 1) > 1)
+		return;
+	if (handle->source)
+		core_wait_close(handle->source);
+	fs_mq_handle_mutex_lock(&handle->lock);
+	fs_read_buffer_free(&handle->buffer);
+	fs_pending_lines_free(&handle->pending);
+	fs_mq_handle_mutex_unlock(&handle->lock);
+	if (handle->readable != handle->base.fd)
+		core_closep(&handle->readable);
+	pthread_mutex_destroy(&handle->lock.native);
+	fs_handle_free(&handle->base);
+}
+
+bool fs_mq_handle_is_continued(const struct fs_mq_handle *handle, off_t offset,
+			       const struct fuse_file_info *fi)
+{
+	return handle->stream && offset != 0 && !(fi->flags & O_APPEND);
+}
+
+bool fs_mq_handle_ends_if_empty(const struct fs_mq_handle *handle)
+{
+	if (handle->view.drain || handle->view.follow)
+		return handle->view.drain;
+	return handle->received && !handle->nonblock;
+}
+
+static int add(struct fs_mq_handle *handle, struct fuse_pollhandle *poll)
+{
+	struct fuse_pollhandle *old = replace(handle, poll);
+
+	if (old)
+		fuse_pollhandle_destroy(old);
+	return core_poll_notify_add(handle->source, &handle->notify);
+}
+
+/*
+ * A queue is readable exactly when a read wouldn't wait, so also at the end of
+ * file. With O_NONBLOCK an empty queue isn't the end. A poll request doesn't
+ * carry that flag, so the one of the last read counts.
+ */
+int fs_mq_handle_poll(const struct fs_request *rq, struct fs_handle *handle_,
+		      struct fuse_pollhandle *poll_)
+{
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	struct pollfd fd = { .fd = handle_->fd,
+			     .events = POLLIN | POLLRDNORM | POLLOUT |
+				       POLLWRNORM };
+	/* First: what changes after the look is told. */
+	int r = poll_ ? add(handle, poll_) : 0;
+
+	if (r == 0 && poll(&fd, 1, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	fs_mq_handle_mutex_lock(&handle->lock);
+	if (fs_read_buffer_has_rest(&handle->buffer) ||
+	    fs_mq_handle_ends_if_empty(handle))
+		fd.revents |= POLLIN | POLLRDNORM;
+	fs_mq_handle_mutex_unlock(&handle->lock);
+	(void)fuse_reply_poll(rq->req, (unsigned int)fd.revents);
+	return 0;
+}
+
+void fs_mq_handle_end_poll(struct fs_mq_handle *handle)
+{
+	struct fuse_pollhandle *poll;
+
+	core_poll_notify_remove(handle->source, &handle->notify);
+	poll = replace(handle, NULL);
+	if (poll)
+		fuse_pollhandle_destroy(poll);
+}

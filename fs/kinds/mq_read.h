@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mq_read: reads of a queue. */
+#ifndef FS_MQ_READ_H
+#define FS_MQ_READ_H
+
+#include "fs/kinds/mq_handle.h"
+
+/* The slot read. */
+int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle,
+	       size_t size, off_t offset, const struct fuse_file_info *fi);
+
+/*
+ * The slot add_taken. The size of an open file with a position is what was taken
+ * through it plus what waits now. So a read doesn't make the file shorter: tail -f
+ * takes a file that has become shorter for a new one, and seeks back to its
+ * beginning.
+ */
+void fs_mq_read_add_taken(struct fs_handle *handle, struct statx *stx);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mq_write: writes to a queue. */
+#ifndef FS_MQ_WRITE_H
+#define FS_MQ_WRITE_H
+
+#include "fs/kinds/mq_handle.h"
+
+/* The slots write and flush. */
+int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle,
+		const char *buf, size_t size, off_t offset,
+		const struct fuse_file_info *fi);
+int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle,
+		      uint64_t owner);
+
+/*
+ * When the file is closed: sends the lines that no newline ended. What waits for room
+ * keeps a reference to the handle.
+ */
+void fs_mq_write_end(struct fs_mq_handle *handle);
+
+#endif
