@@ -452,12 +452,19 @@ static int end_workers(int error)
 	return r == 0 ? error : -ETIMEDOUT;
 }
 
-/* Nobody else changes what the lock guards, as all workers have finished. */
-static void join_workers(void) CORE_NO_THREAD_SAFETY
+/*
+ * Joins the workers, or leaves them. No worker changes what the lock guards any more;
+ * workers that stop take the lock.
+ */
+static void forget_workers(bool idle) CORE_NO_THREAD_SAFETY
 {
 	for (size_t i = 0; i < MAX_WORKERS; i++) {
-		if (loop.workers[i].exists)
+		if (!loop.workers[i].exists)
+			continue;
+		if (idle)
 			pthread_join(loop.workers[i].thread, NULL);
+		else
+			pthread_detach(loop.workers[i].thread);
 	}
 }
 
@@ -479,9 +486,9 @@ int fs_loop(const struct fs *fs, const struct fs_mountpoint *mountpoint)
 	if (r == 0)
 		r = wait_for_end(mountpoint, &old);
 	r = end_workers(r);
+	forget_workers(r != -ETIMEDOUT);
 	if (r == -ETIMEDOUT)
 		return r;
-	join_workers();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	(void)close(loop.event);
 	return r;
