@@ -184,8 +184,17 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
 		       struct statx *ret)
 {
-	int r = core_file_statx(dir, ret);
+	int r;
 
+	if (dir < 0) {
+		*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
+				       .stx_mode = S_IFDIR | S_ISVTX | 0777,
+				       .stx_nlink = 2,
+				       .stx_uid = geteuid(),
+				       .stx_gid = getegid() };
+		return 0;
+	}
+	r = core_file_statx(dir, ret);
 	if (r < 0)
 		return r;
 	if (ret->stx_uid == dirs->unknown_uid)

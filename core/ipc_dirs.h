@@ -70,7 +70,8 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret);
  * owner or the group, ret has this process's instead: for a directory whose
  * owner is unmapped, the kernel refuses every creation, whatever the mode is.
  *
- * dir: dirs->shm_dir or dirs->mq_dir. Returns 0 or an error of statx(2).
+ * dir: dirs->shm_dir or dirs->mq_dir; -1 with MQ_NONE: what the directory of the
+ *     queues would be if there were one. Returns 0 or an error of statx(2).
  * Source: user_namespaces(7), "Unmapped user and group IDs".
  */
 int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,

@@ -25,40 +25,25 @@
 #include <sys/syscall.h>
 
 /* Reads a file of /proc/sys/fs/mqueue. */
-static int read_limit(const char *name, long *ret)
+static int read_limit(const char *of, const char *which, long *ret)
 {
 	_cleanup_free_ char *text = core_proc_read(
-		core_proc_path("/proc/sys/fs/mqueue/%s", name).s);
+		core_proc_path("/proc/sys/fs/mqueue/%s_%s", of, which).s);
 
 	if (!text)
 		return -errno;
 	return sscanf(text, "%ld", ret) == 1 ? 0 : -EIO;
 }
 
-static int fill_in_defaults(struct mq_attr *attr)
+/* Replaces each 0. which: "default" or "max". */
+static int fill_in(struct mq_attr *attr, const char *which)
 {
 	int r = 0;
 
 	if (attr->mq_maxmsg == 0)
-		r = read_limit("msg_default", &attr->mq_maxmsg);
+		r = read_limit("msg", which, &attr->mq_maxmsg);
 	if (r == 0 && attr->mq_msgsize == 0)
-		r = read_limit("msgsize_default", &attr->mq_msgsize);
-	return r;
-}
-
-static int open_named(const struct core_cred *cred, const char *object,
-		      int flags, mode_t mode, const struct mq_attr *attr,
-		      ino_t ino, int *ret_fd)
-{
-	_cleanup_close_ int fd = CORE_CRED_AS(
-		cred, mq_open(object,
-			      (flags & (O_ACCMODE | O_CREAT | O_EXCL)) |
-				      O_NONBLOCK | O_CLOEXEC,
-			      mode, attr));
-	int r = fd < 0 ? fd : core_file_check(fd, ino);
-
-	if (r == 0)
-		*ret_fd = core_steal_fd(&fd);
+		r = read_limit("msgsize", which, &attr->mq_msgsize);
 	return r;
 }
 
@@ -92,16 +77,13 @@ CORE_IN_CHILD static int create_in_child(void *arg)
  * queue by name instead: the name may be removed by then, and the mode may deny
  * the owner.
  */
-static int create(const struct core_cred *cred, int flags,
-		  struct creation *creation, int *ret_fd)
+static int create(const struct core_cred *cred, struct creation *creation,
+		  int *ret_fd)
 {
 	int r = core_caller_queue_limit(cred->pid, &creation->limit);
 
 	if (r < 0)
 		return r;
-	creation->created = false;
-	creation->flags =
-		(flags & O_ACCMODE) | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC;
 	r = core_child_run(&(struct core_child){
 		.cred = cred,
 		.group = -1,
@@ -122,52 +104,49 @@ static int create(const struct core_cred *cred, int flags,
  */
 #define TRIES 64
 
-/* As mq_open() does with O_CREAT, with a child only where there is no queue. */
-static int open_or_create(const struct core_cred *cred, int flags, ino_t ino,
-			  struct creation *creation, int *ret_fd)
-{
-	bool excl = flags & O_EXCL;
-	int r = -ENOENT;
-
-	for (int i = 0; i < TRIES; i++) {
-		if (!excl)
-			r = open_named(cred, creation->object,
-				       flags & O_ACCMODE, 0, NULL, ino, ret_fd);
-		if (r != -ENOENT)
-			return r;
-		r = create(cred, flags, creation, ret_fd);
-		if (r != -EEXIST || excl)
-			return r;
-		r = -ENOENT;
-	}
-	return r;
-}
-
 int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, int flags, mode_t mode,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd)
 {
 	struct mq_attr copy = attr ? *attr : (struct mq_attr){ 0 };
-	bool is_default = copy.mq_maxmsg == 0 && copy.mq_msgsize == 0;
+	const bool is_default = copy.mq_maxmsg == 0 && copy.mq_msgsize == 0;
+	const bool excl = (flags & O_CREAT) && (flags & O_EXCL);
+	const int open_flags = (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC;
+	char object[NAME_MAX + 2] = "/";
 	_cleanup_close_ int fd = -1;
-	char object[CORE_NAME_BUF];
 	struct creation creation = {
 		.object = object,
+		.flags = open_flags | O_CREAT | O_EXCL,
 		.mode = mode,
 		.attr = is_default ? NULL : &copy,
 	};
-	int r = core_name_to_object(name, object);
+	int r = core_name_check(name);
 
 	if (r == 0 && (flags & O_CREAT) && !is_default)
-		r = fill_in_defaults(&copy);
+		r = fill_in(&copy, "default");
 	if (r < 0)
 		return r;
-	/* Without privileges there are no others, and no rights beyond the mode. */
-	if ((flags & O_CREAT) && geteuid() == 0)
-		r = open_or_create(cred, flags, ino, &creation, &fd);
-	else
-		r = open_named(cred, object, flags, mode, creation.attr, ino,
-			       &fd);
+	strcpy(object + 1, name);
+	for (int i = 0; i < TRIES && fd < 0; i++) {
+		r = excl ? -ENOENT
+			 : CORE_CRED_AS(cred, mq_open(object, open_flags));
+		if (r >= 0)
+			fd = r;
+		if (r != -ENOENT || !(flags & O_CREAT))
+			break;
+		/* Without privileges there are no others to be charged. */
+		if (geteuid() == 0)
+			r = create(cred, &creation, &fd);
+		else
+			r = fd = CORE_CRED_AS(cred,
+					      mq_open(object, creation.flags,
+						      mode, creation.attr));
+		if (r != -EEXIST || excl)
+			break;
+		r = -ENOENT;
+	}
+	if (r >= 0)
+		r = core_file_check(fd, ino);
 	if (r < 0)
 		return r;
 	if (dirs->mq_names)
@@ -293,10 +272,8 @@ int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
 int core_mq_limits(struct mq_attr *ret)
 {
 	struct mq_attr limits = { 0 };
-	int r = read_limit("msg_max", &limits.mq_maxmsg);
+	int r = fill_in(&limits, "max");
 
-	if (r == 0)
-		r = read_limit("msgsize_max", &limits.mq_msgsize);
 	if (r == 0)
 		*ret = limits;
 	return r;
@@ -399,11 +376,12 @@ static void forget_name(const struct core_ipc_dirs *dirs,
 int core_mq_unlink(const struct core_ipc_dirs *dirs,
 		   const struct core_cred *cred, const char *name)
 {
-	char object[CORE_NAME_BUF];
-	int r = core_name_to_object(name, object);
+	char object[NAME_MAX + 2] = "/";
+	int r = core_name_check(name);
 
 	if (r < 0)
 		return r;
+	strcpy(object + 1, name);
 	r = CORE_CRED_AS(cred, mq_unlink(object));
 	if (r == 0 && dirs->mq_names)
 		forget_name(dirs, cred, name);
@@ -428,18 +406,6 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 		return true;
 	}
 	return false;
-}
-
-int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct statx *ret)
-{
-	if (dirs->mq_dir >= 0)
-		return core_ipc_dirs_stat(dirs, dirs->mq_dir, ret);
-	*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
-			       .stx_mode = S_IFDIR | S_ISVTX | 0777,
-			       .stx_nlink = 2,
-			       .stx_uid = geteuid(),
-			       .stx_gid = getegid() };
-	return 0;
 }
 
 /* Counts the queues in a directory of queues. */
@@ -469,7 +435,7 @@ int core_mq_statfs(const struct core_ipc_dirs *dirs,
 	char name[NAME_MAX + 1];
 	long max = 0;
 	ino_t ino;
-	int r = read_limit("queues_max", &max);
+	int r = read_limit("queues", "max", &max);
 
 	if (r == 0 && dirs->mq_dir >= 0)
 		r = count_entries(dirs->mq_dir, &n);

@@ -161,9 +161,6 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 		  const struct core_cred *cred, size_t *place, char *ret_name,
 		  ino_t *ret_ino);
 
-/* statx(2) of the queues' directory, or what it would be if there were one. */
-int core_mq_stat_dir(const struct core_ipc_dirs *dirs, struct statx *ret);
-
 /*
  * What queues use of the namespace: f_files is queues_max, f_ffree how many
  * more there may be. Returns 0, what opening /proc/sys/fs/mqueue or the

@@ -2,6 +2,7 @@
 #include "core/name.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 int core_name_check(const char *name)
@@ -13,16 +14,5 @@ int core_name_check(const char *name)
 	if (len == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 	    strchr(name, '/'))
 		return -EINVAL;
-	return 0;
-}
-
-int core_name_to_object(const char *name, char *ret)
-{
-	int r = core_name_check(name);
-
-	if (r < 0)
-		return r;
-	*ret = '/';
-	strcpy(ret + 1, name);
 	return 0;
 }

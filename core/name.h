@@ -10,11 +10,6 @@
 #ifndef CORE_NAME_H
 #define CORE_NAME_H
 
-#include <limits.h>
-
-/* Room for "/NAME" and its terminating null. */
-#define CORE_NAME_BUF (NAME_MAX + 2)
-
 /*
  * Checks an entry name.
  *
@@ -25,12 +20,5 @@
  * Source: shm_overview(7), mq_overview(7).
  */
 int core_name_check(const char *name);
-
-/*
- * Writes the object name of an entry name, "/NAME", for mq_open(3).
- *
- * ret: CORE_NAME_BUF bytes. Returns and fails as core_name_check().
- */
-int core_name_to_object(const char *name, char *ret);
 
 #endif

@@ -856,7 +856,7 @@ static void test_stat_dir(void **state)
 	struct statx st;
 
 	(void)state;
-	assert_int_equal(core_mq_stat_dir(dirs, &st), 0);
+	assert_int_equal(core_ipc_dirs_stat(dirs, dirs->mq_dir, &st), 0);
 	assert_int_equal(st.stx_mode, S_IFDIR | S_ISVTX | 0777);
 }
 
@@ -915,7 +915,7 @@ static int without_a_directory(void *arg)
 	MUST(core_ipc_dirs_new(&own) == 0);
 	MUST(own->mq == CORE_IPC_DIRS_MQ_NONE);
 	MUST(lists(own, NULL, NULL));
-	MUST(core_mq_stat_dir(own, &st) == 0);
+	MUST(core_ipc_dirs_stat(own, own->mq_dir, &st) == 0);
 	MUST(st.stx_mode == (S_IFDIR | S_ISVTX | 0777));
 
 	/* What it has opened is listed; "foreign" was never opened here. */

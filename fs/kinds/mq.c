@@ -184,7 +184,7 @@ static int dir_fd(const struct fs_request *rq)
 
 static int dir_attr(const struct fs_request *rq, struct statx *ret)
 {
-	return core_mq_stat_dir(rq->fs->dirs, ret);
+	return core_ipc_dirs_stat(rq->fs->dirs, rq->fs->dirs->mq_dir, ret);
 }
 
 static int dir_unlink(const struct fs_request *rq, const char *name)
