@@ -4,55 +4,63 @@
  *
  * A map of the code. A request of the kernel travels down this list.
  *
- *	fs/main		this: wires all together, and the exit status
- *	fs/daemon/opts		the command line
- *	fs/daemon/privileges	descriptors, limits, privileges
- *	fs/kinds/view		options through which queues are seen
- *	fs/daemon/diagnose	what is in the way, and the command that mends it
- *	fs/daemon/mountpoint	the directory, the mount on it, and the unmount
- *	fs/daemon/mount	makes the mount, as a descriptor
- *	fs/daemon/sd_notify	tells the service manager how far it is
- *	fs/fuse/negotiate		what the kernel and the daemon tell each other first
- *	fs/daemon/loop		the threads that take requests, and who gets how many
- *	fs/fuse/dispatch	what libfuse calls: request -> slot of the node's kind
- *	fs/fuse/ops.h	the slots: what a kind of node can do
- *	fs/fuse/node		node id <-> node, lookup counts, open handles
- *	fs/fuse/request	from the arrival of a request to its reply
- *	fs/fuse/waiting	requests that can't be answered yet
- *	fs/fuse/charge	how much each user may have
- *	fs/fuse/retry	lets the kernel's second try after ESTALE succeed
- *	fs/fuse/log		what users make go wrong
- *	fs/fuse/backing	files that the kernel reads, writes and maps itself
- *	fs/fuse/reply	replies that carry a node or a handle
- *	fs/fuse/dir		what all directories share
- *	fs/fuse/file	what all objects share: lookup, stat, chmod, chown, ...
- *	fs/kinds/root		the root: one line for each kind of object
- *	fs/kinds/shm		kind: shm/ and the objects in it
- *	fs/kinds/mq		kind: mq/ and the queues in it
- *	fs/kinds/mq_info	kind: the same as text, in the view "info"
- *	fs/kinds/mq_handle	open queues: open, close, poll
- *	fs/kinds/mq_read	reading them
- *	fs/kinds/mq_write	writing to them
- *	fs/kinds/read_buffer	the text that was taken last
- *	fs/kinds/pending_lines	lines that no newline has ended yet
- *	fs/kinds/frame	how messages stand in a text: prefix, lines
- *
- *	core/shm	shared memory objects	) POSIX IPC as a library that
- *	core/mq		message queues		) knows nothing of FUSE; each
- *	core/lock	record locks on objects	) call that resolves a name
- *	core/wait	waiting without threads	) takes whom to act as
- *	core/wait_line	  in line, for a turn	)
- *	core/wait_deadline  until a deadline	)
- *	core/wait_retry	  by trying again	)
- *	core/poll_notify  changes, for poll(2)	)
- *	core/file	what objects share	)
- *	core/caller	the rights of a request's thread, from /proc
- *	core/cred	act as a user
- *	core/child	be one, in a process of its own
- *	core/charge	make a call at the caller's memory cgroup
- *	core/ipc_dirs		where the objects live
- *	core/name, name_set, cleanup	names, sets of names, helpers
- *	core/proc		paths and text of /proc
+ * fs/
+ *   main		wires all together; the exit status
+ * fs/daemon/		the process
+ *   opts		the command line
+ *   privileges		descriptors, limits, capabilities
+ *   diagnose		what is in the way, and the command that mends it
+ *   mountpoint		the directory, the mount on it, and the unmount
+ *   mount		makes the mount, as a descriptor
+ *   sd_notify		tells the service manager about start and end
+ *   loop		the threads that serve requests, and each user's share of them
+ * fs/fuse/		requests, nodes and handles, whatever the kind
+ *   negotiate		FUSE_INIT: what the kernel and the daemon can do
+ *   dispatch		what libfuse calls: request -> slot of the node's kind
+ *   request		from the arrival of a request to its reply
+ *   ops		the slots: what a kind of node can do
+ *   node		node id <-> node, lookup counts, open handles
+ *   charge		each user's limits
+ *   waiting		requests that can't be answered yet
+ *   retry		lets the kernel's second attempt after ESTALE succeed
+ *   log		rate-limited warnings
+ *   backing		files that the kernel reads, writes and maps itself
+ *   reply		replies that carry a node or a handle
+ *   dir		what all directories share
+ *   file		what all objects share: lookup, stat, chmod, chown, ...
+ * fs/kinds/		what can be seen on the mount
+ *   root		the root: one line for each kind of object
+ *   shm		kind: shm/ and the objects in it
+ *   mq			kind: mq/ and the queues in it
+ *   mq_info		kind: the same as text, in the view "info"
+ *   mq_handle		open queues: open, close, poll
+ *   mq_read		reading queues
+ *   mq_write		writing to queues
+ *   read_buffer	the text that was received last
+ *   pending_lines	lines that no newline has ended yet
+ *   frame		messages in a text: prefix, lines
+ *   view		options through which queues are seen
+ * core/		POSIX IPC as a library that knows nothing of FUSE. Each call that
+ *			resolves a name takes whom to act as
+ *   shm		shared memory objects
+ *   mq			message queues
+ *   lock		record locks on objects
+ *   wait		waiting without threads
+ *   wait_internal	  what these share:
+ *   wait_line		  in line, for a turn
+ *   wait_deadline	  until a deadline
+ *   wait_retry		  by trying again
+ *   poll_notify	changes, for poll(2)
+ *   file		what objects share
+ *   caller		the rights of a request's thread, from /proc
+ *   cred		act as a user
+ *   child		be a user, in a process of its own
+ *   charge		make a call at the expense of the caller's memory cgroup
+ *   ipc_dirs		the directories of the objects
+ *   name, name_set	names and sets of names
+ *   proc		paths and text of /proc
+ *   cleanup		variables that release what they own
+ *   thread_safety	which lock guards what, checked by clang
  *
  * Threads
  *	main		starts the others, waits for the end, watches the
@@ -61,13 +69,14 @@
  *	wait		of core/wait: completes requests that had to wait
  *	retry		of fs/fuse/retry: closes descriptors that it has kept
  *
- * Locks. A thread holds at most two, in one of these orders:
- *	node table, then node or charge
+ * Locks. clang checks what is annotated; see core/thread_safety.h. A thread holds at
+ * most two locks, in one of these orders:
+ *	node table, then node or fs/fuse/charge
  *	node, then queue handle or fs/fuse/log
  *	mq_info handle, then node
  *	directory handle, then core/name_set
- * All others are taken alone: core/wait, core/lock's table, a lock owner,
- * fs/daemon/loop, fs/fuse/retry. No lock is held while a reply is sent.
+ * The others are taken alone: core/wait, core/lock's table and its owners,
+ * fs/daemon/loop, fs/fuse/retry. libfuse is called without a lock to reply.
  */
 #include "fs/daemon/diagnose.h"
 #include "fs/daemon/loop.h"
