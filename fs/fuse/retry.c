@@ -3,108 +3,139 @@
  * The kernel caches no name of an object. So before the kernel uses an object,
  * the same thread has looked its name up, and uses what it found last.
  *
- * Closing the last descriptor of a removed object frees its memory, which may
- * take seconds. So a thread of its own closes descriptors that have expired.
- * The lock is a leaf, and isn't held during the close.
+ * What would be shorter doesn't do:
+ * - A descriptor for each thread number modulo a table's size: threads that share a
+ *   place would fail each other's opens, and users choose how many they start.
+ * - A descriptor until the next use: a truncate uses the object twice, and the
+ *   thread may be killed before it uses it at all.
+ * - To close what has expired at the next request, or on the wait thread: without
+ *   requests a removed object would keep its memory; and to close the last
+ *   descriptor of one frees it, which may take seconds, while others wait.
+ * So a thread of its own closes descriptors. The lock isn't held during the close.
  */
 #include "fs/fuse/retry.h"
 
 #include "core/cleanup.h"
+#include "core/thread_safety.h"
+#include "core/wait.h"
 #include "fs/fuse/node.h"
 
-#include <pthread.h>
+#include <search.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
-#include <time.h>
 
-/* Enough lists that each is short. */
-#define N_LISTS	     256
 #define LIFETIME_SEC 2
 
-/* A thread that got ESTALE, and what it has found since. */
-struct retry {
+/* What is kept for a thread that got ESTALE. */
+struct pin {
 	pid_t thread;
 	time_t end;
 	struct fs_charge charge;
 	const struct fs_ops *ops;
 	ino_t ino;
-	int fd; /* -1: nothing */
-	LIST_ENTRY(retry) entry;
+	int fd; /* -1: nothing yet */
+	TAILQ_ENTRY(pin) entry;
 };
 
-LIST_HEAD(retry_list, retry);
+CORE_MUTEX(fs_retry_mutex);
 
 struct fs_retries {
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* n is above zero, or ended */
-	bool ended;
-	atomic_size_t n; /* retries; 0: no lookup takes the lock */
-	struct retry_list lists[N_LISTS];
+	pthread_t closer;
+	pthread_cond_t changed; /* there is a pin, or ended */
+	atomic_size_t n;	/* pins; 0: no lookup takes the lock */
+	struct fs_retry_mutex lock;
+	bool ended CORE_GUARDED_BY(fs_retry_mutex);
+	void *by_thread CORE_GUARDED_BY(fs_retry_mutex); /* struct pin * */
+	/* By their end. */
+	TAILQ_HEAD(pin_list, pin) pins CORE_GUARDED_BY(fs_retry_mutex);
 };
 
 static time_t now(void)
 {
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	return (time_t)(core_wait_now() / 1000000000);
 }
 
-/* Takes out the retries that end by then; the lock is held. */
-static void collect(struct fs_retries *retries, time_t then,
-		    struct retry_list *ret)
+static int compare(const void *a, const void *b)
 {
-	struct retry *retry, *next;
+	const struct pin *x = a, *y = b;
 
-	for (size_t i = 0; i < N_LISTS; i++) {
-		for (retry = LIST_FIRST(&retries->lists[i]); retry;
-		     retry = next) {
-			next = LIST_NEXT(retry, entry);
-			if (retry->end > then)
-				continue;
-			LIST_REMOVE(retry, entry);
-			LIST_INSERT_HEAD(ret, retry, entry);
-			retries->n--;
+	return (x->thread > y->thread) - (x->thread < y->thread);
+}
+
+/* The pin of the calling thread, or NULL. */
+static struct pin *find(const struct fs_retries *retries,
+			const struct fs_request *rq)
+	CORE_REQUIRES(fs_retry_mutex)
+{
+	struct pin key = { .thread = rq->caller->pid }, **slot;
+
+	slot = tfind(&key, &retries->by_thread, compare);
+	return slot ? *slot : NULL;
+}
+
+/* Adds a pin for the calling thread. Or NULL: no memory, or no more open files. */
+static struct pin *add(struct fs_retries *retries, const struct fs_request *rq)
+	CORE_REQUIRES(fs_retry_mutex)
+{
+	struct pin *pin = calloc(1, sizeof(*pin));
+
+	if (!pin)
+		return NULL;
+	pin->thread = rq->caller->pid;
+	pin->fd = -1;
+	if (fs_charge_take(&pin->charge, rq->fs->handles, rq->caller->uid) ==
+	    0) {
+		if (tsearch(pin, &retries->by_thread, compare)) {
+			TAILQ_INSERT_TAIL(&retries->pins, pin, entry);
+			retries->n++;
+			return pin;
 		}
+		fs_charge_release(&pin->charge);
 	}
+	free(pin);
+	return NULL;
 }
 
-static void free_all(struct retry_list *list)
+/* Removes the first pin if it has expired, or else waits. Or NULL. */
+static struct pin *next_expired(struct fs_retries *retries)
+	CORE_REQUIRES(fs_retry_mutex)
 {
-	struct retry *retry;
+	struct pin *pin = TAILQ_FIRST(&retries->pins);
+	struct timespec end = { .tv_sec = pin ? pin->end : 0 };
 
-	while ((retry = LIST_FIRST(list))) {
-		LIST_REMOVE(retry, entry);
-		core_closep(&retry->fd);
-		fs_charge_release(&retry->charge);
-		free(retry);
+	if (!pin && !retries->ended)
+		pthread_cond_wait(&retries->changed, &retries->lock.native);
+	else if (pin && !retries->ended && now() < pin->end)
+		pthread_cond_clockwait(&retries->changed, &retries->lock.native,
+				       CLOCK_MONOTONIC, &end);
+	else if (pin) {
+		TAILQ_REMOVE(&retries->pins, pin, entry);
+		tdelete(pin, &retries->by_thread, compare);
+		retries->n--;
+		return pin;
 	}
+	return NULL;
 }
 
-static void *sweep(void *closure)
+static void *close_expired(void *closure)
 {
-	struct retry_list old = LIST_HEAD_INITIALIZER(old);
 	struct fs_retries *retries = closure;
-	struct timespec next = { 0 };
+	struct pin *pin;
 
 	pthread_setname_np(pthread_self(), "retry");
-	pthread_mutex_lock(&retries->lock);
-	while (!retries->ended) {
-		next.tv_sec = now() + 1;
-		if (retries->n == 0)
-			pthread_cond_wait(&retries->changed, &retries->lock);
-		else
-			pthread_cond_clockwait(&retries->changed,
-					       &retries->lock, CLOCK_MONOTONIC,
-					       &next);
-		collect(retries, now(), &old);
-		pthread_mutex_unlock(&retries->lock);
-		free_all(&old);
-		pthread_mutex_lock(&retries->lock);
+	fs_retry_mutex_lock(&retries->lock);
+	while (!retries->ended || retries->n > 0) {
+		pin = next_expired(retries);
+		if (!pin)
+			continue;
+		fs_retry_mutex_unlock(&retries->lock);
+		core_closep(&pin->fd);
+		fs_charge_release(&pin->charge);
+		free(pin);
+		fs_retry_mutex_lock(&retries->lock);
 	}
-	pthread_mutex_unlock(&retries->lock);
+	fs_retry_mutex_unlock(&retries->lock);
 	return NULL;
 }
 
@@ -116,11 +147,14 @@ int fs_retries_new(struct fs_retries **ret)
 
 	if (!retries)
 		return -ENOMEM;
-	pthread_mutex_init(&retries->lock, NULL);
+	pthread_mutex_init(&retries->lock.native, NULL);
 	pthread_cond_init(&retries->changed, NULL);
+	fs_retry_mutex_lock(&retries->lock);
+	TAILQ_INIT(&retries->pins);
+	fs_retry_mutex_unlock(&retries->lock);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&retries->thread, NULL, sweep, retries);
+	r = pthread_create(&retries->closer, NULL, close_expired, retries);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r != 0) {
 		free(retries);
@@ -132,117 +166,77 @@ int fs_retries_new(struct fs_retries **ret)
 
 struct fs_retries *fs_retries_free(struct fs_retries *retries)
 {
-	struct retry_list all = LIST_HEAD_INITIALIZER(all);
-
 	if (!retries)
 		return NULL;
-	pthread_mutex_lock(&retries->lock);
+	fs_retry_mutex_lock(&retries->lock);
 	retries->ended = true;
 	pthread_cond_signal(&retries->changed);
-	pthread_mutex_unlock(&retries->lock);
-	pthread_join(retries->thread, NULL);
-	collect(retries, now() + LIFETIME_SEC, &all);
-	free_all(&all);
+	fs_retry_mutex_unlock(&retries->lock);
+	pthread_join(retries->closer, NULL);
 	pthread_cond_destroy(&retries->changed);
-	pthread_mutex_destroy(&retries->lock);
+	pthread_mutex_destroy(&retries->lock.native);
 	free(retries);
 	return NULL;
-}
-
-static pid_t thread_of(const struct fs_request *rq)
-{
-	return rq->caller->pid;
-}
-
-static struct retry_list *list_of(struct fs_retries *retries, pid_t thread)
-{
-	return &retries->lists[(unsigned int)thread % N_LISTS];
-}
-
-/* The retry of a thread, or NULL; the lock is held. */
-static struct retry *find(struct fs_retries *retries, pid_t thread)
-{
-	struct retry *retry = LIST_FIRST(list_of(retries, thread));
-
-	while (retry && retry->thread != thread)
-		retry = LIST_NEXT(retry, entry);
-	return retry;
 }
 
 void fs_retry_begin(const struct fs_request *rq)
 {
 	struct fs_retries *retries = rq->fs->retries;
 	_cleanup_close_ int fd = -1; /* of an earlier try, in vain */
-	struct retry *retry, *old;
+	struct pin *pin;
 
 	/* Threads of other PID namespaces can't be told apart. */
-	if (thread_of(rq) == 0)
+	if (rq->caller->pid == 0)
 		return;
-	retry = calloc(1, sizeof(*retry));
-	if (!retry || fs_charge_take(&retry->charge, rq->fs->handles,
-				     rq->caller->uid) < 0) {
-		free(retry);
-		return;
+	fs_retry_mutex_lock(&retries->lock);
+	pin = find(retries, rq) ?: add(retries, rq);
+	if (pin) {
+		fd = core_steal_fd(&pin->fd);
+		pin->end = now() + LIFETIME_SEC + 1;
+		TAILQ_REMOVE(&retries->pins, pin, entry);
+		TAILQ_INSERT_TAIL(&retries->pins, pin, entry);
+		pthread_cond_signal(&retries->changed);
 	}
-	retry->thread = thread_of(rq);
-	retry->end = now() + LIFETIME_SEC;
-	retry->fd = -1;
-	pthread_mutex_lock(&retries->lock);
-	old = find(retries, retry->thread);
-	if (old) {
-		old->end = retry->end;
-		fd = core_steal_fd(&old->fd);
-	} else {
-		LIST_INSERT_HEAD(list_of(retries, retry->thread), retry, entry);
-		if (retries->n++ == 0)
-			pthread_cond_signal(&retries->changed);
-	}
-	pthread_mutex_unlock(&retries->lock);
-	if (old) {
-		fs_charge_release(&retry->charge);
-		free(retry);
-	}
+	fs_retry_mutex_unlock(&retries->lock);
 }
 
 void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
 		   ino_t ino, int fd)
 {
 	struct fs_retries *retries = rq->fs->retries;
-	_cleanup_close_ int copy = -1;
-	struct retry *retry;
-	int old;
+	_cleanup_close_ int old = -1;
+	struct pin *pin;
 
 	if (retries->n == 0 || fs_node_check_fd_budget(rq->fs) < 0)
 		return;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	pthread_mutex_lock(&retries->lock);
-	retry = find(retries, thread_of(rq));
-	if (retry) {
-		old = retry->fd;
-		retry->ops = ops;
-		retry->ino = ino;
-		retry->fd = copy;
-		copy = old;
+	fs_retry_mutex_lock(&retries->lock);
+	pin = find(retries, rq);
+	if (pin) {
+		old = pin->fd;
+		pin->ops = ops;
+		pin->ino = ino;
+		pin->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
-	pthread_mutex_unlock(&retries->lock);
+	fs_retry_mutex_unlock(&retries->lock);
 }
 
 int fs_retry_dup(const struct fs_request *rq, const struct fs_ops *ops,
 		 ino_t ino, int *ret_fd)
 {
 	struct fs_retries *retries = rq->fs->retries;
-	struct retry *retry;
+	const struct pin *pin;
 	int r = -ENOENT;
 
 	if (retries->n == 0)
 		return r;
-	pthread_mutex_lock(&retries->lock);
-	retry = find(retries, thread_of(rq));
-	if (retry && retry->fd >= 0 && retry->ops == ops && retry->ino == ino)
-		r = fcntl(retry->fd, F_DUPFD_CLOEXEC, 0);
-	if (r == -1)
-		r = -errno;
-	pthread_mutex_unlock(&retries->lock);
+	fs_retry_mutex_lock(&retries->lock);
+	pin = find(retries, rq);
+	if (pin && pin->fd >= 0 && pin->ops == ops && pin->ino == ino) {
+		r = fcntl(pin->fd, F_DUPFD_CLOEXEC, 0);
+		if (r < 0)
+			r = -errno;
+	}
+	fs_retry_mutex_unlock(&retries->lock);
 	if (r < 0)
 		return r;
 	*ret_fd = r;
