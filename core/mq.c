@@ -24,6 +24,12 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+/* Any error but ENOSYS shows that the kernel has queues. */
+bool core_mq_is_supported(void)
+{
+	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
+}
+
 /* Reads a file of /proc/sys/fs/mqueue. */
 static int read_limit(const char *of, const char *which, long *ret)
 {

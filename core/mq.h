@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+/* Whether the kernel has message queues. */
+bool core_mq_is_supported(void);
+
 /*
  * Opens or creates a queue: mq_open(3) as cred, who is also charged for it. The
  * limit on that is the one of cred's process, up to the hard limit of this one; a

@@ -18,7 +18,7 @@
  *   negotiate		FUSE_INIT: what the kernel and the daemon can do
  *   dispatch		what libfuse calls: request -> slot of the node's kind
  *   request		from the arrival of a request to its reply
- *   ops		the slots: what a kind of node can do
+ *   kind		the slots: what a kind of object can do
  *   node		node id <-> node, lookup counts, open handles
  *   charge		each user's limits
  *   waiting		requests that can't be answered yet
@@ -26,20 +26,21 @@
  *   log		rate-limited warnings
  *   backing		files that the kernel reads, writes and maps itself
  *   reply		replies that carry a node or a handle
- *   dir		what all directories share
- *   file		what all objects share: lookup, stat, chmod, chown, ...
+ *   dir		what all directories do alike: listing, ...
+ *   file		what all files do alike: lookup, stat, chmod, chown, ...
  * fs/kinds/		what can be seen on the mount
- *   root		the root: one line for each kind of object
+ *   root		the root, and the list of kinds: one line for each
+ *   info		KIND:info/NAME: text about an object of any kind
  *   shm		kind: shm/ and the objects in it
  *   mq			kind: mq/ and the queues in it
- *   mq_info		kind: the same as text, in the view "info"
+ *   mq_view		options through which queues are seen
  *   mq_handle		open queues: open, close, poll
  *   mq_read		reading queues
  *   mq_write		writing to queues
  *   read_buffer	the text that was received last
  *   pending_lines	lines that no newline has ended yet
  *   frame		messages in a text: prefix, lines
- *   view		options through which queues are seen
+ *   view		kinds seen through options, of a path or after -o
  * core/		POSIX IPC as a library that knows nothing of FUSE. Each call that
  *			resolves a name takes whom to act as
  *   shm		shared memory objects
@@ -73,7 +74,7 @@
  * most two locks, in one of these orders:
  *	node table, then node or fs/fuse/charge
  *	node, then queue handle or fs/fuse/log
- *	mq_info handle, then node
+ *	info handle, then node
  *	directory handle, then core/name_set
  * The others are taken alone: core/wait, core/lock's table and its owners,
  * fs/daemon/loop, fs/fuse/retry. libfuse is called without a lock to reply.
@@ -90,6 +91,7 @@
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/retry.h"
+#include "fs/kinds/root.h"
 
 #include "core/cleanup.h"
 #include "core/ipc_dirs.h"
@@ -277,8 +279,7 @@ static int make_quotas(struct fs *fs, const struct fs_opts *opts)
 
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
-	struct fs fs = { .view = opts->view,
-			 .read_only = opts->read_only,
+	struct fs fs = { .read_only = opts->read_only,
 			 .debug = opts->debug,
 			 .passthrough = !opts->no_passthrough };
 	int r;
@@ -294,7 +295,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 					: "-ofsname=ipcfs,subtype=ipcfs") < 0
 		    ? -ENOMEM
 		    : 0;
-	r = r ?: fs_nodes_new(&fs.nodes);
+	r = r ?: fs_nodes_new(&fs_root, &opts->view, &fs.nodes);
 	r = r ?: make_quotas(&fs, opts);
 	r = r < 0 ? fail("starting", r) : run_session(&fs, opts, args);
 	fs_nodes_free(&fs, fs.nodes);

@@ -7,12 +7,11 @@
 
 #include "core/caller.h"
 #include "core/cleanup.h"
-#include "core/ipc_dirs.h"
-#include "fs/fuse/ops.h"
+#include "core/mq.h"
+#include "fs/kinds/root.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <mqueue.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -158,12 +157,6 @@ static rlim_t queue_limit(void)
 	return geteuid() == 0 ? limit.rlim_max : limit.rlim_cur;
 }
 
-/* Any error but ENOSYS shows that the kernel has message queues. */
-static bool has_queues(void)
-{
-	return mq_open("/", O_RDONLY) >= 0 || errno != ENOSYS;
-}
-
 void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 {
 	unsigned long long limit = queue_limit();
@@ -172,7 +165,7 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: objects can't be mapped (MAP_SHARED) and are "
 			 "slower: passthrough needs root and Linux 6.9\n");
-	if (!has_queues()) {
+	if (!core_mq_is_supported()) {
 		fuse_log(FUSE_LOG_WARNING,
 			 "ipcfs: mq/ is of no use: this kernel has no message "
 			 "queues (CONFIG_POSIX_MQUEUE)\n");
@@ -190,33 +183,16 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 			 limit, DEFAULT_MSGQUEUE, DEFAULT_MSGQUEUE);
 }
 
-static const char *listing(const struct core_ipc_dirs *dirs)
-{
-	switch (dirs->mq) {
-	case CORE_IPC_DIRS_MQ_DETACHED:
-		return "yes, through a mount of its own";
-	case CORE_IPC_DIRS_MQ_MOUNTED:
-		return "yes, through /dev/mqueue";
-	default:
-		return "only those opened here: needs root or a mounted "
-		       "/dev/mqueue";
-	}
-}
-
 int fs_diagnose_print(void)
 {
 	struct core_ipc_dirs *dirs = NULL;
 	int r = core_ipc_dirs_new(&dirs);
 
-	(void)printf("ipcfs %s\n"
-		     "libfuse %s\n"
-		     "POSIX shm: %s\n"
-		     "message queues: %s\n"
-		     "listing queues: %s\n",
-		     IPCFS_VERSION, fuse_pkgversion(),
-		     dirs ? "yes" : strerror(-r),
-		     has_queues() ? "yes" : "not in this kernel",
-		     dirs ? listing(dirs) : strerror(-r));
+	(void)printf("ipcfs %s\nlibfuse %s\n", IPCFS_VERSION,
+		     fuse_pkgversion());
+	for (size_t i = 0; fs_kinds[i]; i++)
+		if (fs_kinds[i]->probe)
+			fs_kinds[i]->probe(dirs, r);
 	core_ipc_dirs_free(dirs);
 	return ferror(stdout) || fflush(stdout) != 0 ? -EIO : 0;
 }

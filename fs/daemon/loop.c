@@ -17,7 +17,7 @@
 #include "core/thread_safety.h"
 #include "core/wait.h"
 #include "fs/daemon/mountpoint.h"
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 #include <errno.h>
 #include <linux/fuse.h>

@@ -81,13 +81,33 @@ static bool is_helper(const char *program)
 	return strncmp(basename(program), "mount.", strlen("mount.")) == 0;
 }
 
+/* The options of a kind, as the others, in lines of some 60 columns. */
+static void print_options(const struct fs_kind *kind)
+{
+	int column = printf("    -o ");
+
+	for (const struct fs_option *option = kind->options; option->name;
+	     option++) {
+		column += printf("%s%s,", option->name,
+				 strchr(option->name, '=') ? "N" : "");
+		column = column > 48 ? printf("\n       ")
+				     : column + printf(" ");
+	}
+	(void)printf("info\n"
+		     "                       see the %s so; also in\n"
+		     "                       a path: "
+		     "MOUNTPOINT/%s:OPTION,.../NAME\n",
+		     kind->title, kind->name);
+}
+
 void fs_opts_usage(void)
 {
 	(void)puts(
-		"usage: ipcfs [-f] [-d] [-o OPTION,...] [SOURCE] MOUNTPOINT\n"
-		"\n"
-		"Shows POSIX shared memory objects as MOUNTPOINT/shm/NAME and\n"
-		"POSIX message queues as MOUNTPOINT/mq/NAME.\n"
+		"usage: ipcfs [-f] [-d] [-o OPTION,...] [SOURCE] MOUNTPOINT\n");
+	for (size_t i = 0; fs_kinds[i]; i++)
+		(void)printf("Shows %s as MOUNTPOINT/%s/NAME.\n",
+			     fs_kinds[i]->title, fs_kinds[i]->name);
+	(void)puts(
 		"\n"
 		"    -f                 stay in the foreground\n"
 		"    -d, -o debug       as -f, and print each request\n"
@@ -101,16 +121,15 @@ void fs_opts_usage(void)
 		"    -o allow_other     for all users, not just who mounts it\n"
 		"    -o max_user_handles=N, max_user_waiting=N\n"
 		"                       what each user but root may have\n"
-		"                       open, and waiting\n"
-		"    -o priority=N, maxmsg=N, msgsize=N, lines, prefix,\n"
-		"       follow, drain, info\n"
-		"                       see the queues so; also in a path, as\n"
-		"                       MOUNTPOINT/mq:OPTION,.../NAME\n"
-		"\n"
-		"SOURCE is ignored; mount(8) passes one. Other options of\n"
-		"mount(8) and of libfuse, such as nosuid, are taken too.\n"
-		"Unmount with: umount MOUNTPOINT, or fusermount3 -u "
-		"MOUNTPOINT");
+		"                       open, and waiting");
+	for (size_t i = 0; fs_kinds[i]; i++)
+		if (fs_kinds[i]->mount_options)
+			print_options(fs_kinds[i]);
+	(void)puts("\n"
+		   "SOURCE is ignored; mount(8) passes one. Other options of\n"
+		   "mount(8) and of libfuse, such as nosuid, are taken too.\n"
+		   "Unmount with: umount MOUNTPOINT, or fusermount3 -u "
+		   "MOUNTPOINT");
 }
 
 static int take_target(struct fs_opts *opts, const char *word)
@@ -125,7 +144,10 @@ static int take_target(struct fs_opts *opts, const char *word)
 	return 0;
 }
 
-/* Takes [SOURCE] MOUNTPOINT. Other words that aren't in the table are libfuse's. */
+/*
+ * Takes [SOURCE] MOUNTPOINT, and the kinds' options. Other words that aren't in the
+ * table are libfuse's.
+ */
 static int on_word(void *closure, const char *word, int key,
 		   struct fuse_args *args)
 {
@@ -141,7 +163,9 @@ static int on_word(void *closure, const char *word, int key,
 		return fs_view_number(word, 1, LONG_MAX, false,
 				      &opts->max_user_waiting);
 	if (key != FUSE_OPT_KEY_NONOPT)
-		return !is_discarded(word);
+		return is_discarded(word)
+			       ? 0
+			       : fs_root_take_option(&opts->view, word);
 	if (opts->source) {
 		(void)fprintf(stderr,
 			      "ipcfs: '%s' is one word too many after SOURCE "
@@ -161,9 +185,7 @@ int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
 	struct fs_opts opts = { 0 };
 	int r = (is_helper(args->argv[0]) &&
 		 fuse_opt_parse(args, &opts, helper_table, NULL) < 0) ||
-				fuse_opt_parse(args, &opts, table, on_word) <
-					0 ||
-				fs_view_parse_args(args, &opts.view) < 0
+				fuse_opt_parse(args, &opts, table, on_word) < 0
 			? -EINVAL
 			: 0;
 

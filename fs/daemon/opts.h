@@ -5,13 +5,13 @@
 #ifndef FS_OPTS_H
 #define FS_OPTS_H
 
-#include "fs/kinds/view.h"
+#include "fs/kinds/root.h"
 
 #include <fuse_lowlevel.h>
 
 /* libfuse's parser sets int members to 0 or 1. */
 struct fs_opts {
-	struct fs_view view; /* of mq */
+	struct fs_root_view view; /* the kinds' options */
 	int help;
 	int version;
 	int foreground;

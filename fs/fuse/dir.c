@@ -29,28 +29,32 @@ enum { PAGE_SIZE = 16384 };
  */
 struct dir_handle {
 	struct fs_handle
-		base;	      /* fd: its own; -1: see "next" in fs/fuse/ops.h */
+		base; /* fd: its own; -1: see "list" in fs/fuse/kind.h */
 	pthread_mutex_t lock; /* threads may share the handle */
 	off_t start;	      /* the offset of the first entry in the page */
 	size_t size;	      /* of the page's entries, bytes */
 	_Alignas(struct dirent64) char page[PAGE_SIZE];
 };
 
-static int model_fd(const struct fs_request *rq, struct fs_node *node)
+static int model_fd(const struct fs_request *rq)
 {
-	const struct fs_ops *ops = fs_node_ops(node);
-
-	return ops->dir_fd ? ops->dir_fd(rq) : -1;
+	return rq->kind->dir_fd ? rq->kind->dir_fd(rq) : -1;
 }
 
-int fs_dir_open(struct fs_request *rq, struct fs_node *node, int flags)
+static void dir_release(struct fs *fs, struct fs_handle *handle)
+{
+	(void)fs;
+	pthread_mutex_destroy(&((struct dir_handle *)handle)->lock);
+	fs_handle_free(handle);
+}
+
+int fs_dir_open(struct fs_request *rq)
 {
 	_cleanup_close_ int fd = -1;
 	struct dir_handle *dir;
-	int model = model_fd(rq, node);
+	int model = model_fd(rq);
 	int r = 0;
 
-	(void)flags;
 	if (model >= 0)
 		r = fs_node_check_fd_budget(rq->fs);
 	if (model >= 0 && r == 0)
@@ -61,20 +65,12 @@ int fs_dir_open(struct fs_request *rq, struct fs_node *node, int flags)
 	dir = malloc(sizeof(*dir));
 	if (!dir)
 		return -ENOMEM;
-	dir->base = (struct fs_handle){ .fd = core_steal_fd(&fd) };
+	dir->base = (struct fs_handle){ .fd = core_steal_fd(&fd),
+					.release = dir_release };
 	dir->start = 0;
 	dir->size = 0;
 	pthread_mutex_init(&dir->lock, NULL);
-	return fs_reply_open(rq, node, &dir->base);
-}
-
-void fs_dir_release(struct fs *fs, struct fs_handle *handle)
-{
-	struct dir_handle *dir = (struct dir_handle *)handle;
-
-	(void)fs;
-	pthread_mutex_destroy(&dir->lock);
-	fs_handle_free(handle);
+	return fs_reply_open(rq, rq->node, &dir->base);
 }
 
 /* Returns where in the page an offset's entry is, or the page's size. */
@@ -93,16 +89,16 @@ static size_t find(const struct dir_handle *dir, off_t offset)
 }
 
 /*
- * Makes the entry at an offset, if there is no descriptor. Returns as "next".
+ * Makes the entry at an offset, if there is no descriptor. Returns as "list".
  */
-static int make_entry(const struct fs_request *rq, const struct dir_handle *dir,
-		      off_t offset, struct dirent64 *ret)
+static int make_entry(const struct fs_request *rq, off_t offset,
+		      struct dirent64 *ret)
 {
 	*ret = (struct dirent64){ .d_off = offset,
 				  .d_reclen = sizeof(*ret),
 				  .d_type = DT_DIR };
 	if (offset >= 2)
-		return fs_node_ops(dir->base.node)->next(rq, ret);
+		return rq->kind->list ? rq->kind->list(rq, ret) : 0;
 	strcpy(ret->d_name, offset == 0 ? "." : "..");
 	ret->d_off++;
 	return 1;
@@ -117,7 +113,7 @@ static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
 	dir->start = offset;
 	dir->size = 0;
 	if (dir->base.fd < 0) {
-		n = make_entry(rq, dir, offset, (void *)dir->page);
+		n = make_entry(rq, offset, (void *)dir->page);
 		if (n > 0)
 			dir->size = sizeof(struct dirent64);
 		return (int)n;
@@ -132,10 +128,10 @@ static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
 }
 
 /* Whether an entry is listed. ret: its inode number and type. */
-static bool is_listed(const struct dir_handle *dir,
+static bool is_listed(const struct fs_request *rq, const struct dir_handle *dir,
 		      const struct dirent64 *entry, struct stat *ret)
 {
-	const struct fs_ops *ops = fs_node_ops(dir->base.node);
+	const struct fs_kind *kind = rq->kind;
 	bool is_self = strcmp(entry->d_name, ".") == 0;
 	bool is_parent = strcmp(entry->d_name, "..") == 0;
 
@@ -148,15 +144,16 @@ static bool is_listed(const struct dir_handle *dir,
 	/* Neither tmpfs nor mqueue leaves d_type at DT_UNKNOWN. */
 	return is_self || is_parent || dir->base.fd < 0 ||
 	       (entry->d_type == DT_REG &&
-		(!ops->lists || ops->lists(entry->d_name)));
+		(!kind->lists || kind->lists(rq, entry->d_name)));
 }
 
 /*
  * Adds the page's entries from "at" on to a reply, if they are listed, as many
  * as fit. *offset becomes the offset of the first entry that wasn't looked at.
  */
-static size_t add_entries(fuse_req_t req, const struct dir_handle *dir,
-			  size_t at, off_t *offset, char *buf, size_t size)
+static size_t add_entries(const struct fs_request *rq,
+			  const struct dir_handle *dir, size_t at,
+			  off_t *offset, char *buf, size_t size)
 {
 	size_t used = 0;
 	struct stat st;
@@ -164,8 +161,8 @@ static size_t add_entries(fuse_req_t req, const struct dir_handle *dir,
 	while (at < dir->size) {
 		const struct dirent64 *entry = (const void *)&dir->page[at];
 
-		if (is_listed(dir, entry, &st)) {
-			size_t n = fuse_add_direntry(req, buf + used,
+		if (is_listed(rq, dir, entry, &st)) {
+			size_t n = fuse_add_direntry(rq->req, buf + used,
 						     size - used, entry->d_name,
 						     &st, entry->d_off);
 
@@ -200,7 +197,7 @@ int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 			r = fill_page(rq, dir, offset);
 			at = 0;
 		}
-		used = add_entries(rq->req, dir, at, &offset, buf,
+		used = add_entries(rq, dir, at, &offset, buf,
 				   size < sizeof(buf) ? size : sizeof(buf));
 		at = dir->size;
 	}
@@ -211,21 +208,62 @@ int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 	return 0;
 }
 
-int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask)
+int fs_dir_access(const struct fs_request *rq, int mask)
 {
-	int fd = model_fd(rq, node);
-	int r = fd < 0 ? 0 : core_file_access(&rq->cred, fd, mask);
+	int fd = model_fd(rq);
 
-	if (r == 0)
-		(void)fuse_reply_err(rq->req, 0);
-	return r;
+	return fd < 0 ? 0 : core_file_access(&rq->cred, fd, mask);
 }
 
-int fs_dir_attr(const struct fs_request *rq, struct fs_node *node,
-		struct statx *ret)
+void fs_dir_plain_attr(const struct fs *fs, uint32_t nlink, struct statx *ret)
 {
-	int r = fs_node_ops(node)->dir_attr(rq, ret);
+	struct statx_timestamp started = {
+		.tv_sec = fs->started.tv_sec,
+		.tv_nsec = (uint32_t)fs->started.tv_nsec,
+	};
+	struct core_cred self = core_cred_self();
 
-	ret->stx_ino = fs_node_ino(node);
-	return r;
+	*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
+			       .stx_mode = S_IFDIR | 0755,
+			       .stx_nlink = nlink,
+			       .stx_uid = self.uid,
+			       .stx_gid = self.gid,
+			       .stx_atime = started,
+			       .stx_mtime = started,
+			       .stx_ctime = started };
+}
+
+int fs_dir_attr(const struct fs_request *rq, ino_t ino, struct statx *ret)
+{
+	struct statx stx;
+	int r = 0;
+
+	if (rq->kind->dir_attr)
+		r = rq->kind->dir_attr(rq, &stx);
+	else
+		fs_dir_plain_attr(rq->fs, 2, &stx);
+	if (r < 0)
+		return r;
+	stx.stx_ino = ino;
+	*ret = stx;
+	return 0;
+}
+
+int fs_dir_fd(const struct fs_request *rq, int *ret_fd)
+{
+	int model = model_fd(rq);
+	int fd = model < 0 ? -1 : fcntl(model, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return model < 0 ? -EPERM : -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+bool fs_dir_is_public(const struct fs_request *rq)
+{
+	int fd = model_fd(rq);
+
+	return !rq->kind->attr_as_caller && fd >= 0 &&
+	       core_file_is_searchable(fd);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dir: the slots that are the same for every directory. See fs/fuse/ops.h for what
- * the slots mean.
+ * dir: what all directories do alike: the root, and those of kinds. rq->kind is the
+ * directory's. Each returns what a slot returns; see fs/fuse/kind.h.
  *
  * A listing is passed on as the kernel gives it, a page at a time, so its
  * memory doesn't grow with the number of names. As natively, objects that come
@@ -13,13 +13,29 @@
 
 #include "fs/fuse/node.h"
 
-int fs_dir_open(struct fs_request *rq, struct fs_node *node, int flags);
+/* fs_reply_open. */
+int fs_dir_open(struct fs_request *rq);
+
+/* fuse_reply_buf with fuse_add_direntry. */
 int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 		size_t size, off_t offset);
-void fs_dir_release(struct fs *fs, struct fs_handle *handle);
 
-int fs_dir_access(const struct fs_request *rq, struct fs_node *node, int mask);
-int fs_dir_attr(const struct fs_request *rq, struct fs_node *node,
-		struct statx *ret);
+/* mask: R_OK, W_OK, X_OK. Returns 0 or -errno, without a reply. */
+int fs_dir_access(const struct fs_request *rq, int mask);
+
+/* Attributes of the directory with this inode number. */
+int fs_dir_attr(const struct fs_request *rq, ino_t ino, struct statx *ret);
+
+/* What a directory has that stands for nothing real: the daemon's, 0755. */
+void fs_dir_plain_attr(const struct fs *fs, uint32_t nlink, struct statx *ret);
+
+/*
+ * Duplicates the descriptor of the real directory; the caller's. Returns 0, -EPERM
+ * (there is none) or -EMFILE.
+ */
+int fs_dir_fd(const struct fs_request *rq, int *ret_fd);
+
+/* Whether a lookup gives everybody the same, whatever their rights. */
+bool fs_dir_is_public(const struct fs_request *rq);
 
 #endif

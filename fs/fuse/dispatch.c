@@ -10,21 +10,22 @@
  */
 #include "fs/fuse/dispatch.h"
 
-#include "core/file.h"
+#include "fs/fuse/dir.h"
 #include "fs/fuse/file.h"
 #include "fs/fuse/negotiate.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/reply.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
 
-/* What a slot of the request's node returns, or if it is empty this error. */
+/* What a slot of the request's kind returns, or if it is empty this error. */
 #define CALL(rq, error, slot, ...) \
-	((rq)->ops->slot ? (rq)->ops->slot(rq, ##__VA_ARGS__) : (error))
+	((rq)->kind->slot ? (rq)->kind->slot(rq, ##__VA_ARGS__) : (error))
 
 /* Lets a slot act as the daemon if that gives every user the same. */
 static void act(struct fs_request *rq, bool for_all)
@@ -35,25 +36,14 @@ static void act(struct fs_request *rq, bool for_all)
 		fs_request_act_as_caller(rq);
 }
 
-/*
- * Whether a lookup in a directory gives everybody the same, whatever their
- * rights.
- */
-static bool is_public(const struct fs_request *rq)
-{
-	const struct fs_ops *child = rq->ops->child;
-	int fd = rq->ops->dir_fd ? rq->ops->dir_fd(rq) : -1;
-
-	return !child || (!child->attr_as_caller && fd >= 0 &&
-			  core_file_is_searchable(fd));
-}
-
 static void on_lookup(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct fs_request rq = fs_request_begin(req, id, name);
+	bool is_root = id == FUSE_ROOT_ID;
 
-	act(&rq, is_public(&rq));
-	fs_request_end(&rq, CALL(&rq, -ENOENT, lookup, rq.node, name));
+	act(&rq, is_root || fs_dir_is_public(&rq));
+	fs_request_end(&rq, is_root ? rq.kind->lookup(&rq, name)
+				    : fs_file_lookup(&rq, name));
 }
 
 static void forget(struct fs *fs, fuse_ino_t id, uint64_t n)
@@ -84,7 +74,7 @@ static struct fs_request begin_stat(fuse_req_t req, fuse_ino_t id)
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	act(&rq, !rq.ops->attr_as_caller);
+	act(&rq, fs_node_is_dir(rq.node) || !rq.kind->attr_as_caller);
 	return rq;
 }
 
@@ -95,9 +85,9 @@ static struct fs_request begin_stat(fuse_req_t req, fuse_ino_t id)
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct fs_request rq = begin_stat(req, id);
+	bool is_end = fi && rq.kind->endless && !fs_node_is_dir(rq.node);
 	struct statx stx;
-	int r = fi && rq.ops->endless ? -ESPIPE
-				      : rq.ops->node_attr(&rq, rq.node, &stx);
+	int r = is_end ? -ESPIPE : fs_file_attr(&rq, &stx);
 
 	fs_request_end(&rq, r < 0 ? r : fs_reply_attr(&rq, &stx));
 }
@@ -109,7 +99,7 @@ static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
 {
 	struct fs_request rq = begin_stat(req, id);
 	struct statx stx;
-	int r = rq.ops->node_attr(&rq, rq.node, &stx);
+	int r = fs_file_attr(&rq, &stx);
 
 	(void)flags, (void)mask, (void)fi;
 	if (r == 0)
@@ -123,8 +113,8 @@ static void on_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr,
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
-	fs_request_end(&rq, CALL(&rq, -EPERM, setattr, rq.node,
-				 fi ? HANDLE(fi) : NULL, attr, to_set));
+	fs_request_end(&rq, fs_file_setattr(&rq, fi ? HANDLE(fi) : NULL, attr,
+					    to_set));
 }
 
 static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
@@ -134,37 +124,29 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 	/* In access(2) only root's capabilities count. */
 	if (rq.caller->uid != 0)
 		rq.cred.caps = 0;
-	if (rq.ops->access)
-		fs_request_end(&rq, rq.ops->access(&rq, rq.node, mask));
-	else
-		fs_request_end_with_status(&rq, 0);
+	fs_request_end_with_status(&rq, fs_node_is_dir(rq.node)
+						? fs_dir_access(&rq, mask)
+						: fs_file_access(&rq, mask));
 }
 
 static void on_statfs(fuse_req_t req, fuse_ino_t id)
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
-	struct statvfs sv;
-	int r = rq.ops->statfs(&rq, &sv);
+	struct statvfs sv = { .f_namemax = NAME_MAX };
+	int r = CALL(&rq, 0, statfs, &sv);
 
 	if (r == 0)
 		(void)fuse_reply_statfs(req, &sv);
 	fs_request_end(&rq, r);
 }
 
-/* Whether objects can be created in a directory of this kind. */
-static bool can_create(const struct fs_request *rq)
-{
-	return rq->ops->child && rq->ops->child->create;
-}
-
 static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
-	int r = can_create(&rq) ? fs_request_take_handle(&rq) : -EPERM;
+	int r = rq.kind->create ? fs_request_take_handle(&rq) : -EPERM;
 
-	fs_request_end(
-		&rq, r ?: fs_file_create(&rq, rq.node, name, mode, fi->flags));
+	fs_request_end(&rq, r ?: fs_file_create(&rq, name, mode, fi->flags));
 }
 
 static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -173,8 +155,8 @@ static void on_mknod(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
 	(void)dev;
-	fs_request_end(&rq, can_create(&rq) && S_ISREG(mode)
-				    ? fs_file_mknod(&rq, rq.node, name, mode)
+	fs_request_end(&rq, rq.kind->create && S_ISREG(mode)
+				    ? fs_file_mknod(&rq, name, mode)
 				    : -EPERM);
 }
 
@@ -190,10 +172,9 @@ static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 	struct fs_node *dir = fs_node_from_id(rq.fs->nodes, dir_id);
-	const struct fs_ops *ops = fs_node_ops(dir);
 
-	fs_request_end(&rq, ops->link && ops->child == rq.ops
-				    ? fs_file_link(&rq, rq.node, dir, name)
+	fs_request_end(&rq, rq.kind->link && fs_node_kind(dir) == rq.kind
+				    ? fs_file_link(&rq, name)
 				    : -EPERM);
 }
 
@@ -227,8 +208,8 @@ static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
 	fs_request_end_with_status(
-		&rq, rq.ops->rename && id == new_id
-			     ? rq.ops->rename(&rq, name, new_name, flags)
+		&rq, rq.kind->rename && id == new_id
+			     ? rq.kind->rename(&rq, name, new_name, flags)
 			     : -EPERM);
 }
 
@@ -236,12 +217,10 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 		       struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
-	int r = rq.ops->child && rq.ops->child->create_anonymous
-			? fs_request_take_handle(&rq)
-			: -EOPNOTSUPP;
+	int r = rq.kind->create_anonymous ? fs_request_take_handle(&rq)
+					  : -EOPNOTSUPP;
 
-	fs_request_end(&rq,
-		       r ?: fs_file_tmpfile(&rq, rq.node, mode, fi->flags));
+	fs_request_end(&rq, r ?: fs_file_tmpfile(&rq, mode, fi->flags));
 }
 
 /*
@@ -261,16 +240,14 @@ static void on_getxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 	struct fs_request rq = fs_request_begin(req, id, name);
 
 	act(&rq, is_for_all(name));
-	fs_request_end(&rq, CALL(&rq, -ENODATA, getxattr, rq.node, name, size));
+	fs_request_end(&rq, fs_file_getxattr(&rq, name, size));
 }
 
 static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
-	fs_request_end(&rq, rq.ops->listxattr
-				    ? rq.ops->listxattr(&rq, rq.node, size)
-				    : fs_reply_xattr(&rq, "", size, 0));
+	fs_request_end(&rq, fs_file_listxattr(&rq, size));
 }
 
 static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -278,15 +255,15 @@ static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	fs_request_end(&rq, CALL(&rq, -ENOTSUP, setxattr, rq.node, name, value,
-				 size, flags));
+	fs_request_end_with_status(&rq, fs_file_setxattr(&rq, name, value, size,
+							 flags));
 }
 
 static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	fs_request_end(&rq, CALL(&rq, -ENOTSUP, removexattr, rq.node, name));
+	fs_request_end_with_status(&rq, fs_file_removexattr(&rq, name));
 }
 
 /* Of files and of directories: both make a handle. */
@@ -295,7 +272,10 @@ static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 	int r = fs_request_take_handle(&rq);
 
-	fs_request_end(&rq, r ?: rq.ops->open(&rq, rq.node, fi->flags));
+	if (r == 0)
+		r = fs_node_is_dir(rq.node) ? fs_dir_open(&rq)
+					    : fs_file_open(&rq, fi->flags);
+	fs_request_end(&rq, r);
 }
 
 static void on_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -311,8 +291,7 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	fs_request_end(&rq,
-		       CALL(&rq, -EISDIR, read, HANDLE(fi), size, offset, fi));
+	fs_request_end(&rq, rq.kind->read(&rq, HANDLE(fi), size, offset, fi));
 }
 
 /*
@@ -341,10 +320,10 @@ static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 
 	if (!kills_suidgid(fi))
 		rq.cred = core_cred_self();
-	else if (rq.caller->uid == 0 && rq.ops->clears_setuid)
+	else if (rq.caller->uid == 0 && rq.kind->clears_setuid)
 		fs_request_act_as_caller(&rq);
-	fs_request_end(&rq, CALL(&rq, -EISDIR, write, HANDLE(fi), buf, size,
-				 offset, fi));
+	fs_request_end(&rq,
+		       rq.kind->write(&rq, HANDLE(fi), buf, size, offset, fi));
 }
 
 static void on_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
@@ -365,11 +344,12 @@ static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
 	const struct fs_node *to = fs_node_from_id(rq.fs->nodes, to_id);
 
 	(void)flags; /* none are defined */
-	fs_request_end(&rq, rq.ops->copy_file_range && fs_node_ops(to) == rq.ops
-				    ? rq.ops->copy_file_range(
-					      &rq, HANDLE(fi), offset,
-					      HANDLE(to_fi), to_offset, size)
-				    : -EINVAL);
+	fs_request_end(&rq,
+		       rq.kind->copy_file_range && fs_node_kind(to) == rq.kind
+			       ? rq.kind->copy_file_range(&rq, HANDLE(fi),
+							  offset, HANDLE(to_fi),
+							  to_offset, size)
+			       : -EINVAL);
 }
 
 static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,
@@ -385,9 +365,9 @@ static void on_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	if (rq.ops->flush)
+	if (rq.kind->flush)
 		fs_request_end(&rq,
-			       rq.ops->flush(&rq, HANDLE(fi), fi->lock_owner));
+			       rq.kind->flush(&rq, HANDLE(fi), fi->lock_owner));
 	else
 		(void)fuse_reply_err(req, 0);
 }
@@ -425,8 +405,8 @@ static void on_ioctl(fuse_req_t req, fuse_ino_t id, unsigned int cmd, void *arg,
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
 	(void)arg, (void)flags;
-	fs_request_end(&rq, CALL(&rq, -ENOTTY, ioctl, HANDLE(fi), cmd, in,
-				 in_size, out_size));
+	fs_request_end(&rq, fs_file_ioctl(&rq, HANDLE(fi), cmd, in, in_size,
+					  out_size));
 }
 
 static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
@@ -434,8 +414,8 @@ static void on_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi,
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	if (rq.ops->poll) {
-		fs_request_end(&rq, rq.ops->poll(&rq, HANDLE(fi), poll));
+	if (rq.kind->poll) {
+		fs_request_end(&rq, rq.kind->poll(&rq, HANDLE(fi), poll));
 		return;
 	}
 	if (poll)
@@ -448,8 +428,7 @@ static void on_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	fs_request_end(&rq,
-		       CALL(&rq, -ENOTDIR, readdir, HANDLE(fi), size, offset));
+	fs_request_end(&rq, fs_dir_read(&rq, HANDLE(fi), size, offset));
 }
 
 const struct fuse_lowlevel_ops fs_dispatch = {

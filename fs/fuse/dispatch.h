@@ -6,7 +6,7 @@
 #ifndef FS_DISPATCH_H
 #define FS_DISPATCH_H
 
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 /* For fuse_session_new(), with a struct fs as its user data. */
 extern const struct fuse_lowlevel_ops fs_dispatch;

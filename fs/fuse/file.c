@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "fs/fuse/dir.h"
 #include "fs/fuse/reply.h"
 #include "fs/fuse/retry.h"
 
@@ -12,20 +13,18 @@
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
 
-int fs_file_lookup(const struct fs_request *rq, struct fs_node *dir,
-		   const char *name)
+int fs_file_lookup(const struct fs_request *rq, const char *name)
 {
-	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	struct statx stx;
-	int r = ops->find(rq, name, 0, &fd);
+	int r = rq->kind->find(rq, name, 0, &fd);
 
 	if (r == 0)
-		r = ops->attr(rq, NULL, fd, &stx);
+		r = rq->kind->attr(rq, NULL, fd, &stx);
 	if (r < 0)
 		return r;
-	fs_retry_keep(rq, ops, stx.stx_ino, fd);
-	return fs_reply_entry(rq, ops, name, &stx);
+	fs_retry_keep(rq, stx.stx_ino, fd);
+	return fs_reply_entry(rq, name, &stx);
 }
 
 /*
@@ -34,60 +33,88 @@ int fs_file_lookup(const struct fs_request *rq, struct fs_node *dir,
  * That can also happen between the two steps here: Linux removes names, not
  * objects.
  */
-static void undo(const struct fs_request *rq, struct fs_node *dir,
-		 const char *name, const struct stat *made)
+static void undo(const struct fs_request *rq, const char *name,
+		 const struct stat *made)
 {
-	const struct fs_ops *ops = fs_node_ops(dir);
 	_cleanup_close_ int fd = -1;
 
-	if (ops->child->find(rq, name, made->st_ino, &fd) == 0)
-		(void)ops->unlink(rq, name);
+	if (rq->kind->unlink &&
+	    rq->kind->find(rq, name, made->st_ino, &fd) == 0)
+		(void)rq->kind->unlink(rq, name);
 }
 
-int fs_file_mknod(const struct fs_request *rq, struct fs_node *dir,
-		  const char *name, mode_t mode)
+static void plain_release(struct fs *fs, struct fs_handle *handle)
 {
-	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	(void)fs;
+	fs_handle_free(handle);
+}
+
+/* Makes the kind's handle of *fd, which is taken over on success. */
+static int new_handle(const struct fs_request *rq, int *fd, ino_t ino,
+		      int flags, struct fs_handle **ret)
+{
+	const struct fs_kind *kind = rq->kind;
+	struct fs_handle *handle;
+	int r = 0;
+
+	if (kind->new_handle) {
+		r = kind->new_handle(rq, fd, ino, flags, &handle);
+	} else {
+		handle = calloc(1, sizeof(*handle));
+		if (!handle)
+			return -ENOMEM;
+		handle->fd = core_steal_fd(fd);
+	}
+	if (r < 0)
+		return r;
+	handle->release = kind->release ?: plain_release;
+	*ret = handle;
+	return 0;
+}
+
+int fs_file_mknod(const struct fs_request *rq, const char *name, mode_t mode)
+{
+	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int fd = -1;
 	struct stat made = { 0 };
 	struct statx stx;
-	int r = ops->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
+	int r = kind->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
 		r = core_file_stat(fd, &made);
 	if (r < 0)
 		return r;
-	r = ops->attr(rq, NULL, fd, &stx);
+	r = kind->attr(rq, NULL, fd, &stx);
 	if (r == 0)
-		r = fs_reply_entry(rq, ops, name, &stx);
+		r = fs_reply_entry(rq, name, &stx);
 	if (r < 0)
-		undo(rq, dir, name, &made);
+		undo(rq, name, &made);
 	return r;
 }
 
 /* Replies with an object that was created or opened as *fd. */
-static int reply_created(struct fs_request *rq, const struct fs_ops *ops,
-			 const char *name, int *fd, int flags)
+static int reply_created(struct fs_request *rq, const char *name, int *fd,
+			 int flags)
 {
 	struct fs_handle *handle = NULL;
 	struct statx stx;
-	int r = ops->attr(rq, NULL, *fd, &stx);
+	int r = rq->kind->attr(rq, NULL, *fd, &stx);
 
 	if (r == 0)
-		r = ops->new_handle(rq, fd, stx.stx_ino, flags, &handle);
+		r = new_handle(rq, fd, stx.stx_ino, flags, &handle);
 	if (r < 0)
 		return r;
-	return fs_reply_create(rq, ops, name, &stx, handle);
+	return fs_reply_create(rq, name, &stx, handle);
 }
 
 /*
  * With O_EXCL first, also if the caller left that open: to know whether there is
  * something to be undone when the rest fails.
  */
-int fs_file_create(struct fs_request *rq, struct fs_node *dir, const char *name,
-		   mode_t mode, int flags)
+int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
+		   int flags)
 {
-	const struct fs_ops *ops = fs_node_ops(dir)->child;
+	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int fd = -1;
 	int r = fs_node_check_fd_budget(rq->fs);
 	struct stat made = { 0 };
@@ -96,67 +123,54 @@ int fs_file_create(struct fs_request *rq, struct fs_node *dir, const char *name,
 	if (r < 0)
 		return r;
 	flags |= O_CREAT;
-	r = ops->create(rq, name, flags | O_EXCL, mode, &fd);
+	r = kind->create(rq, name, flags | O_EXCL, mode, &fd);
 	created = r == 0;
 	if (r == -EEXIST && !(flags & O_EXCL))
-		r = ops->create(rq, name, flags, mode, &fd);
+		r = kind->create(rq, name, flags, mode, &fd);
 	if (r == 0)
 		r = core_file_stat(fd, &made);
 	if (r < 0)
 		return r;
-	r = reply_created(rq, ops, name, &fd, flags);
+	r = reply_created(rq, name, &fd, flags);
 	if (r < 0 && created)
-		undo(rq, dir, name, &made);
+		undo(rq, name, &made);
 	return r;
 }
 
-int fs_file_tmpfile(struct fs_request *rq, struct fs_node *dir, mode_t mode,
-		    int flags)
+int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags)
 {
-	const struct fs_ops *ops = fs_node_ops(dir)->child;
 	_cleanup_close_ int fd = -1;
 	int r = fs_node_check_fd_budget(rq->fs);
 
 	if (r == 0)
-		r = ops->create_anonymous(rq, flags, mode, &fd);
-	return r < 0 ? r : reply_created(rq, ops, "", &fd, flags);
-}
-
-/* Without a real directory there are no attributes to change. */
-static int dup_dir(int dir_fd, int *ret_fd)
-{
-	int fd = dir_fd < 0 ? -1 : fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0)
-		return dir_fd < 0 ? -EPERM : -errno;
-	*ret_fd = fd;
-	return 0;
+		r = rq->kind->create_anonymous(rq, flags, mode, &fd);
+	return r < 0 ? r : reply_created(rq, "", &fd, flags);
 }
 
 /*
- * The descriptor is one of an open handle, as the object may have no name any
+ * A descriptor of what the node is. It is one of an open handle, as the object may have no name any
  * more. Without a handle the object is found by name. The name may be another
  * object's by now; ESTALE makes the kernel look the path up again.
  */
-int fs_file_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
+static int node_fd(const struct fs_request *rq, int *ret_fd)
 {
-	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_kind *kind = rq->kind;
 	char name[NAME_MAX + 1];
 	int r;
 
-	if (ops->dir_fd)
-		return dup_dir(ops->dir_fd(rq), ret_fd);
-	r = fs_node_dup(node, ret_fd);
+	if (fs_node_is_dir(rq->node))
+		return fs_dir_fd(rq, ret_fd);
+	r = fs_node_dup(rq->node, ret_fd);
 	if (r == -ENOENT)
-		r = fs_retry_dup(rq, ops, fs_node_ino(node), ret_fd);
+		r = fs_retry_dup(rq, fs_node_ino(rq->node), ret_fd);
 	if (r != -ENOENT)
 		return r;
-	fs_node_name(node, name);
-	r = ops->find(rq, name, fs_node_ino(node), ret_fd);
+	fs_node_name(rq->node, name);
+	r = kind->find(rq, name, fs_node_ino(rq->node), ret_fd);
 	if (r == -ENOENT || r == -ESTALE) {
 		/* If the object has had two names, one may be removed. */
-		fs_node_other_name(node, name);
-		r = ops->find(rq, name, fs_node_ino(node), ret_fd);
+		fs_node_other_name(rq->node, name);
+		r = kind->find(rq, name, fs_node_ino(rq->node), ret_fd);
 	}
 	if (r == -ENOENT)
 		r = -ESTALE;
@@ -165,12 +179,16 @@ int fs_file_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd)
 	return r;
 }
 
-int fs_file_open(struct fs_request *rq, struct fs_node *node, int flags)
+int fs_file_open(struct fs_request *rq, int flags)
 {
-	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int found = -1, fd = -1;
 	struct fs_handle *handle = NULL;
-	int r = fs_file_fd(rq, node, &found);
+	int r;
+
+	if (!kind->write && (flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	r = node_fd(rq, &found);
 
 	/* Before it is opened, which may empty it. */
 	if (r == 0)
@@ -183,47 +201,42 @@ int fs_file_open(struct fs_request *rq, struct fs_node *node, int flags)
 	if (r == 0 && (flags & FMODE_EXEC))
 		r = core_file_access(&rq->cred, found, X_OK);
 	if (r == 0)
-		r = ops->reopen(rq, found, flags, &fd);
+		r = kind->reopen ? kind->reopen(rq, found, flags, &fd)
+				 : core_file_reopen(&rq->cred, found,
+						    flags & O_ACCMODE, &fd);
 	if (r == 0)
-		r = ops->new_handle(rq, &fd, fs_node_ino(node), flags, &handle);
+		r = new_handle(rq, &fd, fs_node_ino(rq->node), flags, &handle);
 	if (r < 0)
 		return r;
-	return fs_reply_open(rq, node, handle);
+	return fs_reply_open(rq, rq->node, handle);
 }
 
-static int attr(const struct fs_request *rq, struct fs_node *node, int fd,
-		struct statx *ret)
+static int attr(const struct fs_request *rq, int fd, struct statx *ret)
 {
-	const struct fs_ops *ops = fs_node_ops(node);
-	int r = ops->dir_attr ? ops->dir_attr(rq, ret)
-			      : fs_node_attr(rq, node, fd, ret);
-
-	ret->stx_ino = fs_node_ino(node);
-	return r;
+	return fs_node_is_dir(rq->node)
+		       ? fs_dir_attr(rq, fs_node_ino(rq->node), ret)
+		       : fs_node_attr(rq, rq->node, fd, ret);
 }
 
-int fs_file_attr(const struct fs_request *rq, struct fs_node *node,
-		 struct statx *ret)
+int fs_file_attr(const struct fs_request *rq, struct statx *ret)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_file_fd(rq, node, &fd);
+	int r = fs_node_is_dir(rq->node) ? 0 : node_fd(rq, &fd);
 
-	return r < 0 ? r : attr(rq, node, fd, ret);
+	return r < 0 ? r : attr(rq, fd, ret);
 }
 
-int fs_file_link(const struct fs_request *rq, struct fs_node *node,
-		 struct fs_node *dir, const char *name)
+int fs_file_link(const struct fs_request *rq, const char *name)
 {
-	const struct fs_ops *ops = fs_node_ops(node);
 	_cleanup_close_ int fd = -1;
 	struct statx stx;
-	int r = fs_file_fd(rq, node, &fd);
+	int r = node_fd(rq, &fd);
 
 	if (r == 0)
-		r = fs_node_ops(dir)->link(rq, fd, name);
+		r = rq->kind->link(rq, fd, name);
 	if (r == 0)
-		r = ops->attr(rq, NULL, fd, &stx);
-	return r < 0 ? r : fs_reply_entry(rq, ops, name, &stx);
+		r = rq->kind->attr(rq, NULL, fd, &stx);
+	return r < 0 ? r : fs_reply_entry(rq, name, &stx);
 }
 
 static struct timespec new_time(int to_set, int set, int now,
@@ -260,18 +273,18 @@ static int set_times(const struct fs_request *rq, int fd,
  * write itself clears the bits then. A message doesn't clear bits of a queue,
  * so for a queue nothing is done.
  */
-int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,
-		    struct fs_handle *handle, const struct stat *set,
-		    int to_set)
+int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
+		    const struct stat *set, int to_set)
 {
-	const struct fs_ops *ops = fs_node_ops(node);
+	const struct fs_kind *kind = rq->kind;
 	const struct core_cred *cred = &rq->cred;
 	_cleanup_close_ int fd = -1;
 	struct statx stx;
-	int r = fs_file_fd(rq, node, &fd);
+	int r = kind->write ? node_fd(rq, &fd) : -EPERM;
 
 	if (r == 0 &&
-	    ((to_set & SET_OWNER) || (to_set == 0 && ops->clears_setuid)))
+	    ((to_set & SET_OWNER) ||
+	     (to_set == 0 && !fs_node_is_dir(rq->node) && kind->clears_setuid)))
 		r = core_file_chown(
 			cred, fd,
 			(to_set & FUSE_SET_ATTR_UID) ? set->st_uid : (uid_t)-1,
@@ -281,29 +294,28 @@ int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,
 	if (r == 0 && (to_set & FUSE_SET_ATTR_MODE))
 		r = core_file_chmod(cred, fd, set->st_mode & 07777);
 	if (r == 0 && (to_set & FUSE_SET_ATTR_SIZE))
-		r = ops->truncate(rq, handle, fd, set->st_size);
+		r = kind->truncate
+			    ? kind->truncate(rq, handle, fd, set->st_size)
+			    : -EPERM;
 	/* With a new size the kernel sends the time of it, which is set by now. */
 	else if (r == 0 && (to_set & SET_TIMES))
 		r = set_times(rq, fd, set, to_set);
 	if (r == 0)
-		r = attr(rq, node, fd, &stx);
+		r = attr(rq, fd, &stx);
 	return r < 0 ? r : fs_reply_attr(rq, &stx);
 }
 
-int fs_file_access(const struct fs_request *rq, struct fs_node *node, int mask)
+int fs_file_access(const struct fs_request *rq, int mask)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_file_fd(rq, node, &fd);
+	int r = node_fd(rq, &fd);
 
-	if (r == 0)
-		r = core_file_access(&rq->cred, fd, mask);
-	if (r == 0)
-		(void)fuse_reply_err(rq->req, 0);
-	return r;
+	return r < 0 ? r : core_file_access(&rq->cred, fd, mask);
 }
 
-int fs_reply_xattr(const struct fs_request *rq, const char *buf, size_t size,
-		   ssize_t len)
+/* Replies with len bytes at buf, or if size is 0 just says how many they are. */
+static int reply_xattr(const struct fs_request *rq, const char *buf,
+		       size_t size, ssize_t len)
 {
 	if (len < 0)
 		return (int)len;
@@ -316,62 +328,83 @@ int fs_reply_xattr(const struct fs_request *rq, const char *buf, size_t size,
 	return 0;
 }
 
-int fs_file_getxattr(const struct fs_request *rq, struct fs_node *node,
-		     const char *name, size_t size)
+/* A name's place in the kind's xattrs, or -1. */
+static int find_xattr(const struct fs_kind *kind, const char *name)
 {
-	_cleanup_free_ char *buf = malloc(size + 1);
-	_cleanup_close_ int fd = -1;
-	int r = fs_file_fd(rq, node, &fd);
+	const char *end = kind->xattrs + kind->xattrs_size;
+	int i = 0;
 
-	if (!buf)
-		return -ENOMEM;
+	for (const char *xattr = kind->xattrs; xattr < end; i++) {
+		if (strcmp(name, xattr) == 0)
+			return i;
+		xattr += strlen(xattr) + 1;
+	}
+	return -1;
+}
+
+int fs_file_getxattr(const struct fs_request *rq, const char *name, size_t size)
+{
+	const struct fs_kind *kind = rq->kind;
+	bool is_inodes = kind->inode_attributes;
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+	int i = 0, r;
+
+	if (!is_inodes)
+		i = fs_node_is_dir(rq->node) ? -1 : find_xattr(kind, name);
+	if (i < 0)
+		return -ENODATA;
+	r = node_fd(rq, &fd);
 	if (r < 0)
 		return r;
-	return fs_reply_xattr(rq, buf, size,
-			      core_file_getxattr(&rq->cred, fd, name, buf,
-						 size));
-}
-
-int fs_file_listxattr(const struct fs_request *rq, struct fs_node *node,
-		      size_t size)
-{
-	_cleanup_free_ char *buf = malloc(size + 1);
-	_cleanup_close_ int fd = -1;
-	int r = fs_file_fd(rq, node, &fd);
-
+	buf = malloc(is_inodes ? size + 1 : FS_XATTR_MAX);
 	if (!buf)
 		return -ENOMEM;
+	n = is_inodes ? core_file_getxattr(&rq->cred, fd, name, buf, size)
+		      : kind->getxattr(rq, fd, (size_t)i, buf);
+	return reply_xattr(rq, buf, size, n);
+}
+
+int fs_file_listxattr(const struct fs_request *rq, size_t size)
+{
+	const struct fs_kind *kind = rq->kind;
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!kind->inode_attributes)
+		return reply_xattr(rq, kind->xattrs, size,
+				   fs_node_is_dir(rq->node)
+					   ? 0
+					   : (ssize_t)kind->xattrs_size);
+	r = node_fd(rq, &fd);
 	if (r < 0)
 		return r;
-	return fs_reply_xattr(rq, buf, size,
-			      core_file_listxattr(&rq->cred, fd, buf, size));
+	buf = malloc(size + 1);
+	if (!buf)
+		return -ENOMEM;
+	return reply_xattr(rq, buf, size,
+			   core_file_listxattr(&rq->cred, fd, buf, size));
 }
 
-int fs_file_setxattr(const struct fs_request *rq, struct fs_node *node,
-		     const char *name, const void *value, size_t size,
-		     int flags)
+int fs_file_setxattr(const struct fs_request *rq, const char *name,
+		     const void *value, size_t size, int flags)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_file_fd(rq, node, &fd);
+	int r = rq->kind->inode_attributes ? node_fd(rq, &fd) : -ENOTSUP;
 
-	if (r == 0)
-		r = core_file_setxattr(&rq->cred, fd, name, value, size, flags);
-	if (r == 0)
-		(void)fuse_reply_err(rq->req, 0);
-	return r;
+	return r < 0 ? r
+		     : core_file_setxattr(&rq->cred, fd, name, value, size,
+					  flags);
 }
 
-int fs_file_removexattr(const struct fs_request *rq, struct fs_node *node,
-			const char *name)
+int fs_file_removexattr(const struct fs_request *rq, const char *name)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_file_fd(rq, node, &fd);
+	int r = rq->kind->inode_attributes ? node_fd(rq, &fd) : -ENOTSUP;
 
-	if (r == 0)
-		r = core_file_removexattr(&rq->cred, fd, name);
-	if (r == 0)
-		(void)fuse_reply_err(rq->req, 0);
-	return r;
+	return r < 0 ? r : core_file_removexattr(&rq->cred, fd, name);
 }
 
 /*
@@ -385,6 +418,8 @@ int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 	struct fsxattr data = { 0 }; /* or an int */
 	int r;
 
+	if (!rq->kind->inode_attributes)
+		return -ENOTTY;
 	if (cmd != FS_IOC_GETFLAGS && cmd != FS_IOC_SETFLAGS &&
 	    cmd != FS_IOC_FSGETXATTR && cmd != FS_IOC_FSSETXATTR)
 		return -ENOTTY;

@@ -1,54 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * file: the slots that are the same for every kind of object: each resolves the
- * node to a descriptor and works on that, with the kind's find, stat and
- * truncate. See fs/fuse/ops.h for what the slots mean.
+ * file: what all files do alike, whatever their kind: each function resolves
+ * rq->node to a descriptor and works on that, with the slots of rq->kind. Each returns
+ * what a slot returns; see fs/fuse/kind.h.
  */
 #ifndef FS_FILE_H
 #define FS_FILE_H
 
 #include "fs/fuse/node.h"
 
-/* For the directory: finds or creates an object of dir's child kind. */
-int fs_file_lookup(const struct fs_request *rq, struct fs_node *dir,
-		   const char *name);
+/* For the directory. fs_reply_entry. */
+int fs_file_lookup(const struct fs_request *rq, const char *name);
+int fs_file_mknod(const struct fs_request *rq, const char *name, mode_t mode);
 
-int fs_file_mknod(const struct fs_request *rq, struct fs_node *dir,
-		  const char *name, mode_t mode);
-int fs_file_create(struct fs_request *rq, struct fs_node *dir, const char *name,
-		   mode_t mode, int flags);
-/* Gives an object of the same directory another name. */
-int fs_file_link(const struct fs_request *rq, struct fs_node *node,
-		 struct fs_node *dir, const char *name);
-int fs_file_tmpfile(struct fs_request *rq, struct fs_node *dir, mode_t mode,
-		    int flags);
+/* For the directory. fs_reply_create. */
+int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
+		   int flags);
+int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags);
 
-/* For the object. From setattr on, also for a directory that has a dir_fd. */
-int fs_file_open(struct fs_request *rq, struct fs_node *node, int flags);
-int fs_file_attr(const struct fs_request *rq, struct fs_node *node,
-		 struct statx *ret);
-int fs_file_setattr(const struct fs_request *rq, struct fs_node *node,
-		    struct fs_handle *handle, const struct stat *set,
-		    int to_set);
-int fs_file_access(const struct fs_request *rq, struct fs_node *node, int mask);
-int fs_file_getxattr(const struct fs_request *rq, struct fs_node *node,
-		     const char *name, size_t size);
-int fs_file_listxattr(const struct fs_request *rq, struct fs_node *node,
-		      size_t size);
-int fs_file_setxattr(const struct fs_request *rq, struct fs_node *node,
-		     const char *name, const void *value, size_t size,
-		     int flags);
-int fs_file_removexattr(const struct fs_request *rq, struct fs_node *node,
-			const char *name);
+/* Gives a file another name in its directory. fs_reply_entry. */
+int fs_file_link(const struct fs_request *rq, const char *name);
+
+/* For the file. fs_reply_open. */
+int fs_file_open(struct fs_request *rq, int flags);
+
+/* Without a reply: 0 or -errno. */
+int fs_file_access(const struct fs_request *rq, int mask);
+
+/*
+ * For files, and for directories that have a dir_fd; fs_file_attr() for all. The
+ * first and the last two leave the reply to the caller: 0 or -errno.
+ */
+int fs_file_attr(const struct fs_request *rq, struct statx *ret);
+/* handle: of ftruncate(2), else NULL; to_set: FUSE_SET_ATTR_*. fs_reply_attr. */
+int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
+		    const struct stat *set, int to_set);
+/* fuse_reply_xattr or fuse_reply_buf. */
+int fs_file_getxattr(const struct fs_request *rq, const char *name,
+		     size_t size);
+int fs_file_listxattr(const struct fs_request *rq, size_t size);
+/* fuse_reply_ioctl; in: in_size bytes. */
 int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 		  unsigned int cmd, const void *in, size_t in_size,
 		  size_t out_size);
-
-/* A descriptor of the node's object, open or found by name; the caller's. */
-int fs_file_fd(const struct fs_request *rq, struct fs_node *node, int *ret_fd);
-
-/* Replies with len bytes at buf, or if size is 0 just says how many they are. */
-int fs_reply_xattr(const struct fs_request *rq, const char *buf, size_t size,
-		   ssize_t len);
+/* flags: XATTR_*. */
+int fs_file_setxattr(const struct fs_request *rq, const char *name,
+		     const void *value, size_t size, int flags);
+int fs_file_removexattr(const struct fs_request *rq, const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fs/fuse/log.h"
 
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 #include <pthread.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #ifndef FS_NEGOTIATE_H
 #define FS_NEGOTIATE_H
 
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 /* The slot "init" of struct fuse_lowlevel_ops. */
 void fs_negotiate(void *userdata, struct fuse_conn_info *conn);

@@ -26,9 +26,12 @@ struct core_lock_charge {
 };
 
 struct fs_node {
-	const struct fs_ops *ops; /* ops, ino and view: the key of the tree */
+	/* The key of the tree. */
+	const struct fs_kind *kind;
+	bool is_dir;
 	ino_t ino;
-	struct fs_view view;
+	const void *view; /* behind the node; the root's is fs/main's */
+
 	uint64_t n_lookup;
 	struct fs_charge charge;    /* of the user who made it */
 	TAILQ_ENTRY(fs_node) entry; /* in all */
@@ -54,14 +57,17 @@ static int compare(const void *a, const void *b)
 {
 	const struct fs_node *x = a, *y = b;
 
-	if (x->ops != y->ops)
-		return (uintptr_t)x->ops < (uintptr_t)y->ops ? -1 : 1;
+	if (x->kind != y->kind)
+		return (uintptr_t)x->kind < (uintptr_t)y->kind ? -1 : 1;
+	if (x->is_dir != y->is_dir)
+		return x->is_dir - y->is_dir;
 	if (x->ino != y->ino)
 		return x->ino < y->ino ? -1 : 1;
-	return fs_view_compare(&x->view, &y->view);
+	return memcmp(x->view, y->view, x->kind->view_size);
 }
 
-int fs_nodes_new(struct fs_nodes **ret)
+int fs_nodes_new(const struct fs_kind *root, const void *view,
+		 struct fs_nodes **ret)
 {
 	struct fs_nodes *nodes = calloc(1, sizeof(*nodes));
 
@@ -69,8 +75,10 @@ int fs_nodes_new(struct fs_nodes **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&nodes->lock, NULL);
 	pthread_mutex_init(&nodes->root.lock, NULL);
-	nodes->root.ops = &fs_root_ops;
+	nodes->root.kind = root;
+	nodes->root.is_dir = true;
 	nodes->root.ino = FUSE_ROOT_ID;
+	nodes->root.view = view;
 	TAILQ_INIT(&nodes->all);
 	*ret = nodes;
 	return 0;
@@ -118,7 +126,7 @@ struct fs_node *fs_node_from_id(struct fs_nodes *nodes, fuse_ino_t id)
 
 fuse_ino_t fs_node_id(const struct fs_node *node)
 {
-	if (node->ops == &fs_root_ops)
+	if (node->ino == FUSE_ROOT_ID && node->is_dir)
 		return FUSE_ROOT_ID;
 	return (fuse_ino_t)(uintptr_t)node;
 }
@@ -146,11 +154,16 @@ void fs_node_lock_charge_free(struct core_lock_charge *charge)
  * Who pays for a node. A user can keep others' removed objects in use, and would
  * use up the quota of whoever lists them. So objects are charged to their owner.
  */
-static uid_t payer(const struct fs_request *rq, const struct fs_ops *ops,
-		   const struct statx *stx)
+static uid_t payer(const struct fs_request *rq, const struct statx *stx)
 {
-	return ops->permanent || ops->inode_per_lookup ? rq->caller->uid
-						       : stx->stx_uid;
+	return S_ISDIR(stx->stx_mode) || rq->kind->inode_per_lookup
+		       ? rq->caller->uid
+		       : stx->stx_uid;
+}
+
+static bool is_shared(const struct fs_node *node)
+{
+	return node->is_dir || !node->kind->inode_per_lookup;
 }
 
 /*
@@ -158,33 +171,35 @@ static uid_t payer(const struct fs_request *rq, const struct fs_ops *ops,
  * that the user may have beyond the quota. Returns 0, -EAGAIN (the user has as
  * many) or -ENOMEM.
  */
-static int get(const struct fs_request *rq, const struct fs_ops *ops,
-	       const struct statx *stx, size_t more, struct fs_node **ret)
+static int get(const struct fs_request *rq, const struct statx *stx,
+	       size_t more, struct fs_node **ret)
 {
-	struct fs_node key = { .ops = ops,
+	struct fs_node key = { .kind = rq->kind,
+			       .is_dir = S_ISDIR(stx->stx_mode),
 			       .ino = stx->stx_ino,
-			       .view = *rq->view };
+			       .view = rq->view };
 	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node **slot = NULL, *node;
 	int r;
 
-	if (!ops->inode_per_lookup)
+	if (is_shared(&key))
 		slot = tfind(&key, &nodes->shared, compare);
 	if (slot) {
 		*ret = *slot;
 		return 0;
 	}
-	node = calloc(1, sizeof(*node));
+	node = malloc(sizeof(*node) + key.kind->view_size);
 	if (!node)
 		return -ENOMEM;
 	*node = key;
-	r = fs_charge_take_more(&node->charge, rq->fs->n_nodes,
-				payer(rq, ops, stx), more);
+	node->view = memcpy(node + 1, key.view, key.kind->view_size);
+	r = fs_charge_take_more(&node->charge, rq->fs->n_nodes, payer(rq, stx),
+				more);
 	if (r < 0) {
 		free(node);
 		return r;
 	}
-	if (!ops->inode_per_lookup && !tsearch(node, &nodes->shared, compare)) {
+	if (is_shared(node) && !tsearch(node, &nodes->shared, compare)) {
 		fs_charge_release(&node->charge);
 		free(node);
 		return -ENOMEM;
@@ -248,12 +263,12 @@ static bool choose(struct fs_nodes *nodes, bool urgent, struct prune *ret)
  * needs memory. So a user may have a million more then, and where the file
  * system doesn't count its files.
  */
-static size_t more_nodes(const struct fs_request *rq, const struct fs_ops *ops)
+static size_t more_nodes(const struct fs_request *rq)
 {
 	enum { A_MILLION = 1 << 20 };
 	struct statvfs sv;
 
-	if (ops->statfs(rq, &sv) < 0)
+	if (!rq->kind->statfs || rq->kind->statfs(rq, &sv) < 0)
 		return 0;
 	return sv.f_files - sv.f_ffree +
 	       (rq->fs->nodes->cant_ask || sv.f_files == 0 ? A_MILLION : 0);
@@ -267,8 +282,8 @@ static void swap(char **a, char **b)
 	*b = old;
 }
 
-int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
-		const struct statx *stx, const char *name, struct fs_node **ret)
+int fs_node_get(const struct fs_request *rq, const struct statx *stx,
+		const char *name, struct fs_node **ret)
 {
 	_cleanup_free_ char *copy = strdup(name);
 	struct fs_nodes *nodes = rq->fs->nodes;
@@ -280,9 +295,9 @@ int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&nodes->lock);
-	r = get(rq, ops, stx, 0, &node);
+	r = get(rq, stx, 0, &node);
 	if (r == -EAGAIN)
-		r = get(rq, ops, stx, more_nodes(rq, ops), &node);
+		r = get(rq, stx, more_nodes(rq), &node);
 	if (r == 0) {
 		node->n_lookup++;
 		pthread_mutex_lock(&node->lock);
@@ -312,7 +327,7 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
 	node->n_lookup -= n;
 	last = node->n_lookup == 0;
 	if (last) {
-		if (!node->ops->inode_per_lookup)
+		if (is_shared(node))
 			tdelete(node, &nodes->shared, compare);
 		TAILQ_REMOVE(&nodes->all, node, entry);
 		nodes->n--;
@@ -322,9 +337,14 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
 		node_free(node);
 }
 
-const struct fs_ops *fs_node_ops(const struct fs_node *node)
+const struct fs_kind *fs_node_kind(const struct fs_node *node)
 {
-	return node->ops;
+	return node->kind;
+}
+
+bool fs_node_is_dir(const struct fs_node *node)
+{
+	return node->is_dir;
 }
 
 ino_t fs_node_ino(const struct fs_node *node)
@@ -332,9 +352,9 @@ ino_t fs_node_ino(const struct fs_node *node)
 	return node->ino;
 }
 
-const struct fs_view *fs_node_view(const struct fs_node *node)
+const void *fs_node_view(const struct fs_node *node)
 {
-	return &node->view;
+	return node->view;
 }
 
 struct core_locks *fs_node_locks(struct fs_node *node)
@@ -377,7 +397,7 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 
 	pthread_mutex_lock(&node->lock);
 	handle = node->n_opened == 1 ? LIST_FIRST(&node->handles) : NULL;
-	r = node->ops->attr(rq, handle, fd, ret);
+	r = node->kind->attr(rq, handle, fd, ret);
 	pthread_mutex_unlock(&node->lock);
 	return r;
 }
@@ -420,7 +440,7 @@ void fs_node_release(struct fs *fs, struct fs_handle *handle)
 	if (handle->backing_id && LIST_EMPTY(&node->handles))
 		fs_backing_close(fs->session, handle->backing_id);
 	pthread_mutex_unlock(&node->lock);
-	node->ops->release(fs, handle);
+	handle->release(fs, handle);
 }
 
 void fs_handle_free(struct fs_handle *handle)

@@ -17,7 +17,7 @@
 
 #include "core/lock.h"
 #include "core/name.h"
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 #include <stdint.h>
 #include <sys/queue.h>
@@ -36,14 +36,20 @@ struct fs_handle {
 	unsigned int flags;	 /* FS_HANDLE_* */
 	int backing_id;		 /* see fs_node_add_backed(); 0: none */
 	struct fs_charge charge; /* of who opened it */
+	/* Set by fs/fuse/dir and fs/fuse/file. */
+	void (*release)(struct fs *fs, struct fs_handle *handle);
 	LIST_ENTRY(fs_handle) entry;
 };
 
 /* For the slot release: closes the fd, releases the charge and frees the handle. */
 void fs_handle_free(struct fs_handle *handle);
 
-/* Makes the table, with the root in it. Returns 0 or -ENOMEM. */
-int fs_nodes_new(struct fs_nodes **ret);
+/*
+ * Makes the table, with the root in it. view: the root's, which must stay.
+ * Returns 0 or -ENOMEM.
+ */
+int fs_nodes_new(const struct fs_kind *root, const void *view,
+		 struct fs_nodes **ret);
 
 /*
  * Releases all handles that are still open and frees all nodes; for the end,
@@ -63,19 +69,19 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  *
  * stx: stx_ino is the object's inode number, and stx_uid its owner, who is charged.
  * Views, and nodes that each lookup makes, are charged to the caller instead.
- * name: where the object is now. The node's view is that of the request. Returns
- * 0, or -ENOMEM (also if the user has too many nodes).
+ * name: where the object is now. The node's kind and view are those of the
+ * request; it is a directory if stx_mode says so. Returns 0, or -ENOMEM (also if the user has too many nodes).
  */
-int fs_node_get(const struct fs_request *rq, const struct fs_ops *ops,
-		const struct statx *stx, const char *name,
-		struct fs_node **ret);
+int fs_node_get(const struct fs_request *rq, const struct statx *stx,
+		const char *name, struct fs_node **ret);
 
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
 
-const struct fs_ops *fs_node_ops(const struct fs_node *node);
+const struct fs_kind *fs_node_kind(const struct fs_node *node);
+bool fs_node_is_dir(const struct fs_node *node);
 ino_t fs_node_ino(const struct fs_node *node);
-const struct fs_view *fs_node_view(const struct fs_node *node);
+const void *fs_node_view(const struct fs_node *node);
 
 /*
  * The charge for the descriptor of an owner of record locks, which counts as an open
@@ -109,7 +115,7 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
  */
 void fs_node_add(struct fs_node *node, struct fs_handle *handle);
 
-/* Removes a handle from the node that it was added to, and calls the slot release. */
+/* Removes a handle from the node that it was added to, and calls its release. */
 void fs_node_release(struct fs *fs, struct fs_handle *handle);
 
 /*

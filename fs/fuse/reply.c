@@ -48,14 +48,14 @@ int fs_reply_attr(const struct fs_request *rq, const struct statx *stx)
 	return 0;
 }
 
-/* Fills in the reply for a node; only names that are permanent are cached. */
+/* Fills in the reply for a node; only names of directories are cached. */
 static struct fuse_entry_param entry_param(const struct fs_node *node,
 					   const struct statx *stx)
 {
 	return (struct fuse_entry_param){
 		.ino = fs_node_id(node),
 		.attr = stat_of(stx),
-		.entry_timeout = fs_node_ops(node)->permanent ? 3600 : 0,
+		.entry_timeout = fs_node_is_dir(node) ? 3600 : 0,
 	};
 }
 
@@ -114,12 +114,12 @@ static struct fuse_entry_out entry_out(const struct fs_node *node,
 	};
 }
 
-int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
-		   const char *name, const struct statx *stx)
+int fs_reply_entry(const struct fs_request *rq, const char *name,
+		   const struct statx *stx)
 {
 	struct fuse_entry_param entry;
 	struct fs_node *node;
-	int r = fs_node_get(rq, ops, stx, name, &node);
+	int r = fs_node_get(rq, stx, name, &node);
 
 	if (r < 0)
 		return r;
@@ -145,9 +145,8 @@ int fs_reply_open(struct fs_request *rq, struct fs_node *node,
 	return 0;
 }
 
-int fs_reply_create(struct fs_request *rq, const struct fs_ops *ops,
-		    const char *name, const struct statx *stx,
-		    struct fs_handle *handle)
+int fs_reply_create(struct fs_request *rq, const char *name,
+		    const struct statx *stx, struct fs_handle *handle)
 {
 	struct {
 		struct fuse_entry_out entry;
@@ -156,10 +155,10 @@ int fs_reply_create(struct fs_request *rq, const struct fs_ops *ops,
 	struct fuse_entry_param entry;
 	struct fuse_file_info fi;
 	struct fs_node *node;
-	int r = fs_node_get(rq, ops, stx, name, &node);
+	int r = fs_node_get(rq, stx, name, &node);
 
 	if (r < 0) {
-		ops->release(rq->fs, handle);
+		handle->release(rq->fs, handle);
 		return r;
 	}
 	fi = add(rq, node, handle);

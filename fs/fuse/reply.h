@@ -15,8 +15,8 @@ int fs_reply_attr(const struct fs_request *rq, const struct statx *stx);
  * Finds or makes the node of an object and replies with it: to a lookup or
  * mknod. stx: its attributes; stx_ino is its inode number.
  */
-int fs_reply_entry(const struct fs_request *rq, const struct fs_ops *ops,
-		   const char *name, const struct statx *stx);
+int fs_reply_entry(const struct fs_request *rq, const char *name,
+		   const struct statx *stx);
 
 /*
  * Replies to open or opendir with a handle, which is added to the node. When
@@ -26,8 +26,7 @@ int fs_reply_open(struct fs_request *rq, struct fs_node *node,
 		  struct fs_handle *handle);
 
 /* Both, to a create. The handle is released also when this fails. */
-int fs_reply_create(struct fs_request *rq, const struct fs_ops *ops,
-		    const char *name, const struct statx *stx,
-		    struct fs_handle *handle);
+int fs_reply_create(struct fs_request *rq, const char *name,
+		    const struct statx *stx, struct fs_handle *handle);
 
 #endif

@@ -16,11 +16,12 @@
 /* For -d: what libfuse says of a request are numbers. */
 static void trace(const struct fs_request *rq, const char *name)
 {
-	char path[NAME_MAX + 1], line[sizeof(path) + NAME_MAX + 20];
+	char path[NAME_MAX + 1], line[2 * sizeof(path) + 40];
+	bool is_dir = fs_node_is_dir(rq->node);
 
 	fs_node_name(rq->node, path);
-	(void)snprintf(line, sizeof(line), "%s%s%s%.255s",
-		       rq->ops->debug_prefix ?: "/", path,
+	(void)snprintf(line, sizeof(line), "/%.20s%s%s%s%.255s",
+		       is_dir ? "" : rq->kind->name, is_dir ? "" : "/", path,
 		       name ? ", name " : "", name ?: "");
 	fs_log_make_printable(line);
 	fuse_log(FUSE_LOG_DEBUG, "ipcfs: %s, by user %u, group %u\n", line,
@@ -41,7 +42,7 @@ struct fs_request fs_request_begin(fuse_req_t req, fuse_ino_t id,
 			  .gid = caller->gid,
 			  .pid = caller->pid },
 		.node = node,
-		.ops = fs_node_ops(node),
+		.kind = fs_node_kind(node),
 		.view = fs_node_view(node),
 	};
 

@@ -12,9 +12,8 @@
 #include <fuse_lowlevel.h>
 
 struct fs;
+struct fs_kind;
 struct fs_node;
-struct fs_ops;
-struct fs_view;
 
 struct fs_request {
 	struct fs *fs;
@@ -22,8 +21,8 @@ struct fs_request {
 	const struct fuse_ctx *caller; /* who asks, and is charged */
 	struct core_cred cred;	       /* whom to act as */
 	struct fs_node *node;	       /* that it is for */
-	const struct fs_ops *ops;      /* of the node */
-	const struct fs_view *view;    /* of the node */
+	const struct fs_kind *kind;    /* of the node */
+	const void *view;	       /* of the node: see struct fs_kind */
 	struct fs_charge charge;       /* for the handle that it opens */
 	gid_t *groups;		       /* of cred; for free(3) */
 };

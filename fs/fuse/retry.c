@@ -32,7 +32,7 @@ struct pin {
 	pid_t thread;
 	time_t end;
 	struct fs_charge charge;
-	const struct fs_ops *ops;
+	const struct fs_kind *kind;
 	ino_t ino;
 	int fd; /* -1: nothing yet */
 	TAILQ_ENTRY(pin) entry;
@@ -200,8 +200,7 @@ void fs_retry_begin(const struct fs_request *rq)
 	fs_retry_mutex_unlock(&retries->lock);
 }
 
-void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
-		   ino_t ino, int fd)
+void fs_retry_keep(const struct fs_request *rq, ino_t ino, int fd)
 {
 	struct fs_retries *retries = rq->fs->retries;
 	_cleanup_close_ int old = -1;
@@ -213,15 +212,14 @@ void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
 	pin = find(retries, rq);
 	if (pin) {
 		old = pin->fd;
-		pin->ops = ops;
+		pin->kind = rq->kind;
 		pin->ino = ino;
 		pin->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	fs_retry_mutex_unlock(&retries->lock);
 }
 
-int fs_retry_dup(const struct fs_request *rq, const struct fs_ops *ops,
-		 ino_t ino, int *ret_fd)
+int fs_retry_dup(const struct fs_request *rq, ino_t ino, int *ret_fd)
 {
 	struct fs_retries *retries = rq->fs->retries;
 	const struct pin *pin;
@@ -231,7 +229,7 @@ int fs_retry_dup(const struct fs_request *rq, const struct fs_ops *ops,
 		return r;
 	fs_retry_mutex_lock(&retries->lock);
 	pin = find(retries, rq);
-	if (pin && pin->fd >= 0 && pin->ops == ops && pin->ino == ino) {
+	if (pin && pin->fd >= 0 && pin->kind == rq->kind && pin->ino == ino) {
 		r = fcntl(pin->fd, F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;

@@ -15,7 +15,7 @@
 #ifndef FS_RETRY_H
 #define FS_RETRY_H
 
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 /* Starts a thread. Returns 0, -ENOMEM, or -EAGAIN (no more threads). */
 int fs_retries_new(struct fs_retries **ret);
@@ -27,18 +27,16 @@ struct fs_retries *fs_retries_free(struct fs_retries *retries);
 void fs_retry_begin(const struct fs_request *rq);
 
 /*
- * The calling thread has looked up an object. fd: a descriptor of the object,
+ * The calling thread has looked up an object, of the request's kind. fd: a descriptor of the object,
  * which is duplicated if it must be kept.
  */
-void fs_retry_keep(const struct fs_request *rq, const struct fs_ops *ops,
-		   ino_t ino, int fd);
+void fs_retry_keep(const struct fs_request *rq, ino_t ino, int fd);
 
 /*
  * Duplicates the descriptor that is kept for the calling thread, if it is of
  * this object. ret_fd: the caller's. Returns 0, -ENOENT (none is, or of another
  * object), -EMFILE.
  */
-int fs_retry_dup(const struct fs_request *rq, const struct fs_ops *ops,
-		 ino_t ino, int *ret_fd);
+int fs_retry_dup(const struct fs_request *rq, ino_t ino, int *ret_fd);
 
 #endif

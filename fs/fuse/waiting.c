@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fs/fuse/waiting.h"
 
-#include "fs/fuse/ops.h"
+#include "fs/fuse/kind.h"
 
 static void on_interrupt(fuse_req_t req, void *closure)
 {

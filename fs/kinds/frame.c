@@ -23,13 +23,14 @@ static ssize_t take_prefix(const char *text, size_t size, unsigned int *ret)
 	return (ssize_t)n + 1;
 }
 
-int fs_frame_next(const struct fs_view *view, size_t msgsize, const char *text,
-		  size_t size, bool last, struct fs_frame *ret)
+int fs_frame_next(const struct fs_mq_view *view, size_t msgsize,
+		  const char *text, size_t size, bool last,
+		  struct fs_frame *ret)
 {
 	size_t longest = msgsize + (view->prefix ? FS_FRAME_EXTRA : 0);
 	const char *newline = view->lines ? memchr(text, '\n', size) : NULL;
 	size_t len = newline ? (size_t)(newline - text) : size;
-	struct fs_frame frame = { .priority = view->priority };
+	struct fs_frame frame = { .priority = (unsigned int)view->priority };
 	ssize_t prefix = 0;
 
 	if (view->lines && !newline && (!last || size == 0))
@@ -47,7 +48,7 @@ int fs_frame_next(const struct fs_view *view, size_t msgsize, const char *text,
 	return 1;
 }
 
-size_t fs_frame_put(const struct fs_view *view, unsigned int priority,
+size_t fs_frame_put(const struct fs_mq_view *view, unsigned int priority,
 		    char *text, size_t len)
 {
 	char prefix[FS_FRAME_EXTRA];
@@ -64,7 +65,7 @@ size_t fs_frame_put(const struct fs_view *view, unsigned int priority,
 	return len;
 }
 
-size_t fs_frame_overhead(const struct fs_view *view)
+size_t fs_frame_overhead(const struct fs_mq_view *view)
 {
 	return (view->prefix ? strlen("0 ") : 0) +
 	       (view->lines ? strlen("\n") : 0);

@@ -7,7 +7,7 @@
 #ifndef FS_FRAME_H
 #define FS_FRAME_H
 
-#include "fs/kinds/view.h"
+#include "fs/kinds/mq_view.h"
 
 #include <stddef.h>
 
@@ -31,18 +31,19 @@ struct fs_frame {
  * is too long, or already more than may stand before a newline), or -EINVAL (it
  * has no prefix, or a priority above MQ_PRIO_MAX - 1).
  */
-int fs_frame_next(const struct fs_view *view, size_t msgsize, const char *text,
-		  size_t size, bool last, struct fs_frame *ret);
+int fs_frame_next(const struct fs_mq_view *view, size_t msgsize,
+		  const char *text, size_t size, bool last,
+		  struct fs_frame *ret);
 
 /*
  * Frames the message of len bytes at text, in place.
  *
  * text: has room for len + FS_FRAME_EXTRA. Returns its length now.
  */
-size_t fs_frame_put(const struct fs_view *view, unsigned int priority,
+size_t fs_frame_put(const struct fs_mq_view *view, unsigned int priority,
 		    char *text, size_t len);
 
 /* The least that framing adds to a message: bytes. */
-size_t fs_frame_overhead(const struct fs_view *view);
+size_t fs_frame_overhead(const struct fs_mq_view *view);
 
 #endif

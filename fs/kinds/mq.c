@@ -4,8 +4,6 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
-#include "fs/fuse/dir.h"
-#include "fs/fuse/file.h"
 #include "fs/fuse/log.h"
 #include "fs/kinds/frame.h"
 #include "fs/kinds/mq_read.h"
@@ -16,7 +14,7 @@
 #include <string.h>
 
 /* mq_open() has one error for several limits: says which it was. */
-static void log_limit(const struct fs_view *view, int r)
+static void log_limit(const struct fs_mq_view *view, int r)
 {
 	struct mq_attr limits;
 
@@ -44,12 +42,13 @@ static void log_limit(const struct fs_view *view, int r)
 static int obj_create(const struct fs_request *rq, const char *name, int flags,
 		      mode_t mode, int *ret_fd)
 {
-	struct mq_attr attr = { .mq_maxmsg = rq->view->maxmsg,
-				.mq_msgsize = rq->view->msgsize };
+	const struct fs_mq_view *view = rq->view;
+	struct mq_attr attr = { .mq_maxmsg = view->maxmsg,
+				.mq_msgsize = view->msgsize };
 	int r = core_mq_open(rq->fs->dirs, &rq->cred, name, flags, mode, &attr,
 			     0, ret_fd);
 
-	log_limit(rq->view, r);
+	log_limit(view, r);
 	return r;
 }
 
@@ -57,12 +56,6 @@ static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd)
 {
 	return core_mq_find(rq->fs->dirs, &rq->cred, name, ino, ret_fd);
-}
-
-static int obj_reopen(const struct fs_request *rq, int fd, int flags,
-		      int *ret_fd)
-{
-	return core_file_reopen(&rq->cred, fd, flags & O_ACCMODE, ret_fd);
 }
 
 /*
@@ -109,38 +102,34 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 	return core_mq_purge(readable);
 }
 
-/* What a queue is, as extended attributes to read. */
-static const char attributes[] = "user.mq.maxmsg\0user.mq.msgsize\0"
-				 "user.mq.curmsgs\0user.mq.bytes\0"
-				 "user.mq.notify_pid";
+/* What a queue is, as lines of text, and as extended attributes to read. */
 
-/* A name's place among them, or -1. */
-static int find_attribute(const char *name)
+static int obj_describe(const struct fs_request *rq, int fd, char *ret,
+			size_t size)
 {
-	const char *attribute = attributes;
+	struct core_mq_info info;
+	int r = core_mq_get_info(fd, &info);
 
-	for (int i = 0; attribute < attributes + sizeof(attributes); i++) {
-		if (strcmp(name, attribute) == 0)
-			return i;
-		attribute += strlen(attribute) + 1;
-	}
-	return -1;
+	(void)rq;
+	return r < 0 ? r
+		     : snprintf(ret, size,
+				"maxmsg %ld\nmsgsize %ld\ncurmsgs %ld\n"
+				"bytes %zu\nnotify %d\n",
+				info.maxmsg, info.msgsize, info.curmsgs,
+				info.bytes, info.notify_pid);
 }
 
-static int obj_getxattr(const struct fs_request *rq, struct fs_node *node,
-			const char *name, size_t size)
-{
-	int attribute = find_attribute(name);
-	struct core_mq_info info = { 0 };
-	_cleanup_close_ int fd = -1, readable = -1;
-	char text[32];
-	int r;
+static const char xattrs[] = "user.mq.maxmsg\0user.mq.msgsize\0"
+			     "user.mq.curmsgs\0user.mq.bytes\0"
+			     "user.mq.notify_pid";
 
-	if (attribute < 0)
-		return -ENODATA;
-	r = fs_file_fd(rq, node, &fd);
-	if (r == 0)
-		r = core_file_reopen(&rq->cred, fd, O_RDONLY, &readable);
+static int obj_getxattr(const struct fs_request *rq, int fd, size_t i,
+			char ret[static FS_XATTR_MAX])
+{
+	struct core_mq_info info = { 0 };
+	_cleanup_close_ int readable = -1;
+	int r = core_file_reopen(&rq->cred, fd, O_RDONLY, &readable);
+
 	if (r == 0)
 		r = core_mq_get_info(readable, &info);
 	if (r < 0)
@@ -149,15 +138,7 @@ static int obj_getxattr(const struct fs_request *rq, struct fs_node *node,
 	const long values[] = { info.maxmsg, info.msgsize, info.curmsgs,
 				(long)info.bytes, info.notify_pid };
 
-	r = snprintf(text, sizeof(text), "%ld", values[attribute]);
-	return fs_reply_xattr(rq, text, size, r);
-}
-
-static int obj_listxattr(const struct fs_request *rq, struct fs_node *node,
-			 size_t size)
-{
-	(void)node;
-	return fs_reply_xattr(rq, attributes, size, sizeof(attributes));
+	return snprintf(ret, FS_XATTR_MAX, "%ld", values[i]);
 }
 
 static int mq_statfs(const struct fs_request *rq, struct statvfs *ret)
@@ -165,7 +146,7 @@ static int mq_statfs(const struct fs_request *rq, struct statvfs *ret)
 	return core_mq_statfs(rq->fs->dirs, &rq->cred, ret);
 }
 
-static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
+static int dir_list(const struct fs_request *rq, struct dirent64 *ret)
 {
 	size_t place = (size_t)(ret->d_off - 2);
 
@@ -202,44 +183,55 @@ static void obj_release(struct fs *fs, struct fs_handle *handle_)
 	fs_mq_handle_unref(handle);
 }
 
-static const struct fs_ops obj_ops = {
-	.debug_prefix = "/mq/",
-	.find = obj_find,
+static const char *listing(enum core_ipc_dirs_mq mq)
+{
+	switch (mq) {
+	case CORE_IPC_DIRS_MQ_DETACHED:
+		return "yes, through a mount of its own";
+	case CORE_IPC_DIRS_MQ_MOUNTED:
+		return "yes, through /dev/mqueue";
+	case CORE_IPC_DIRS_MQ_NONE:
+		break;
+	}
+	return "only those opened here: needs root or a mounted /dev/mqueue";
+}
+
+static void mq_probe(const struct core_ipc_dirs *dirs, int r)
+{
+	(void)printf("message queues: %s\n",
+		     core_mq_is_supported() ? "yes" : "not in this kernel");
+	(void)printf("listing queues: %s\n",
+		     dirs ? listing(dirs->mq) : strerror(-r));
+}
+
+const struct fs_kind fs_mq = {
+	.name = "mq",
+	.title = "POSIX message queues",
+	.probe = mq_probe,
+	.options = fs_mq_options,
+	.view_size = sizeof(struct fs_mq_view),
+	.check_view = fs_mq_view_check,
+	.mount_options = true,
+	.describe = obj_describe,
+	.dir_fd = dir_fd,
+	.list = dir_list,
+	.dir_attr = dir_attr,
+	.statfs = mq_statfs,
 	.create = obj_create,
-	.reopen = obj_reopen,
-	.new_handle = fs_mq_handle_new,
+	.unlink = dir_unlink,
+	.find = obj_find,
 	.attr = obj_attr,
 	.attr_as_caller = true,
-	.truncate = obj_truncate,
 	.endless = true,
 	.inode_per_lookup = true,
-	.node_attr = fs_file_attr,
-	.setattr = fs_file_setattr,
-	.access = fs_file_access,
+	.xattrs = xattrs,
+	.xattrs_size = sizeof(xattrs),
 	.getxattr = obj_getxattr,
-	.listxattr = obj_listxattr,
-	.statfs = mq_statfs,
-	.open = fs_file_open,
+	.truncate = obj_truncate,
+	.new_handle = fs_mq_handle_new,
+	.release = obj_release,
 	.read = fs_mq_read,
 	.write = fs_mq_write,
-	.flush = fs_mq_write_flush,
 	.poll = fs_mq_handle_poll,
-	.release = obj_release,
-};
-
-const struct fs_ops fs_mq_dir_ops = {
-	.permanent = true,
-	.next = dir_next,
-	.child = &obj_ops,
-	.lookup = fs_file_lookup,
-	.node_attr = fs_dir_attr,
-	.dir_attr = dir_attr,
-	.dir_fd = dir_fd,
-	.setattr = fs_file_setattr,
-	.access = fs_dir_access,
-	.statfs = mq_statfs,
-	.unlink = dir_unlink,
-	.open = fs_dir_open,
-	.readdir = fs_dir_read,
-	.release = fs_dir_release,
+	.flush = fs_mq_write_flush,
 };

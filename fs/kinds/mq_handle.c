@@ -82,7 +82,7 @@ int fs_mq_handle_new(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 	handle->notify.changed = on_change;
 	handle->fs = rq->fs;
 	handle->uid = rq->caller->uid;
-	handle->view = *rq->view;
+	handle->view = *(const struct fs_mq_view *)rq->view;
 	handle->base.fd = core_steal_fd(fd);
 	handle->readable = open_readable(handle->base.fd, flags);
 	/* Only a handle that just reads can use a position, to seek back. */

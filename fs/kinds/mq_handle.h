@@ -40,7 +40,7 @@ struct fs_mq_handle {
 	atomic_ullong looked; /* when that last returned false */
 	struct core_wait_source *source;
 	size_t msgsize;
-	struct fs_view view;
+	struct fs_mq_view view;
 	bool stream;	  /* the file has no position: reads just go on */
 	atomic_uint refs; /* the open file, and sends that outlive it */
 	struct core_poll_notify notify;

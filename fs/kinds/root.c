@@ -1,121 +1,114 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The root: a fixed directory with one entry for each kind of object. */
+#include "fs/kinds/root.h"
+
 #include "core/name.h"
 #include "fs/fuse/dir.h"
 #include "fs/fuse/reply.h"
+#include "fs/kinds/info.h"
 
+#include <assert.h>
 #include <string.h>
 
-/* A directory's inode number is its place here after that of the root. */
-static const struct {
-	const char *name;
-	const struct fs_ops *ops;
-	/* Of the view "info"; NULL: NAME:OPTIONS is no view of it. */
-	const struct fs_ops *info_ops;
-} entries[] = {
-	{ "shm", &fs_shm_dir_ops, NULL },
-	{ "mq", &fs_mq_dir_ops, &fs_mq_info_dir_ops },
-};
+/* The list of kinds: a line for each. NAME stands for struct fs_kind fs_NAME. */
+#define KINDS(KIND) \
+	KIND(shm)   \
+	KIND(mq)
 
-#define N_ENTRIES (sizeof(entries) / sizeof(*entries))
+#define DECLARE(name) extern const struct fs_kind fs_##name;
+KINDS(DECLARE)
 
+#define ENTRY(name) &fs_##name,
+const struct fs_kind *const fs_kinds[] = { KINDS(ENTRY) NULL };
+
+#define N_KINDS (sizeof(fs_kinds) / sizeof(*fs_kinds) - 1)
+static_assert(N_KINDS <= FS_KINDS_MAX, "too many kinds");
+
+/* A directory's inode number is its kind's place after that of the root. */
 static ino_t entry_ino(size_t i)
 {
 	return FUSE_ROOT_ID + 1 + i;
 }
 
-static int root_next(const struct fs_request *rq, struct dirent64 *ret)
+int fs_root_take_option(struct fs_root_view *view, const char *word)
+{
+	int r = 1;
+
+	for (size_t i = 0; i < N_KINDS && r == 1; i++)
+		if (fs_kinds[i]->mount_options)
+			r = fs_view_take(fs_kinds[i], word, false,
+					 &view->plain[i]);
+	return r;
+}
+
+static int root_list(const struct fs_request *rq, struct dirent64 *ret)
 {
 	size_t i = (size_t)(ret->d_off - 2);
 
 	(void)rq;
-	if (i >= N_ENTRIES)
+	if (i >= N_KINDS)
 		return 0;
-	strcpy(ret->d_name, entries[i].name);
+	strcpy(ret->d_name, fs_kinds[i]->name);
 	ret->d_ino = entry_ino(i);
 	ret->d_type = DT_DIR;
 	ret->d_off++;
 	return 1;
 }
 
-static int reply_dir(const struct fs_request *rq, const struct fs_ops *ops,
-		     ino_t ino, const char *name)
+/* The i-th kind, or its generic file of text, seen through a view. */
+static int reply_dir(const struct fs_request *rq, size_t i,
+		     const struct fs_view *view, const char *name)
 {
+	struct fs_request child_rq = *rq;
 	struct statx stx;
-	int r = ops->dir_attr(rq, &stx);
+	int r;
 
-	if (r < 0)
-		return r;
-	stx.stx_ino = ino;
-	return fs_reply_entry(rq, ops, name, &stx);
+	child_rq.kind = view->info ? &fs_info : fs_kinds[i];
+	child_rq.view = view->info ? (const void *)&fs_kinds[i] : view->options;
+	r = fs_dir_attr(&child_rq, entry_ino(i), &stx);
+	return r < 0 ? r : fs_reply_entry(&child_rq, name, &stx);
 }
 
 /* Views are found by name, and not listed. */
-static int root_lookup(const struct fs_request *rq, struct fs_node *dir,
-		       const char *name)
+static int root_lookup(const struct fs_request *rq, const char *name)
 {
-	struct fs_request child_rq = *rq;
+	const struct fs_root_view *root = rq->view;
+	const char *options = strchr(name, ':');
+	size_t i = 0, len = options ? (size_t)(options - name) : strlen(name);
 	struct fs_view view;
 	int r = core_name_check(name);
 
-	(void)dir;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < N_ENTRIES; i++) {
-		size_t len = strlen(entries[i].name);
-
-		if (strncmp(name, entries[i].name, len) != 0)
-			continue;
-		if (name[len] == '\0') {
-			child_rq.view = &rq->fs->view;
-		} else if (name[len] == ':' && entries[i].info_ops) {
-			r = fs_view_parse(name + len + 1, &view);
-			if (r < 0)
-				return r;
-			child_rq.view = &view;
-		} else {
-			continue;
-		}
-		return reply_dir(&child_rq,
-				 child_rq.view->info && entries[i].info_ops
-					 ? entries[i].info_ops
-					 : entries[i].ops,
-				 entry_ino(i), name);
-	}
-	return -ENOENT;
+	while (i < N_KINDS && (strncmp(name, fs_kinds[i]->name, len) != 0 ||
+			       fs_kinds[i]->name[len] != '\0'))
+		i++;
+	if (i == N_KINDS)
+		return -ENOENT;
+	if (!options)
+		return reply_dir(rq, i, &root->plain[i], name);
+	if (!fs_kinds[i]->options && !fs_kinds[i]->describe)
+		return -ENOENT;
+	r = fs_view_parse(fs_kinds[i], options + 1, &view);
+	return r < 0 ? r : reply_dir(rq, i, &view, name);
 }
 
 static int root_attr(const struct fs_request *rq, struct statx *ret)
 {
-	struct statx_timestamp started = {
-		.tv_sec = rq->fs->started.tv_sec,
-		.tv_nsec = (uint32_t)rq->fs->started.tv_nsec,
-	};
-	struct core_cred self = core_cred_self();
-
-	*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
-			       .stx_mode = S_IFDIR | 0755,
-			       .stx_nlink = 2 + N_ENTRIES,
-			       .stx_uid = self.uid,
-			       .stx_gid = self.gid,
-			       .stx_atime = started,
-			       .stx_mtime = started,
-			       .stx_ctime = started };
+	fs_dir_plain_attr(rq->fs, 2 + N_KINDS, ret);
 	return 0;
 }
 
+/* The first kind's: that is where the memory is. */
 static int root_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return fs_shm_dir_ops.statfs(rq, ret);
+	return fs_kinds[0]->statfs(rq, ret);
 }
 
-const struct fs_ops fs_root_ops = {
-	.next = root_next,
-	.lookup = root_lookup,
-	.node_attr = fs_dir_attr,
+const struct fs_kind fs_root = {
+	.name = "",
+	.view_size = sizeof(struct fs_root_view),
+	.list = root_list,
 	.dir_attr = root_attr,
 	.statfs = root_statfs,
-	.open = fs_dir_open,
-	.readdir = fs_dir_read,
-	.release = fs_dir_release,
+	.lookup = root_lookup,
 };

@@ -5,13 +5,14 @@
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/lock.h"
-#include "fs/fuse/dir.h"
-#include "fs/fuse/file.h"
+#include "fs/fuse/node.h"
 #include "fs/fuse/waiting.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 
 struct shm_handle {
@@ -368,25 +369,52 @@ static int dir_rename(const struct fs_request *rq, const char *name,
 	return core_shm_rename(rq->fs->dirs, &rq->cred, name, new_name, flags);
 }
 
-static const struct fs_ops obj_ops = {
-	.debug_prefix = "/shm/",
-	.find = obj_find,
+static bool dir_lists(const struct fs_request *rq, const char *name)
+{
+	(void)rq;
+	return core_shm_is_object(name);
+}
+
+static int obj_describe(const struct fs_request *rq, int fd, char *ret,
+			size_t size)
+{
+	struct stat st;
+	int r = core_file_stat(fd, &st);
+
+	(void)rq;
+	return r < 0 ? r
+		     : snprintf(ret, size, "size %lld\nallocated %lld\n",
+				(long long)st.st_size,
+				(long long)st.st_blocks * 512);
+}
+
+static void shm_probe(const struct core_ipc_dirs *dirs, int r)
+{
+	(void)printf("POSIX shm: %s\n", dirs ? "yes" : strerror(-r));
+}
+
+const struct fs_kind fs_shm = {
+	.name = "shm",
+	.title = "POSIX shared memory objects",
+	.probe = shm_probe,
+	.describe = obj_describe,
+	.dir_fd = dir_fd,
+	.lists = dir_lists,
+	.dir_attr = dir_attr,
+	.statfs = shm_statfs,
 	.create = obj_create,
 	.create_anonymous = obj_create_anonymous,
+	.unlink = dir_unlink,
+	.link = dir_link,
+	.rename = dir_rename,
+	.find = obj_find,
+	.attr = obj_attr,
+	.clears_setuid = true,
+	.inode_attributes = true,
+	.truncate = obj_truncate,
 	.reopen = obj_reopen,
 	.new_handle = obj_new_handle,
-	.attr = obj_attr,
-	.truncate = obj_truncate,
-	.clears_setuid = true,
-	.node_attr = fs_file_attr,
-	.setattr = fs_file_setattr,
-	.access = fs_file_access,
-	.getxattr = fs_file_getxattr,
-	.setxattr = fs_file_setxattr,
-	.listxattr = fs_file_listxattr,
-	.removexattr = fs_file_removexattr,
-	.statfs = shm_statfs,
-	.open = fs_file_open,
+	.release = obj_release,
 	.read = obj_read,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
@@ -396,30 +424,4 @@ static const struct fs_ops obj_ops = {
 	.getlk = obj_getlk,
 	.setlk = obj_setlk,
 	.flock = obj_flock,
-	.ioctl = fs_file_ioctl,
-	.release = obj_release,
-};
-
-const struct fs_ops fs_shm_dir_ops = {
-	.permanent = true,
-	.lists = core_shm_is_object,
-	.child = &obj_ops,
-	.lookup = fs_file_lookup,
-	.node_attr = fs_dir_attr,
-	.dir_attr = dir_attr,
-	.dir_fd = dir_fd,
-	.setattr = fs_file_setattr,
-	.access = fs_dir_access,
-	.getxattr = fs_file_getxattr,
-	.setxattr = fs_file_setxattr,
-	.listxattr = fs_file_listxattr,
-	.removexattr = fs_file_removexattr,
-	.statfs = shm_statfs,
-	.unlink = dir_unlink,
-	.link = dir_link,
-	.rename = dir_rename,
-	.open = fs_dir_open,
-	.ioctl = fs_file_ioctl,
-	.readdir = fs_dir_read,
-	.release = fs_dir_release,
 };

@@ -1,39 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * view: options through which the queues are seen: "mq:OPTION[,OPTION...]" is a
- * directory beside mq, and after -o they are those of mq itself. Both are parsed
- * by one table.
+ * view: a kind seen through options: "mq:OPTION[,OPTION...]" is a directory beside
+ * mq, and options after -o are those of mq itself. Which options there are, the
+ * kind's table says; "info" is there for each kind that has "describe".
  */
 #ifndef FS_VIEW_H
 #define FS_VIEW_H
 
-#include <fuse_lowlevel.h>
-#include <stdbool.h>
+#include "fs/fuse/kind.h"
 
-/* All zero is the plain view. */
+/* A view while it is parsed. All zero is the plain one. */
 struct fs_view {
-	unsigned int priority; /* of messages written */
-	long maxmsg, msgsize;  /* of queues created; 0: the system's default */
-	bool lines;	       /* messages end with a newline */
-	bool prefix;	       /* messages begin with their priority */
-	bool follow;	       /* an empty queue always waits */
-	bool drain;	       /* an empty queue is the end of file at once */
-	bool info;	       /* text about the queues; excludes all others */
+	unsigned int given; /* a bit for each option of the kind */
+	bool info;	    /* text about the objects; excludes all others */
+	long options[FS_VIEW_MAX / sizeof(long)]; /* the kind's view */
 };
 
 /*
- * Parses the options of a path, those after "mq:". The log names a wrong option.
+ * Parses the options of a path, those after "NAME:". The log names a wrong option.
  *
- * Returns 0, -EINVAL (an option is unknown or empty, given twice, has a bad
- * number, or excludes another), or -ENOMEM.
+ * Returns 0, or -EINVAL: an option is unknown or empty, given twice, has a bad
+ * number, or excludes another.
  */
-int fs_view_parse(const char *options, struct fs_view *ret);
+int fs_view_parse(const struct fs_kind *kind, const char *options,
+		  struct fs_view *ret);
 
 /*
- * Takes the options of views out of a command line; the others stay. On wrong
- * use it says on stderr what is wrong. Returns 0, -EINVAL or -ENOMEM.
+ * Adds an option to a view. is_path: as fs_view_wrong(). Returns 0; 1 if the kind
+ * has no such option; or -1 if the option is wrong, which is reported.
  */
-int fs_view_parse_args(struct fuse_args *args, struct fs_view *ret);
+int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
+		 struct fs_view *view);
 
 /*
  * Reports a wrong option: in the log if it is of a path (is_path), on stderr if
@@ -48,8 +45,5 @@ int fs_view_wrong(bool is_path, const char *word, const char *why);
  */
 int fs_view_number(const char *word, long min, long max, bool is_path,
 		   long *ret);
-
-/* Orders views, for a tree of them; equal ones are 0. */
-int fs_view_compare(const struct fs_view *a, const struct fs_view *b);
 
 #endif

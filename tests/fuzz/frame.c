@@ -16,7 +16,8 @@ struct found {
 	unsigned int priority;
 };
 
-static void must_be_found_again(const struct fs_view *view, const char *message,
+static void must_be_found_again(const struct fs_mq_view *view,
+				const char *message,
 				const struct fs_frame *frame)
 {
 	size_t size = frame->len + FS_FRAME_EXTRA;
@@ -38,7 +39,7 @@ static void must_be_found_again(const struct fs_view *view, const char *message,
  * Takes messages from text as a handle does that gets it in pieces. Returns how
  * many, and what ended it: 0, or the error.
  */
-static size_t take_all(const struct fs_view *view, size_t msgsize,
+static size_t take_all(const struct fs_mq_view *view, size_t msgsize,
 		       const char *text, size_t size, size_t piece,
 		       struct found *ret, int *ret_end)
 {
@@ -68,7 +69,7 @@ static size_t take_all(const struct fs_view *view, size_t msgsize,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fs_view view = { 0 };
+	struct fs_mq_view view = { 0 };
 	struct found *whole, *pieces;
 	int end, end_in_pieces;
 	const char *text;

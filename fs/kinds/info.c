@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The view "info": what a queue is, as text, instead of its messages. */
-#include "core/mq.h"
+#include "fs/kinds/info.h"
 
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "fs/fuse/dir.h"
-#include "fs/fuse/file.h"
 #include "fs/fuse/node.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,27 +20,34 @@ struct info_handle {
 	char text[ESCAPED_MAX + 512];
 };
 
+/* The request as one for the plain directory of the kind that is described. */
+static const struct fs_kind *described(const struct fs_request *rq,
+				       struct fs_request *ret)
+{
+	static const long plain[FS_VIEW_MAX / sizeof(long)];
+
+	*ret = *rq;
+	ret->kind = *(const struct fs_kind *const *)rq->view;
+	ret->view = plain;
+	return ret->kind;
+}
+
 static int info_find(const struct fs_request *rq, const char *name, ino_t ino,
 		     int *ret_fd)
 {
-	return core_mq_find(rq->fs->dirs, &rq->cred, name, ino, ret_fd);
-}
+	struct fs_request inner;
 
-static int info_reopen(const struct fs_request *rq, int fd, int flags,
-		       int *ret_fd)
-{
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
-	return core_file_reopen(&rq->cred, fd, O_RDONLY, ret_fd);
+	return described(rq, &inner)->find(&inner, name, ino, ret_fd);
 }
 
 /* Like a file of /proc: with no size, so that tools read it to its end. */
 static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
 		     int fd, struct statx *ret)
 {
-	int r = core_file_statx(fd, ret);
+	struct fs_request inner;
+	int r = described(rq, &inner)->attr(&inner, NULL, fd, ret);
 
-	(void)rq, (void)handle;
+	(void)handle;
 	if (r < 0)
 		return r;
 	ret->stx_mode &= (uint16_t)~0222;
@@ -55,10 +59,9 @@ static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
 static int info_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
 			   int flags, struct fs_handle **ret)
 {
-	struct info_handle *handle;
+	struct info_handle *handle = calloc(1, sizeof(*handle));
 
 	(void)rq, (void)ino, (void)flags;
-	handle = calloc(1, sizeof(*handle));
 	if (!handle)
 		return -ENOMEM;
 	pthread_mutex_init(&handle->lock, NULL);
@@ -86,25 +89,24 @@ static void escape(const char *name, char ret[static ESCAPED_MAX])
 	*ret = '\0';
 }
 
-static int write_text(struct info_handle *handle)
+static int write_text(const struct fs_request *rq, struct info_handle *handle)
 {
-	struct core_mq_info info;
-	char name[NAME_MAX + 1], escaped[ESCAPED_MAX];
-	struct stat st = { 0 };
-	int r = core_mq_get_info(handle->base.fd, &info);
+	char name[NAME_MAX + 1], escaped[ESCAPED_MAX], lines[256];
+	struct fs_request inner;
+	struct statx stx;
+	int r = described(rq, &inner)
+			->describe(&inner, handle->base.fd, lines,
+				   sizeof(lines));
 
-	if (r == 0)
-		r = core_file_stat(handle->base.fd, &st);
+	if (r >= 0)
+		r = inner.kind->attr(&inner, NULL, handle->base.fd, &stx);
 	if (r < 0)
 		return r;
 	fs_node_name(handle->base.node, name);
 	escape(name, escaped);
 	r = snprintf(handle->text, sizeof(handle->text),
-		     "name %s\nmaxmsg %ld\nmsgsize %ld\ncurmsgs %ld\n"
-		     "bytes %zu\nnotify %d\nuid %u\ngid %u\nmode %04o\n",
-		     escaped, info.maxmsg, info.msgsize, info.curmsgs,
-		     info.bytes, info.notify_pid, st.st_uid, st.st_gid,
-		     st.st_mode & 07777U);
+		     "name %s\n%suid %u\ngid %u\nmode %04o\n", escaped, lines,
+		     stx.stx_uid, stx.stx_gid, stx.stx_mode & 07777U);
 	handle->len = (size_t)r;
 	return 0;
 }
@@ -121,7 +123,7 @@ static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 	(void)fi;
 	pthread_mutex_lock(&handle->lock);
 	if (offset == 0)
-		r = write_text(handle);
+		r = write_text(rq, handle);
 	if (r == 0 && from < handle->len) {
 		n = handle->len - from < size ? handle->len - from : size;
 		memcpy(text, handle->text + from, n);
@@ -135,50 +137,55 @@ static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 
 static int info_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return fs_mq_dir_ops.statfs(rq, ret);
+	struct fs_request inner;
+	const struct fs_kind *kind = described(rq, &inner);
+
+	return kind->statfs ? kind->statfs(&inner, ret) : 0;
 }
 
-static int dir_next(const struct fs_request *rq, struct dirent64 *ret)
+static int info_list(const struct fs_request *rq, struct dirent64 *ret)
 {
-	return fs_mq_dir_ops.next(rq, ret);
+	struct fs_request inner;
+	const struct fs_kind *kind = described(rq, &inner);
+
+	return kind->list ? kind->list(&inner, ret) : 0;
 }
 
-static int dir_attr(const struct fs_request *rq, struct statx *ret)
+static bool info_lists(const struct fs_request *rq, const char *name)
 {
-	return fs_mq_dir_ops.dir_attr(rq, ret);
+	struct fs_request inner;
+	const struct fs_kind *kind = described(rq, &inner);
+
+	return !kind->lists || kind->lists(&inner, name);
 }
 
-static int dir_fd(const struct fs_request *rq)
+static int info_dir_attr(const struct fs_request *rq, struct statx *ret)
 {
-	return rq->fs->dirs->mq_dir;
+	struct fs_request inner;
+
+	described(rq, &inner);
+	return fs_dir_attr(&inner, 0, ret);
 }
 
-static const struct fs_ops info_ops = {
-	.debug_prefix = "/mq:info/",
+static int info_dir_fd(const struct fs_request *rq)
+{
+	struct fs_request inner;
+	const struct fs_kind *kind = described(rq, &inner);
+
+	return kind->dir_fd ? kind->dir_fd(&inner) : -1;
+}
+
+const struct fs_kind fs_info = {
+	.name = "info",
+	.view_size = sizeof(const struct fs_kind *),
+	.dir_fd = info_dir_fd,
+	.lists = info_lists,
+	.list = info_list,
+	.dir_attr = info_dir_attr,
+	.statfs = info_statfs,
 	.find = info_find,
 	.attr = info_attr,
-	.reopen = info_reopen,
 	.new_handle = info_new_handle,
-	.inode_per_lookup = true,
-	.node_attr = fs_file_attr,
-	.access = fs_file_access,
-	.statfs = info_statfs,
-	.open = fs_file_open,
-	.read = info_read,
 	.release = info_release,
-};
-
-const struct fs_ops fs_mq_info_dir_ops = {
-	.permanent = true,
-	.next = dir_next,
-	.child = &info_ops,
-	.lookup = fs_file_lookup,
-	.node_attr = fs_dir_attr,
-	.dir_attr = dir_attr,
-	.dir_fd = dir_fd,
-	.access = fs_dir_access,
-	.statfs = info_statfs,
-	.open = fs_dir_open,
-	.readdir = fs_dir_read,
-	.release = fs_dir_release,
+	.read = info_read,
 };

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * kind: what the daemon asks of a kind of object, such as shm or mq.
+ *
+ * A kind is one const table, and its name in the one list of kinds, in
+ * fs/kinds/root. fs/fuse/dispatch gets the kernel's requests, and knows three
+ * sorts of nodes: the root; a directory of a kind, as mq/ and mq:lines/ are; a
+ * file of a kind, as mq/NAME is. What all directories do alike is in
+ * fs/fuse/dir, what all files do alike in fs/fuse/file; both call the kind's
+ * slots for what differs. tests/toy_kind.c is the smallest kind that does
+ * something.
+ *
+ * A kind needs: name, title, find, attr, read; and list or dir_fd. All other slots
+ * may be empty; what an empty slot stands for is in its comment. The errno of an
+ * empty slot is never ENOSYS: the kernel takes that for the whole mount.
+ *
+ * Results. A slot returns 0 or -errno and fills in its ret_ parameters, if it
+ * succeeds; the reply to the kernel is made of that. The slots below "Replies" answer a
+ * request themselves and return
+ *   0               it has replied, with the one reply that the comment names
+ *   FS_REPLY_LATER  it will reply later, or somebody else has replied
+ *   -errno          it has not replied: fs/fuse/dispatch replies with the error
+ * A slot must hold no lock while it replies.
+ *
+ * Threads. Any number of workers call slots at a time, also for one object or one
+ * handle. A slot that would have to wait for another process becomes a waiter
+ * (core/wait) and returns FS_REPLY_LATER. release is called once, after all
+ * other calls for that handle have returned.
+ *
+ * Rights. rq->cred is the caller, or the daemon where rights don't matter. A slot
+ * resolves and opens things as rq->cred, so that it is the kernel who checks.
+ *
+ * Owners. rq, names, buffers and handles belong to whoever calls. A descriptor in
+ * ret_fd, and a handle in ret, become the caller's. A descriptor "fd" is borrowed
+ * and may be an O_PATH one.
+ */
+#ifndef FS_KIND_H
+#define FS_KIND_H
+
+#include "fs/fuse/request.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define FS_REPLY_LATER 1
+/* The most bytes of a view, and of an attribute's value. */
+#define FS_VIEW_MAX  64
+#define FS_XATTR_MAX 32
+
+/* The threads that serve requests, besides those that are stuck. */
+enum { FS_WORKERS = 16 };
+
+struct core_ipc_dirs;
+struct core_wait;
+struct fs_handle;
+struct fs_kind;
+struct fs_node;
+struct fs_nodes;
+struct fs_retries;
+
+/* One mount. Set up by fs/main and FUSE_INIT; then it stays as it is. */
+struct fs {
+	struct fuse_session *session;
+	struct core_ipc_dirs *dirs;
+	struct core_wait *wait;
+	struct fs_nodes *nodes;
+	struct fs_retries *retries;
+	/* What each user may have: open files, waiting requests, nodes. */
+	struct fs_quota *handles, *waiting, *n_nodes;
+	struct fs_quota *allocations; /* and fallocate(2) calls at a time */
+	bool read_only;		      /* -o ro */
+	bool debug;		      /* -d */
+	bool passthrough;	      /* the kernel takes backing files */
+	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
+	struct timespec started; /* the times of the root */
+};
+
+/*
+ * An option of a kind's views: a word that sets a long of the view, at the
+ * offset, to 1; or, if it ends in "=", a word behind which there is a decimal number
+ * from min to max.
+ */
+struct fs_option {
+	const char *name; /* "lines", "priority="; NULL ends a table of them */
+	size_t offset;
+	long min, max;
+};
+
+struct fs_kind {
+	/* The name of its directory, and what stands before the ":" of views. */
+	const char *name;
+	/* What its objects are, in the plural, for -h. */
+	const char *title;
+	/* Prints to stdout, for -V, what of it works here; r: why dirs is NULL. */
+	void (*probe)(const struct core_ipc_dirs *dirs, int r);
+
+	/*
+	 * Views. NAME:OPTION[,OPTION...] is the directory NAME seen through
+	 * options. A view is a structure of the kind's own, which nobody else
+	 * looks into: view_size bytes, FS_VIEW_MAX at most, without padding, so
+	 * that equal views have equal bytes. All zero is the plain directory.
+	 * rq->view is that of the node. Without options there are no views.
+	 */
+	const struct fs_option *options;
+	size_t view_size;
+	/* Returns what is wrong with a view, or NULL. Empty: nothing */
+	const char *(*check_view)(const void *view);
+	/* Whether -o takes these options, and "info", for the directory NAME. */
+	bool mount_options;
+	/*
+	 * Writes what is known of the object behind fd, which is open to read, as
+	 * lines "KEY VALUE", into ret: size bytes. Returns their length.
+	 * KIND:info/NAME shows them. Empty: there is no view "info"
+	 */
+	int (*describe)(const struct fs_request *rq, int fd, char *ret,
+			size_t size);
+
+	/*
+	 * The directory. Those with a + are called for KIND:info too, with a view
+	 * that is all zero.
+	 */
+
+	/* + The real directory that it stands for, or -1. Empty: -1 */
+	int (*dir_fd)(const struct fs_request *rq);
+	/* + Whether to list a regular file of dir_fd. Empty: yes */
+	bool (*lists)(const struct fs_request *rq, const char *name);
+	/*
+	 * + Without dir_fd: fills in the entry at offset ret->d_off (2 or more),
+	 * and sets ret->d_off to the next entry's offset. Returns 1, 0 (no more
+	 * entries), or -errno.
+	 */
+	int (*list)(const struct fs_request *rq, struct dirent64 *ret);
+	/* + Its attributes; stx_ino is set later. Empty: fs_dir_plain_attr() */
+	int (*dir_attr)(const struct fs_request *rq, struct statx *ret);
+	/* + statvfs(3) of the objects' file system. Empty: all zero */
+	int (*statfs)(const struct fs_request *rq, struct statvfs *ret);
+	/*
+	 * Creates or opens an object: flags (O_CREAT is set) and mode of open(2).
+	 * Empty: EPERM
+	 */
+	int (*create)(const struct fs_request *rq, const char *name, int flags,
+		      mode_t mode, int *ret_fd);
+	/* Creates an object that has no name. Empty: EOPNOTSUPP */
+	int (*create_anonymous)(const struct fs_request *rq, int flags,
+				mode_t mode, int *ret_fd);
+	/* Removes a name. Empty: EPERM */
+	int (*unlink)(const struct fs_request *rq, const char *name);
+	/* Gives the object behind fd another name. Empty: EPERM */
+	int (*link)(const struct fs_request *rq, int fd, const char *name);
+	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
+	int (*rename)(const struct fs_request *rq, const char *name,
+		      const char *new_name, unsigned int flags);
+	/* Of the root alone. fs_reply_entry. */
+	int (*lookup)(const struct fs_request *rq, const char *name);
+
+	/* A file. */
+
+	/*
+	 * + Resolves a name to a descriptor. ino: the inode number that the object
+	 * must have (else -ESTALE), or 0 for any. Errors as core_file_find().
+	 */
+	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
+		    int *ret_fd);
+	/*
+	 * statx(2) of an object. stx_ino must be the same each time. handle: see
+	 * fs_node_attr(), or NULL.
+	 */
+	int (*attr)(const struct fs_request *rq, struct fs_handle *handle,
+		    int fd, struct statx *ret);
+	/* Whether the result of attr depends on the caller's rights. */
+	bool attr_as_caller;
+	/* Whether a seek to the end (SEEK_END) is ESPIPE. */
+	bool endless;
+	/* Whether a write clears setuid and setgid bits. */
+	bool clears_setuid;
+	/* Whether each lookup gives a node of its own; see fs/fuse/node.h. */
+	bool inode_per_lookup;
+	/*
+	 * Whether extended attributes and inode flags (lsattr) of files and of the
+	 * directory are those of the objects and of dir_fd. Otherwise there are
+	 * no flags (ENOTTY), and of attributes only those in xattrs.
+	 */
+	bool inode_attributes;
+	/*
+	 * Names of a file's attributes that can be read, each ended by a 0, and how
+	 * many bytes that is. After ENOTSUP ls(1) would not look for ACLs any more, on
+	 * the whole mount, so others are ENODATA. Empty: none
+	 */
+	const char *xattrs;
+	size_t xattrs_size;
+	/* Writes the value of the i-th of xattrs into ret. Returns its length. */
+	int (*getxattr)(const struct fs_request *rq, int fd, size_t i,
+			char ret[static FS_XATTR_MAX]);
+	/*
+	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
+	 * truncate(2) of the object behind fd, with the caller's rights. Empty:
+	 * EPERM
+	 */
+	int (*truncate)(const struct fs_request *rq, struct fs_handle *handle,
+			int fd, off_t size);
+	/*
+	 * Opens the object behind fd as the caller; flags of open(2). Empty: with
+	 * no other flags than how to access it
+	 */
+	int (*reopen)(const struct fs_request *rq, int fd, int flags,
+		      int *ret_fd);
+	/*
+	 * Makes a handle of a descriptor that was opened with these flags, and
+	 * takes it over on success. ino: the object's inode number. Empty: a
+	 * struct fs_handle and nothing more
+	 */
+	int (*new_handle)(const struct fs_request *rq, int *fd, ino_t ino,
+			  int flags, struct fs_handle **ret);
+	/*
+	 * Ends a handle that new_handle made, with fs_handle_free(). Its node is
+	 * there, but doesn't know the handle any more. Empty: fs_handle_free()
+	 */
+	void (*release)(struct fs *fs, struct fs_handle *handle);
+
+	/* Replies. */
+
+	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. */
+	int (*read)(const struct fs_request *rq, struct fs_handle *handle,
+		    size_t size, off_t offset, const struct fuse_file_info *fi);
+	/*
+	 * fuse_reply_write; acts as cred; fi->flags: now. Empty: the kind is
+	 * read-only: an open to write is EACCES, a change of attributes EPERM
+	 */
+	int (*write)(const struct fs_request *rq, struct fs_handle *handle,
+		     const char *buf, size_t size, off_t offset,
+		     const struct fuse_file_info *fi);
+	/* fuse_reply_err(0); mode: FALLOC_FL_*. Empty: EOPNOTSUPP */
+	int (*fallocate)(const struct fs_request *rq, struct fs_handle *handle,
+			 int mode, off_t offset, off_t length);
+	/*
+	 * fuse_reply_write, to a handle of the same kind. With EOPNOTSUPP the
+	 * kernel copies itself. Empty: EINVAL, after which tools read and write
+	 * instead
+	 */
+	int (*copy_file_range)(const struct fs_request *rq,
+			       struct fs_handle *from, off_t offset_from,
+			       struct fs_handle *to, off_t offset_to,
+			       size_t size);
+	/* fuse_reply_lseek; whence: SEEK_DATA or SEEK_HOLE. Empty: EINVAL */
+	int (*lseek)(const struct fs_request *rq, struct fs_handle *handle,
+		     off_t offset, int whence);
+	/*
+	 * fuse_reply_poll; poll: takes it over, to tell of a change, or NULL.
+	 * Empty: always ready
+	 */
+	int (*poll)(const struct fs_request *rq, struct fs_handle *handle,
+		    struct fuse_pollhandle *poll);
+	/* fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed */
+	int (*flush)(const struct fs_request *rq, struct fs_handle *handle,
+		     uint64_t owner);
+	/* fuse_reply_lock; owner: who asks, as the kernel names it. Empty: ENOLCK */
+	int (*getlk)(const struct fs_request *rq, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock);
+	/* fuse_reply_err(0); sleep: wait for it. Empty: ENOLCK */
+	int (*setlk)(const struct fs_request *rq, struct fs_handle *handle,
+		     uint64_t owner, const struct flock *lock, bool sleep);
+	/* fuse_reply_err(0); operation: of flock(2). Empty: ENOLCK */
+	int (*flock)(const struct fs_request *rq, struct fs_handle *handle,
+		     int operation);
+};
+
+#endif

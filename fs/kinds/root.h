@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* root: the one list of kinds, and the directory that shows them. */
+#ifndef FS_ROOT_H
+#define FS_ROOT_H
+
+#include "fs/kinds/view.h"
+
+/* The most kinds that there may be. */
+#define FS_KINDS_MAX 8
+
+/* Ends with NULL. */
+extern const struct fs_kind *const fs_kinds[];
+
+/* What each kind's plain directory shows, in the order of the list. */
+struct fs_root_view {
+	struct fs_view plain[FS_KINDS_MAX];
+};
+
+/* The kind of the root, whose view is a struct fs_root_view. */
+extern const struct fs_kind fs_root;
+
+/*
+ * Takes an option of the command line. Returns as fs_view_take(); 1 if no kind has
+ * such an option.
+ */
+int fs_root_take_option(struct fs_root_view *view, const char *word);
+
+#endif
