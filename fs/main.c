@@ -236,7 +236,7 @@ static int run_session(struct fs *fs, const struct fs_opts *opts,
  * Opens the directories of the objects: ours, or those of a process, whose IPC
  * namespace we enter. There are no threads yet, which would stay in ours.
  */
-static int open_dirs(int target, struct core_ipc_dirs **ret)
+static int open_dirs(pid_t target, struct core_ipc_dirs **ret)
 {
 	int r = target ? core_ipc_dirs_enter(target, ret)
 		       : core_ipc_dirs_new(ret);
@@ -286,7 +286,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 
 	fs_privileges_set_up();
 	(void)clock_gettime(CLOCK_REALTIME, &fs.started);
-	r = open_dirs(opts->target, &fs.dirs);
+	r = open_dirs((pid_t)opts->target, &fs.dirs);
 	if (r != EXIT_SUCCESS)
 		return r;
 	r = fuse_opt_insert_arg(args, 1,

@@ -109,26 +109,40 @@ static int identify(int fd, struct fs_mountpoint *ret)
 	return 0;
 }
 
+/*
+ * Finds the line of a mount. On success the caller frees ret->line. Returns 0, -ENOENT,
+ * -ENOMEM or an error of fopen(3).
+ */
+static int find(uint64_t listed_id, struct listed *ret)
+{
+	FILE *table = fopen("/proc/self/mountinfo", "re");
+	int r = -ENOENT;
+
+	if (!table)
+		return -errno;
+	while (r < 0 && next(table, ret))
+		r = ret->id == listed_id ? 0 : -ENOENT;
+	if (r < 0 && !feof(table))
+		r = -ENOMEM;
+	(void)fclose(table);
+	return r;
+}
+
 /* The type of the mount whose root a descriptor is; empty if it is no root. */
 static void get_mounted(int fd, char type[static TYPE_MAX])
 {
-	FILE *table = fopen("/proc/self/mountinfo", "re");
 	struct listed listed = { 0 };
 	struct statx stx = { 0 };
 
-	*type = '\0';
-	if (!table)
-		return;
 	/*
-	 * A statx for nothing works also for users whom a FUSE mount keeps out.
+	 * A statx for nothing also works for users whom a FUSE mount keeps out.
 	 */
 	(void)statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx);
-	while (next(table, &listed)) {
-		if ((stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
-		    listed.id == stx.stx_mnt_id)
-			strcpy(type, listed.type);
-	}
-	(void)fclose(table);
+	*type = '\0';
+	if ((stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
+	    find(stx.stx_mnt_id, &listed) == 0)
+		strcpy(type, listed.type);
+	free(listed.line);
 }
 
 static bool is_ipcfs(const char *type)
@@ -144,7 +158,7 @@ static bool is_dead(int fd)
 	return fstat(fd, &st) < 0 && errno == ENOTCONN;
 }
 
-/* Without privileges the helper that mounted it takes it away as well. */
+/* An ordinary user unmounts through fusermount3, which mounted. */
 static int unmount(int fd, const char *path)
 {
 	const char *argv[] = {
@@ -166,22 +180,19 @@ static int unmount(int fd, const char *path)
 	return waitpid(pid, &r, 0) == pid && r == 0 ? 0 : -EIO;
 }
 
-/* Says why a path can't be mounted on, on which a type is mounted or "". */
+/* Says why a path can't be mounted on. type: of the mount there, or empty. */
 static int fail(const char *path, const char *type, int r)
 {
-	const char *sudo = fs_diagnose_sudo();
+	const bool dead = *type && r == -ENOTCONN;
 
 	(void)fprintf(stderr, "ipcfs: %s: ", path);
-	if (*type && r == -ENOTCONN)
+	if (dead || (*type && (is_ipcfs(type) || r == -EACCES)))
 		(void)fprintf(stderr,
-			      "a dead %s is mounted there; mend it with: "
-			      "%sumount -l '%s'\n",
-			      type, sudo, path);
-	else if (*type && (is_ipcfs(type) || r == -EACCES))
-		(void)fprintf(stderr,
-			      "%s is mounted there already; mend it with: "
-			      "%sumount '%s'\n",
-			      type, sudo, path);
+			      "%s%s is mounted there%s; mend it with: "
+			      "%sumount %s'%s'\n",
+			      dead ? "a dead " : "", type,
+			      dead ? "" : " already", fs_diagnose_sudo(),
+			      dead ? "-l " : "", path);
 	else if (r == -ENOENT)
 		(void)fprintf(stderr,
 			      "no such directory; mend it with: "
@@ -201,14 +212,12 @@ static int enter(const char *namespace)
 }
 
 /*
- * A dead ipcfs is replaced. A living one is refused: a second would show
- * nothing new.
+ * A dead ipcfs is replaced. A living one is refused: a second would show nothing new.
  *
- * Anything else is hidden until the unmount, which is what mount(8) and all that
- * mounts by libfuse 3 do, and loses nothing. Files in the directory aren't
- * mentioned: one may be there to say that it is a mount point. But a mount is
- * mentioned, as somebody may miss it; except autofs, which is there to be
- * mounted on. Opening with O_PATH doesn't trigger an automount.
+ * Other mounts are hidden until the unmount, as mount(8) and libfuse 3 do. We don't warn
+ * about files in the directory: a placeholder file is common. We warn about a mount that
+ * will be hidden, but not about autofs, which is there to be mounted on. Opening with
+ * O_PATH doesn't trigger an automount.
  */
 int fs_mountpoint_open(const char *path, const char *namespace,
 		       struct fs_mountpoint *ret)
@@ -320,7 +329,7 @@ static int unmount_ours(const struct fs_mountpoint *mountpoint,
 	    found.device != mountpoint->device)
 		return -EAGAIN;
 	/*
-	 * Before Linux 6.8 a new mount may have the same numbers; but it is
+	 * Before Linux 6.8 a new mount may have the same numbers, but it is
 	 * alive.
 	 */
 	return is_dead(fd) ? unmount(fd, path) : 0;
@@ -328,21 +337,13 @@ static int unmount_ours(const struct fs_mountpoint *mountpoint,
 
 static int try_unmount(const struct fs_mountpoint *mountpoint)
 {
-	FILE *table = fopen("/proc/self/mountinfo", "re");
 	struct listed listed = { 0 };
-	int r = 0;
+	int r = find(mountpoint->listed_id, &listed);
 
-	if (!table)
-		return -errno;
-	while (next(table, &listed)) {
-		if (listed.id == mountpoint->listed_id &&
-		    listed.device == mountpoint->device)
-			r = unmount_ours(mountpoint, listed.path);
-	}
-	if (!feof(table))
-		r = -ENOMEM;
-	(void)fclose(table);
-	return r;
+	if (listed.line && listed.device == mountpoint->device)
+		r = unmount_ours(mountpoint, listed.path);
+	free(listed.line);
+	return r == -ENOENT ? 0 : r;
 }
 
 int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint)

@@ -24,14 +24,15 @@ struct fs_mountpoint {
 };
 
 /*
- * Makes sure that a directory can be mounted on. An ipcfs whose daemon died and
- * that still stands there is unmounted; one that lives is left alone, which is a
- * failure. On failure it says on stderr what is wrong with the path, and what
- * mends it. It warns of another file system that will be hidden.
+ * Makes sure that a directory can be mounted on. Unmounts an ipcfs there whose daemon
+ * died. On failure a message on stderr says what is wrong with the path, and how to mend
+ * it. A warning names another mount that will be hidden.
  *
- * namespace: of the mount namespace that it is in, which the process moves to; or
- * NULL. ret: to be given to fs_mountpoint_close().
- * Returns 0 or a negative errno.
+ * namespace: the mount namespace of the path, which the process enters; or NULL.
+ * ret: the caller calls fs_mountpoint_close().
+ *
+ * Returns 0, -EBUSY (a living ipcfs is mounted there), -ENOTDIR, or an error of open(2),
+ * setns(2) or realpath(3).
  */
 int fs_mountpoint_open(const char *path, const char *namespace,
 		       struct fs_mountpoint *ret);

@@ -132,18 +132,6 @@ void fs_opts_usage(void)
 		   "MOUNTPOINT");
 }
 
-static int take_target(struct fs_opts *opts, const char *word)
-{
-	long pid = 0;
-
-	if (opts->target)
-		return fs_view_wrong(false, word, "it is given twice");
-	if (fs_view_number(word, 1, INT_MAX, false, &pid) < 0)
-		return -1;
-	opts->target = (int)pid;
-	return 0;
-}
-
 /*
  * Takes [SOURCE] MOUNTPOINT, and the kinds' options. Other words that aren't in the
  * table are libfuse's.
@@ -152,16 +140,19 @@ static int on_word(void *closure, const char *word, int key,
 		   struct fuse_args *args)
 {
 	struct fs_opts *opts = closure;
+	long *const numbers[] = {
+		[TARGET] = &opts->target,
+		[MAX_USER_HANDLES] = &opts->max_user_handles,
+		[MAX_USER_WAITING] = &opts->max_user_waiting,
+	};
 
 	(void)args;
-	if (key == TARGET)
-		return take_target(opts, word);
-	if (key == MAX_USER_HANDLES)
-		return fs_view_number(word, 1, LONG_MAX, false,
-				      &opts->max_user_handles);
-	if (key == MAX_USER_WAITING)
-		return fs_view_number(word, 1, LONG_MAX, false,
-				      &opts->max_user_waiting);
+	if (key == TARGET && opts->target)
+		return fs_view_wrong(false, word, "it is given twice");
+	if (key >= TARGET)
+		return fs_view_number(word, 1,
+				      key == TARGET ? INT_MAX : LONG_MAX, false,
+				      numbers[key]);
 	if (key != FUSE_OPT_KEY_NONOPT)
 		return is_discarded(word)
 			       ? 0

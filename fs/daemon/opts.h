@@ -21,7 +21,7 @@ struct fs_opts {
 	int allow_other;
 	long max_user_handles; /* 0: not given */
 	long max_user_waiting;
-	int target;	  /* the process whose objects are shown; 0: ours */
+	long target;	  /* the process whose objects are shown; 0: ours */
 	int fake;	  /* do all but mount */
 	char *namespace;  /* whose mount namespace to mount in, or NULL */
 	char *source;	  /* as given, or NULL */
