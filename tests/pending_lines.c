@@ -4,6 +4,8 @@
 
 #include "core_test.h"
 
+#include <stdlib.h>
+
 static struct fs_pending_lines lines;
 
 static int set_up(void **state)
@@ -17,7 +19,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	fs_pending_lines_free(&lines);
-	assert_int_equal(lines.size, 0);
+	assert_null(fs_pending_lines_take(&lines, NULL));
 	return 0;
 }
 
@@ -26,40 +28,42 @@ static int add(uint64_t owner, const char *text)
 	return fs_pending_lines_add(&lines, owner, text, strlen(text), 10);
 }
 
-static void assert_content(const struct fs_pending_lines *those,
-			   const char *content)
+static void assert_is(const struct fs_pending_line *line, uint64_t owner,
+		      const char *text)
 {
-	char text[11] = "";
-
-	assert_int_equal(those->size, strlen(content));
-	fs_pending_lines_copy(those, text);
-	assert_string_equal(text, content);
+	assert_non_null(line);
+	assert_int_equal(line->owner, owner);
+	assert_int_equal(line->len, strlen(text));
+	assert_memory_equal(line->text, text, line->len);
 }
 
-/* Takes the line of an owner away. */
-static void assert_line(uint64_t owner, const char *content)
+/* Takes a line of an owner away; NULL: there is none. */
+static void assert_line(uint64_t owner, const char *text)
 {
-	struct fs_pending_lines taken;
+	struct fs_pending_line *line = fs_pending_lines_take(&lines, &owner);
 
-	fs_pending_lines_init(&taken);
-	fs_pending_lines_take(&lines, owner, &taken);
-	assert_content(&taken, content);
-	fs_pending_lines_free(&taken);
+	if (text)
+		assert_is(line, owner, text);
+	else
+		assert_null(line);
+	free(line);
 }
 
 static void test_each_owner_has_a_line(void **state)
 {
+	struct fs_pending_line *line;
+
 	(void)state;
-	assert_int_equal(add(1, "ab"), 0);
+	assert_int_equal(add(1, "abc"), 0);
 	assert_int_equal(add(2, "XY"), 0);
-	assert_int_equal(add(1, "c"), 0);
 	assert_int_equal(add(UINT64_MAX, "-"), 0);
-	assert_content(&lines, "abXYc-");
-	assert_line(3, "");
-	assert_line(1, "abc");
-	assert_line(1, "");
+	assert_line(3, NULL);
 	assert_line(UINT64_MAX, "-");
-	assert_content(&lines, "XY");
+	assert_line(UINT64_MAX, NULL);
+	line = fs_pending_lines_take(&lines, NULL);
+	assert_is(line, 1, "abc");
+	free(line);
+	assert_line(2, "XY");
 }
 
 static void test_all_have_a_limit_together(void **state)
@@ -67,49 +71,28 @@ static void test_all_have_a_limit_together(void **state)
 	(void)state;
 	assert_int_equal(add(1, "01234"), 0);
 	assert_int_equal(add(2, "567890"), -EAGAIN);
-	assert_content(&lines, "01234");
 	assert_int_equal(add(2, "56789"), 0);
 	assert_int_equal(add(1, "x"), -EAGAIN);
 	assert_line(1, "01234");
-	assert_int_equal(add(2, "xxxxx"), 0);
-	assert_int_equal(add(2, "x"), -EAGAIN);
+	assert_int_equal(add(3, "xxxxx"), 0);
+	assert_int_equal(add(4, "x"), -EAGAIN);
 }
 
-static void test_what_was_taken_is_put_back(void **state)
+static void test_a_line_is_put_back(void **state)
 {
-	struct fs_pending_lines taken;
+	struct fs_pending_line *line;
+	uint64_t owner = 1;
 
 	(void)state;
-	fs_pending_lines_init(&taken);
-	assert_int_equal(add(1, "ab"), 0);
-	assert_int_equal(add(2, "X"), 0);
-	assert_int_equal(add(1, "c"), 0);
-	fs_pending_lines_take(&lines, 1, &taken);
-	assert_content(&lines, "X");
-	fs_pending_lines_put_back(&lines, &taken);
-	assert_content(&taken, "");
-	assert_content(&lines, "Xabc");
+	assert_int_equal(add(1, "abc"), 0);
+	line = fs_pending_lines_take(&lines, &owner);
 	assert_int_equal(add(1, "d"), 0);
-	assert_line(1, "abcd");
-	/* Nothing is put back too. */
-	fs_pending_lines_put_back(&lines, &taken);
-	assert_content(&lines, "X");
-}
-
-static void test_the_first_owner_is_told(void **state)
-{
-	uint64_t owner = UNKNOWN;
-
-	(void)state;
-	assert_false(fs_pending_lines_first(&lines, &owner));
-	assert_int_equal(owner, UNKNOWN);
-	assert_int_equal(add(7, "a"), 0);
-	assert_int_equal(add(8, "b"), 0);
-	assert_true(fs_pending_lines_first(&lines, &owner));
-	assert_int_equal(owner, 7);
-	assert_line(7, "a");
-	assert_true(fs_pending_lines_first(&lines, &owner));
-	assert_int_equal(owner, 8);
+	fs_pending_lines_put_back(&lines, line);
+	fs_pending_lines_put_back(&lines, NULL);
+	assert_int_equal(add(2, "1234567"), -EAGAIN);
+	assert_line(1, "abc");
+	assert_line(1, "d");
+	assert_line(1, NULL);
 }
 
 #define TEST(name) \
@@ -120,8 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_owner_has_a_line),
 		TEST(all_have_a_limit_together),
-		TEST(what_was_taken_is_put_back),
-		TEST(the_first_owner_is_told),
+		TEST(a_line_is_put_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

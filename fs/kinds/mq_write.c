@@ -14,6 +14,7 @@
  */
 #include "fs/kinds/mq_write.h"
 
+#include "core/cleanup.h"
 #include "core/mq.h"
 #include "fs/fuse/log.h"
 
@@ -28,45 +29,58 @@ struct write {
 	struct fs_waiting base;
 	struct fs_mq_handle *handle;
 	uint64_t owner;
-	struct fs_pending_lines taken; /* what the text begins with */
-	size_t prefix_len;	       /* bytes of it */
-	bool last;		       /* the text ends its last line */
+	struct fs_pending_line *line; /* what the text begins with, or NULL */
+	size_t prefix_len;	      /* bytes of the line */
+	bool last;		      /* the text ends its last line */
 	size_t sent;
 	size_t size;
 	char text[];
 };
 
-/* Makes a write of the owner's unfinished line and buf behind it. */
-static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
-			       const char *buf, size_t size)
+/* The unfinished line of an owner, or if that is NULL of any; or NULL. */
+static struct fs_pending_line *take_line(struct fs_mq_handle *handle,
+					 const uint64_t *owner)
 {
-	struct fs_pending_lines taken;
-	struct write *write;
+	struct fs_pending_line *line;
 
-	fs_pending_lines_init(&taken);
 	fs_mq_handle_mutex_lock(&handle->lock);
-	fs_pending_lines_take(&handle->pending, owner, &taken);
-	write = calloc(1, sizeof(*write) + taken.size + size);
-	if (write) {
-		write->handle = handle;
-		write->owner = owner;
-		write->prefix_len = taken.size;
-		write->size = taken.size + size;
-		fs_pending_lines_copy(&taken, write->text);
-		fs_pending_lines_init(&write->taken);
-		fs_pending_lines_put_back(&write->taken, &taken);
-		if (size > 0)
-			memcpy(write->text + write->prefix_len, buf, size);
-	} else {
-		fs_pending_lines_put_back(&handle->pending, &taken);
-	}
+	line = fs_pending_lines_take(&handle->pending, owner);
 	fs_mq_handle_mutex_unlock(&handle->lock);
+	return line;
+}
+
+static void put_line_back(struct fs_mq_handle *handle,
+			  struct fs_pending_line *line)
+{
+	fs_mq_handle_mutex_lock(&handle->lock);
+	fs_pending_lines_put_back(&handle->pending, line);
+	fs_mq_handle_mutex_unlock(&handle->lock);
+}
+
+/* Makes a write of a line, which is taken over, and buf behind it. Or NULL. */
+static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
+			       struct fs_pending_line *line, const char *buf,
+			       size_t size)
+{
+	size_t prefix_len = line ? line->len : 0;
+	struct write *write = calloc(1, sizeof(*write) + prefix_len + size);
+
+	if (!write)
+		return NULL;
+	write->handle = handle;
+	write->owner = owner;
+	write->line = line;
+	write->prefix_len = prefix_len;
+	write->size = prefix_len + size;
+	if (line)
+		memcpy(write->text, line->text, prefix_len);
+	memcpy(write->text + prefix_len, buf, size);
 	return write;
 }
 
 static void write_free(struct write *write)
 {
-	fs_pending_lines_free(&write->taken);
+	free(write->line);
 	free(write);
 }
 
@@ -126,16 +140,6 @@ static int keep_rest(struct write *write)
 	return r;
 }
 
-/* Nothing was sent: what was taken is the handle's again. */
-static void put_back(struct write *write)
-{
-	struct fs_mq_handle *handle = write->handle;
-
-	fs_mq_handle_mutex_lock(&handle->lock);
-	fs_pending_lines_put_back(&handle->pending, &write->taken);
-	fs_mq_handle_mutex_unlock(&handle->lock);
-}
-
 static void write_done(struct core_waiter *waiter, int result)
 {
 	struct write *write = (struct write *)waiter;
@@ -154,7 +158,8 @@ static void write_done(struct core_waiter *waiter, int result)
 	} else {
 		/* If a line is rejected, its beginning is dropped as well. */
 		if (result != -EMSGSIZE && result != -EINVAL)
-			put_back(write);
+			put_line_back(write->handle,
+				      core_steal_ptr(write->line));
 		(void)fuse_reply_err(write->base.req, -result);
 	}
 	write_free(write);
@@ -222,6 +227,7 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 		const struct fuse_file_info *fi)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	struct fs_pending_line *line;
 	struct fs_frame frame;
 	struct write *write;
 	int r;
@@ -232,9 +238,12 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 		return -EMSGSIZE;
 	if (handle->view.lines)
 		size = MIN(size, max_text(handle));
-	write = write_new(handle, fi->lock_owner, buf, size);
-	if (!write)
+	line = take_line(handle, &fi->lock_owner);
+	write = write_new(handle, fi->lock_owner, line, buf, size);
+	if (!write) {
+		put_line_back(handle, line);
 		return -ENOMEM;
+	}
 	write->base.waiter.attempt = write_attempt;
 	write->base.waiter.done = write_done;
 	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
@@ -276,14 +285,12 @@ static void pending_done(struct core_waiter *waiter, int result)
 }
 
 /*
- * Sends the unfinished line of a process. ret_size: its length. Returns 0 or what is
- * wrong with the line, -EMSGSIZE or -EINVAL: it is dropped then; or -ENOMEM: it
- * stays.
+ * Sends a line. Returns 0 or what is wrong with it, -EMSGSIZE or -EINVAL: it is
+ * freed then; or -ENOMEM: it is still the caller's.
  */
-static int send_pending(struct fs_mq_handle *handle, uint64_t owner,
-			size_t *ret_size)
+static int send_line(struct fs_mq_handle *handle, struct fs_pending_line *line)
 {
-	struct write *write = write_new(handle, owner, NULL, 0);
+	struct write *write = write_new(handle, line->owner, line, "", 0);
 	struct fs_frame frame;
 	int r;
 
@@ -294,9 +301,8 @@ static int send_pending(struct fs_mq_handle *handle, uint64_t owner,
 	write->base.waiter.deadline = core_wait_now() + PENDING_NS;
 	write->base.waiter.needs_name = true;
 	write->last = true;
-	*ret_size = write->size;
-	r = write->size > 0 ? next_frame(write, &frame) : 0;
-	if (r <= 0) {
+	r = next_frame(write, &frame);
+	if (r < 0) {
 		write_free(write);
 		return r;
 	}
@@ -306,39 +312,31 @@ static int send_pending(struct fs_mq_handle *handle, uint64_t owner,
 	return 0;
 }
 
-int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle,
+int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle_,
 		      uint64_t owner)
 {
-	size_t size;
-	int r = send_pending((struct fs_mq_handle *)handle, owner, &size);
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	struct fs_pending_line *line = take_line(handle, &owner);
+	int r = line ? send_line(handle, line) : 0;
 
+	if (r == -ENOMEM)
+		put_line_back(handle, line);
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);
 	return r;
 }
 
-/* Whether there is an unfinished line, whose, and how many bytes all have. */
-static bool first_pending(struct fs_mq_handle *handle, uint64_t *ret_owner,
-			  size_t *ret_size)
-{
-	bool found;
-
-	fs_mq_handle_mutex_lock(&handle->lock);
-	found = fs_pending_lines_first(&handle->pending, ret_owner);
-	*ret_size = handle->pending.size;
-	fs_mq_handle_mutex_unlock(&handle->lock);
-	return found;
-}
-
 void fs_mq_write_end(struct fs_mq_handle *handle)
 {
-	uint64_t owner;
-	size_t size;
-	int r = 0;
+	struct fs_pending_line *line;
 
-	while (r != -ENOMEM && first_pending(handle, &owner, &size)) {
-		r = send_pending(handle, owner, &size);
+	while ((line = take_line(handle, NULL))) {
+		size_t len = line->len;
+		int r = send_line(handle, line);
+
 		if (r < 0)
-			log_loss(size, r);
+			log_loss(len, r);
+		if (r == -ENOMEM)
+			free(line);
 	}
 }
