@@ -8,7 +8,8 @@
  * Numbered messages go through one queue, natively and through the mount. Each
  * must have been received once in the end. What a writer was about to send when it
  * was killed may be missing, and for each reader that was killed while it received
- * one more message.
+ * one more message. What a reader receives from one writer comes in the order in
+ * which it was sent, also from a reader to the one that replaces it.
  */
 #ifndef TESTS_LOAD_LOAD_H
 #define TESTS_LOAD_LOAD_H
@@ -44,12 +45,15 @@ struct party {
 	atomic_uint next;   /* the number of its next message */
 	atomic_bool moving; /* a message may be sent or taken, and not noted */
 	atomic_ulong n;	    /* how often it has done what it does */
+	/* A reader's: the number that may come next from each writer. */
+	atomic_uint may_come[MAX_WRITERS];
 };
 
 /* In memory of all processes. */
 struct shared {
 	atomic_bool writers_end, all_end;
 	atomic_int owners[2]; /* who has each lock, if locks work */
+	atomic_uint disordered;
 	struct party parties[N_PARTIES];
 	/* How often each message came; see UNKNOWN. */
 	atomic_uchar counts[MAX_WRITERS][MAX_MESSAGES];

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Usage: load SECONDS
+ * Usage: load SECONDS [READERS KILLS]
  *
- * Puts the load on the mount MNT for so long. All processes are interrupted by
+ * Puts the load on the mount MNT for this long. All processes are interrupted by
  * signals, and again and again one is killed and replaced. Run by scripts/soak.
  * What was done is printed; status 1 if anything was wrong.
+ *
+ * With READERS only messages are moved, to at most this many readers at a time. A
+ * single one is replaced by one that reads in another way. No process is killed
+ * if KILLS is 0. It goes on until all have moved a message. Run by load.bats.
  */
 #include "tests/load/load.h"
 
@@ -106,6 +110,20 @@ static bool has_ended_well(const struct party *party)
 	return false;
 }
 
+/* From the command line; 0: all roles. */
+static int n_readers;
+static bool kills = true;
+
+static bool takes_part(int i)
+{
+	if (n_readers == 0 || load_roles[i].kind == WRITER)
+		return true;
+	for (int first = i; load_roles[i].kind == READER; first--)
+		if (load_roles[first].kind != READER)
+			return i - first <= n_readers;
+	return false;
+}
+
 /* How many were killed, and how many messages may have gone with readers. */
 static unsigned long n_killed, may_be_lost;
 
@@ -121,6 +139,10 @@ static bool replace(struct party *party)
 	if (party->moving && party->role->kind == WRITER)
 		shared->counts[party->id][party->next - 1] |= UNKNOWN;
 	party->moving = false;
+	if (n_readers == 1 && party->role->kind == READER)
+		do
+			party->role = &load_roles[draw(N_PARTIES)];
+		while (party->role->kind != READER);
 	start(party);
 	return good;
 }
@@ -131,9 +153,17 @@ static bool await(bool writers)
 	bool good = true;
 
 	for (int i = 0; i < N_PARTIES; i++)
-		if ((load_roles[i].kind == WRITER) == writers)
+		if (takes_part(i) && (load_roles[i].kind == WRITER) == writers)
 			good = has_ended_well(&shared->parties[i]) && good;
 	return good;
+}
+
+static bool all_have_moved(void)
+{
+	for (int i = 0; i < N_PARTIES; i++)
+		if (n_readers > 0 && takes_part(i) && shared->parties[i].n == 0)
+			return false;
+	return true;
 }
 
 static bool play(time_t seconds)
@@ -143,9 +173,12 @@ static bool play(time_t seconds)
 	mqd_t mqd = must_open_native(O_RDONLY);
 	bool good = true;
 
-	while (good && time(NULL) < end) {
+	while (good && (time(NULL) < end || !all_have_moved())) {
+		int i = (int)draw(N_PARTIES);
+
 		pause_for(5000);
-		good = replace(&shared->parties[draw(N_PARTIES)]);
+		if (kills && takes_part(i))
+			good = replace(&shared->parties[i]);
 	}
 	shared->writers_end = true;
 	good = await(true) && good;
@@ -163,6 +196,8 @@ static bool account(void)
 	for (int i = 0; i < N_PARTIES; i++) {
 		const struct party *party = &shared->parties[i];
 
+		if (!takes_part(i))
+			continue;
 		(void)printf("%-15s %9lu\n", party->role->name, party->n);
 		if (party->role->kind != WRITER)
 			continue;
@@ -175,11 +210,13 @@ static bool account(void)
 			twice += (count & ~UNKNOWN) > 1;
 		}
 	}
-	(void)printf("%lu messages: %lu not sent by who was killed, %lu lost "
-		     "with readers\nof which %lu were killed, %lu came twice; "
-		     "%lu processes were killed\n",
-		     sent, unsent, missing, may_be_lost, twice, n_killed);
-	return missing <= may_be_lost && twice == 0;
+	(void)printf(
+		"%lu messages: %lu not sent by who was killed, %lu lost "
+		"with readers\nof which %lu were killed, %lu came twice, %u "
+		"out of order; %lu processes were killed\n",
+		sent, unsent, missing, may_be_lost, twice, shared->disordered,
+		n_killed);
+	return missing <= may_be_lost && twice == 0 && shared->disordered == 0;
 }
 
 static void make_queue(const char *name, long maxmsg, long msgsize)
@@ -211,8 +248,12 @@ int main(int argc, char **argv)
 	uint32_t n_writers = 0;
 	bool good;
 
-	if (argc != 2 || atoi(argv[1]) <= 0)
-		errx(2, "usage: load SECONDS");
+	if ((argc != 2 && argc != 4) || atoi(argv[1]) <= 0)
+		errx(2, "usage: load SECONDS [READERS KILLS]");
+	if (argc == 4) {
+		n_readers = atoi(argv[2]);
+		kills = atoi(argv[3]) > 0;
+	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shared == MAP_FAILED)
@@ -227,7 +268,8 @@ int main(int argc, char **argv)
 		shared->parties[i].role = &load_roles[i];
 		if (load_roles[i].kind == WRITER)
 			shared->parties[i].id = n_writers++;
-		start(&shared->parties[i]);
+		if (takes_part(i))
+			start(&shared->parties[i]);
 	}
 	good = play(atoi(argv[1]));
 	good = account() && good;

@@ -100,6 +100,9 @@ static void note_received(struct party *self, const struct message *message)
 	if (message->writer >= MAX_WRITERS || message->number >= MAX_MESSAGES)
 		errx(1, "received what nobody sent");
 	shared->counts[message->writer][message->number]++;
+	if (message->number < self->may_come[message->writer])
+		shared->disordered++;
+	self->may_come[message->writer] = message->number + 1;
 	self->moving = false;
 	self->n++;
 }

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Every message arrives, once and in order, whoever is interrupted or killed.
+
+load mount.bash
+
+setup() {
+	ipcfs_mount
+}
+
+teardown() {
+	rm -f "$MQ"/*
+	ipcfs_end
+}
+
+# move READERS KILLS: see load/main.c. It takes a second for each 1000 ROUNDS.
+move() {
+	timeout 250 "$PROGRAMS/load" $((${ROUNDS:-20000} / 1000)) "$@" 3>&-
+}
+
+@test "many readers and writers who are interrupted move each message once" {
+	move 5 0
+}
+
+@test "many readers and writers who are killed move each message once" {
+	move 5 1
+}
+
+@test "one reader after the other receives the messages in order" {
+	move 1 1
+}
