@@ -73,11 +73,12 @@
  * Locks. clang checks what is annotated; see core/thread_safety.h. A thread holds at
  * most two locks, in one of these orders:
  *	node table, then node or fs/fuse/charge
+ *	fs/fuse/retry, then fs/fuse/charge
  *	node, then queue handle or fs/fuse/log
  *	info handle, then node
  *	directory handle, then core/name_set
  * The others are taken alone: core/wait, core/lock's table and its owners,
- * fs/daemon/loop, fs/fuse/retry. libfuse is called without a lock to reply.
+ * fs/daemon/loop. libfuse is called without a lock to reply.
  */
 #include "fs/daemon/diagnose.h"
 #include "fs/daemon/loop.h"

@@ -138,7 +138,7 @@ static bool is_listed(const struct fs_request *rq, const struct dir_handle *dir,
 	*ret = (struct stat){ .st_ino = entry->d_ino,
 			      .st_mode = DTTOIF(entry->d_type) };
 	if (is_self)
-		ret->st_ino = fs_node_ino(dir->base.node);
+		ret->st_ino = dir->base.node->ino;
 	if (is_parent)
 		ret->st_ino = FUSE_ROOT_ID;
 	/* Neither tmpfs nor mqueue leaves d_type at DT_UNKNOWN. */

@@ -74,7 +74,7 @@ static struct fs_request begin_stat(fuse_req_t req, fuse_ino_t id)
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	act(&rq, fs_node_is_dir(rq.node) || !rq.kind->attr_as_caller);
+	act(&rq, rq.node->is_dir || !rq.kind->attr_as_caller);
 	return rq;
 }
 
@@ -85,7 +85,8 @@ static struct fs_request begin_stat(fuse_req_t req, fuse_ino_t id)
 static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct fs_request rq = begin_stat(req, id);
-	bool is_end = fi && rq.kind->endless && !fs_node_is_dir(rq.node);
+	const struct fs_handle *handle = fi ? HANDLE(fi) : NULL;
+	bool is_end = handle && rq.kind->endless && !rq.node->is_dir;
 	struct statx stx;
 	int r = is_end ? -ESPIPE : fs_file_attr(&rq, &stx);
 
@@ -124,7 +125,7 @@ static void on_access(fuse_req_t req, fuse_ino_t id, int mask)
 	/* In access(2) only root's capabilities count. */
 	if (rq.caller->uid != 0)
 		rq.cred.caps = 0;
-	fs_request_end_with_status(&rq, fs_node_is_dir(rq.node)
+	fs_request_end_with_status(&rq, rq.node->is_dir
 						? fs_dir_access(&rq, mask)
 						: fs_file_access(&rq, mask));
 }
@@ -173,7 +174,7 @@ static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 	struct fs_node *dir = fs_node_from_id(rq.fs->nodes, dir_id);
 
-	fs_request_end(&rq, rq.kind->link && fs_node_kind(dir) == rq.kind
+	fs_request_end(&rq, rq.kind->link && dir->kind == rq.kind
 				    ? fs_file_link(&rq, name)
 				    : -EPERM);
 }
@@ -273,8 +274,8 @@ static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	int r = fs_request_take_handle(&rq);
 
 	if (r == 0)
-		r = fs_node_is_dir(rq.node) ? fs_dir_open(&rq)
-					    : fs_file_open(&rq, fi->flags);
+		r = rq.node->is_dir ? fs_dir_open(&rq)
+				    : fs_file_open(&rq, fi->flags);
 	fs_request_end(&rq, r);
 }
 
@@ -344,12 +345,11 @@ static void on_copy_file_range(fuse_req_t req, fuse_ino_t id, off_t offset,
 	const struct fs_node *to = fs_node_from_id(rq.fs->nodes, to_id);
 
 	(void)flags; /* none are defined */
-	fs_request_end(&rq,
-		       rq.kind->copy_file_range && fs_node_kind(to) == rq.kind
-			       ? rq.kind->copy_file_range(&rq, HANDLE(fi),
-							  offset, HANDLE(to_fi),
-							  to_offset, size)
-			       : -EINVAL);
+	fs_request_end(&rq, rq.kind->copy_file_range && to->kind == rq.kind
+				    ? rq.kind->copy_file_range(
+					      &rq, HANDLE(fi), offset,
+					      HANDLE(to_fi), to_offset, size)
+				    : -EINVAL);
 }
 
 static void on_lseek(fuse_req_t req, fuse_ino_t id, off_t offset, int whence,

@@ -158,19 +158,19 @@ static int node_fd(const struct fs_request *rq, int *ret_fd)
 	char name[NAME_MAX + 1];
 	int r;
 
-	if (fs_node_is_dir(rq->node))
+	if (rq->node->is_dir)
 		return fs_dir_fd(rq, ret_fd);
 	r = fs_node_dup(rq->node, ret_fd);
 	if (r == -ENOENT)
-		r = fs_retry_dup(rq, fs_node_ino(rq->node), ret_fd);
+		r = fs_retry_dup(rq, rq->node->ino, ret_fd);
 	if (r != -ENOENT)
 		return r;
 	fs_node_name(rq->node, name);
-	r = kind->find(rq, name, fs_node_ino(rq->node), ret_fd);
+	r = kind->find(rq, name, rq->node->ino, ret_fd);
 	if (r == -ENOENT || r == -ESTALE) {
 		/* If the object has had two names, one may be removed. */
 		fs_node_other_name(rq->node, name);
-		r = kind->find(rq, name, fs_node_ino(rq->node), ret_fd);
+		r = kind->find(rq, name, rq->node->ino, ret_fd);
 	}
 	if (r == -ENOENT)
 		r = -ESTALE;
@@ -205,7 +205,7 @@ int fs_file_open(struct fs_request *rq, int flags)
 				 : core_file_reopen(&rq->cred, found,
 						    flags & O_ACCMODE, &fd);
 	if (r == 0)
-		r = new_handle(rq, &fd, fs_node_ino(rq->node), flags, &handle);
+		r = new_handle(rq, &fd, rq->node->ino, flags, &handle);
 	if (r < 0)
 		return r;
 	return fs_reply_open(rq, rq->node, handle);
@@ -213,15 +213,14 @@ int fs_file_open(struct fs_request *rq, int flags)
 
 static int attr(const struct fs_request *rq, int fd, struct statx *ret)
 {
-	return fs_node_is_dir(rq->node)
-		       ? fs_dir_attr(rq, fs_node_ino(rq->node), ret)
-		       : fs_node_attr(rq, rq->node, fd, ret);
+	return rq->node->is_dir ? fs_dir_attr(rq, rq->node->ino, ret)
+				: fs_node_attr(rq, rq->node, fd, ret);
 }
 
 int fs_file_attr(const struct fs_request *rq, struct statx *ret)
 {
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_is_dir(rq->node) ? 0 : node_fd(rq, &fd);
+	int r = rq->node->is_dir ? 0 : node_fd(rq, &fd);
 
 	return r < 0 ? r : attr(rq, fd, ret);
 }
@@ -284,7 +283,7 @@ int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
 
 	if (r == 0 &&
 	    ((to_set & SET_OWNER) ||
-	     (to_set == 0 && !fs_node_is_dir(rq->node) && kind->clears_setuid)))
+	     (to_set == 0 && !rq->node->is_dir && kind->clears_setuid)))
 		r = core_file_chown(
 			cred, fd,
 			(to_set & FUSE_SET_ATTR_UID) ? set->st_uid : (uid_t)-1,
@@ -352,7 +351,7 @@ int fs_file_getxattr(const struct fs_request *rq, const char *name, size_t size)
 	int i = 0, r;
 
 	if (!is_inodes)
-		i = fs_node_is_dir(rq->node) ? -1 : find_xattr(kind, name);
+		i = rq->node->is_dir ? -1 : find_xattr(kind, name);
 	if (i < 0)
 		return -ENODATA;
 	r = node_fd(rq, &fd);
@@ -374,10 +373,9 @@ int fs_file_listxattr(const struct fs_request *rq, size_t size)
 	int r;
 
 	if (!kind->inode_attributes)
-		return reply_xattr(rq, kind->xattrs, size,
-				   fs_node_is_dir(rq->node)
-					   ? 0
-					   : (ssize_t)kind->xattrs_size);
+		return reply_xattr(
+			rq, kind->xattrs, size,
+			rq->node->is_dir ? 0 : (ssize_t)kind->xattrs_size);
 	r = node_fd(rq, &fd);
 	if (r < 0)
 		return r;

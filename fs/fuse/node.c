@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A node id is the node's address: the kernel gives back only ids that it was
- * given and hasn't forgotten. The table's lock guards the lookup counts and the
- * tree of shared nodes; a node's lock guards its name and its handles. The
- * table's is taken first.
- *
+ * given and hasn't forgotten. *
  * An id may be used again for another node after the last forget. The kernel
  * drops its inode before it sends that, so it can't confuse the two.
  */
@@ -25,31 +22,15 @@ struct core_lock_charge {
 	struct fs_charge charge;
 };
 
-struct fs_node {
-	/* The key of the tree. */
-	const struct fs_kind *kind;
-	bool is_dir;
-	ino_t ino;
-	const void *view; /* behind the node; the root's is fs/main's */
-
-	uint64_t n_lookup;
-	struct fs_charge charge;    /* of the user who made it */
-	TAILQ_ENTRY(fs_node) entry; /* in all */
-
-	pthread_mutex_t lock;
-	char *name, *other; /* the last two names, or NULL */
-	LIST_HEAD(handle_list, fs_handle) handles;
-	unsigned int n_opened;	 /* handles ever; 2: two or more */
-	struct core_locks locks; /* guards itself */
-};
-
 struct fs_nodes {
-	pthread_mutex_t lock;
+	struct fs_nodes_mutex lock;
 	struct fs_node root;
-	void *shared; /* tree of struct fs_node * */
+	void *shared CORE_GUARDED_BY(fs_nodes_mutex); /* struct fs_node * */
 	/* The kernel was asked to forget the first ones the longest ago. */
-	TAILQ_HEAD(node_list, fs_node) all;
-	size_t n, n_new;      /* in all; since the kernel was asked */
+	TAILQ_HEAD(node_list, fs_node) all CORE_GUARDED_BY(fs_nodes_mutex);
+	/* How many are in all; and how many are new since the kernel was asked. */
+	size_t n CORE_GUARDED_BY(fs_nodes_mutex);
+	size_t n_new CORE_GUARDED_BY(fs_nodes_mutex);
 	atomic_bool cant_ask; /* the kernel is older than 6.18 */
 };
 
@@ -73,26 +54,31 @@ int fs_nodes_new(const struct fs_kind *root, const void *view,
 
 	if (!nodes)
 		return -ENOMEM;
-	pthread_mutex_init(&nodes->lock, NULL);
-	pthread_mutex_init(&nodes->root.lock, NULL);
+	pthread_mutex_init(&nodes->lock.native, NULL);
+	pthread_mutex_init(&nodes->root.lock.native, NULL);
 	nodes->root.kind = root;
 	nodes->root.is_dir = true;
 	nodes->root.ino = FUSE_ROOT_ID;
 	nodes->root.view = view;
+	fs_nodes_mutex_lock(&nodes->lock);
 	TAILQ_INIT(&nodes->all);
+	fs_nodes_mutex_unlock(&nodes->lock);
 	*ret = nodes;
 	return 0;
 }
 
-static void release_handles(struct fs *fs, const struct fs_node *node)
+/* The functions that free don't lock: no other thread knows what they free. */
+
+static void release_handles(struct fs *fs,
+			    const struct fs_node *node) CORE_NO_THREAD_SAFETY
 {
 	while (!LIST_EMPTY(&node->handles))
 		fs_node_release(fs, LIST_FIRST(&node->handles));
 }
 
-static void node_free(struct fs_node *node)
+static void node_free(struct fs_node *node) CORE_NO_THREAD_SAFETY
 {
-	pthread_mutex_destroy(&node->lock);
+	pthread_mutex_destroy(&node->lock.native);
 	core_locks_destroy(&node->locks);
 	fs_charge_release(&node->charge);
 	free(node->name);
@@ -100,7 +86,8 @@ static void node_free(struct fs_node *node)
 	free(node);
 }
 
-struct fs_nodes *fs_nodes_free(struct fs *fs, struct fs_nodes *nodes)
+struct fs_nodes *fs_nodes_free(struct fs *fs,
+			       struct fs_nodes *nodes) CORE_NO_THREAD_SAFETY
 {
 	struct fs_node *node;
 
@@ -111,8 +98,8 @@ struct fs_nodes *fs_nodes_free(struct fs *fs, struct fs_nodes *nodes)
 		release_handles(fs, node);
 		fs_node_forget(nodes, node, node->n_lookup);
 	}
-	pthread_mutex_destroy(&nodes->root.lock);
-	pthread_mutex_destroy(&nodes->lock);
+	pthread_mutex_destroy(&nodes->root.lock.native);
+	pthread_mutex_destroy(&nodes->lock.native);
 	free(nodes);
 	return NULL;
 }
@@ -167,12 +154,12 @@ static bool is_shared(const struct fs_node *node)
 }
 
 /*
- * Finds a shared node, or makes a node; the table's lock is held. more: the nodes
- * that the user may have beyond the quota. Returns 0, -EAGAIN (the user has as
+ * Finds a shared node, or makes a node. more: the nodes that the user may have
+ * beyond the quota. Returns 0, -EAGAIN (the user has as
  * many) or -ENOMEM.
  */
 static int get(const struct fs_request *rq, const struct statx *stx,
-	       size_t more, struct fs_node **ret)
+	       size_t more, struct fs_node **ret) CORE_REQUIRES(fs_nodes_mutex)
 {
 	struct fs_node key = { .kind = rq->kind,
 			       .is_dir = S_ISDIR(stx->stx_mode),
@@ -204,7 +191,7 @@ static int get(const struct fs_request *rq, const struct statx *stx,
 		free(node);
 		return -ENOMEM;
 	}
-	pthread_mutex_init(&node->lock, NULL);
+	pthread_mutex_init(&node->lock.native, NULL);
 	core_locks_init(&node->locks, fs_node_lock_charge_free);
 	TAILQ_INSERT_TAIL(&nodes->all, node, entry);
 	nodes->n++;
@@ -232,10 +219,10 @@ struct prune {
 };
 
 /*
- * Chooses nodes that were chosen the longest ago; the table's lock is held.
- * urgent: a user has too many nodes.
+ * Chooses nodes that were chosen the longest ago. urgent: a user has too many nodes.
  */
 static bool choose(struct fs_nodes *nodes, bool urgent, struct prune *ret)
+	CORE_REQUIRES(fs_nodes_mutex)
 {
 	if (nodes->n < MANY || nodes->cant_ask ||
 	    (nodes->n_new < PRUNED / 2 && !urgent))
@@ -294,21 +281,21 @@ int fs_node_get(const struct fs_request *rq, const struct statx *stx,
 
 	if (!copy)
 		return -ENOMEM;
-	pthread_mutex_lock(&nodes->lock);
+	fs_nodes_mutex_lock(&nodes->lock);
 	r = get(rq, stx, 0, &node);
 	if (r == -EAGAIN)
 		r = get(rq, stx, more_nodes(rq), &node);
 	if (r == 0) {
 		node->n_lookup++;
-		pthread_mutex_lock(&node->lock);
+		fs_node_mutex_lock(&node->lock);
 		if (node->name && strcmp(node->name, name) != 0)
 			swap(&node->name, &node->other);
 		swap(&node->name, &copy);
-		pthread_mutex_unlock(&node->lock);
+		fs_node_mutex_unlock(&node->lock);
 		*ret = node;
 	}
 	asks = choose(nodes, r == -EAGAIN, &prune);
-	pthread_mutex_unlock(&nodes->lock);
+	fs_nodes_mutex_unlock(&nodes->lock);
 	if (asks &&
 	    write(fuse_session_fd(rq->fs->session), &prune, sizeof(prune)) <
 		    0 &&
@@ -323,7 +310,7 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
 
 	if (node == &nodes->root)
 		return;
-	pthread_mutex_lock(&nodes->lock);
+	fs_nodes_mutex_lock(&nodes->lock);
 	node->n_lookup -= n;
 	last = node->n_lookup == 0;
 	if (last) {
@@ -332,57 +319,23 @@ void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n)
 		TAILQ_REMOVE(&nodes->all, node, entry);
 		nodes->n--;
 	}
-	pthread_mutex_unlock(&nodes->lock);
+	fs_nodes_mutex_unlock(&nodes->lock);
 	if (last)
 		node_free(node);
 }
 
-const struct fs_kind *fs_node_kind(const struct fs_node *node)
-{
-	return node->kind;
-}
-
-bool fs_node_is_dir(const struct fs_node *node)
-{
-	return node->is_dir;
-}
-
-ino_t fs_node_ino(const struct fs_node *node)
-{
-	return node->ino;
-}
-
-const void *fs_node_view(const struct fs_node *node)
-{
-	return node->view;
-}
-
-struct core_locks *fs_node_locks(struct fs_node *node)
-{
-	return &node->locks;
-}
-
 void fs_node_name(struct fs_node *node, char *ret)
 {
-	pthread_mutex_lock(&node->lock);
+	fs_node_mutex_lock(&node->lock);
 	strcpy(ret, node->name ?: "");
-	pthread_mutex_unlock(&node->lock);
+	fs_node_mutex_unlock(&node->lock);
 }
 
 void fs_node_other_name(struct fs_node *node, char *ret)
 {
-	pthread_mutex_lock(&node->lock);
+	fs_node_mutex_lock(&node->lock);
 	strcpy(ret, node->other ?: node->name ?: "");
-	pthread_mutex_unlock(&node->lock);
-}
-
-void fs_node_add(struct fs_node *node, struct fs_handle *handle)
-{
-	handle->node = node;
-	pthread_mutex_lock(&node->lock);
-	LIST_INSERT_HEAD(&node->handles, handle, entry);
-	node->n_opened += node->n_opened < 2;
-	pthread_mutex_unlock(&node->lock);
+	fs_node_mutex_unlock(&node->lock);
 }
 
 /*
@@ -395,10 +348,10 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 	struct fs_handle *handle;
 	int r;
 
-	pthread_mutex_lock(&node->lock);
+	fs_node_mutex_lock(&node->lock);
 	handle = node->n_opened == 1 ? LIST_FIRST(&node->handles) : NULL;
 	r = node->kind->attr(rq, handle, fd, ret);
-	pthread_mutex_unlock(&node->lock);
+	fs_node_mutex_unlock(&node->lock);
 	return r;
 }
 
@@ -417,29 +370,32 @@ static int register_backing(const struct fs *fs, int fd)
 	return id;
 }
 
-void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
-			struct fs_handle *handle)
+void fs_node_add(const struct fs *fs, struct fs_node *node,
+		 struct fs_handle *handle)
 {
 	const struct fs_handle *first;
 
 	handle->node = node;
-	pthread_mutex_lock(&node->lock);
+	fs_node_mutex_lock(&node->lock);
 	first = LIST_FIRST(&node->handles);
-	handle->backing_id = first ? first->backing_id
-				   : register_backing(rq->fs, handle->fd);
+	if (first)
+		handle->backing_id = first->backing_id;
+	else if (handle->flags & FS_HANDLE_BACKED)
+		handle->backing_id = register_backing(fs, handle->fd);
 	LIST_INSERT_HEAD(&node->handles, handle, entry);
-	pthread_mutex_unlock(&node->lock);
+	node->n_opened += node->n_opened < 2;
+	fs_node_mutex_unlock(&node->lock);
 }
 
 void fs_node_release(struct fs *fs, struct fs_handle *handle)
 {
 	struct fs_node *node = handle->node;
 
-	pthread_mutex_lock(&node->lock);
+	fs_node_mutex_lock(&node->lock);
 	LIST_REMOVE(handle, entry);
 	if (handle->backing_id && LIST_EMPTY(&node->handles))
 		fs_backing_close(fs->session, handle->backing_id);
-	pthread_mutex_unlock(&node->lock);
+	fs_node_mutex_unlock(&node->lock);
 	handle->release(fs, handle);
 }
 
@@ -474,14 +430,14 @@ int fs_node_dup(struct fs_node *node, int *ret_fd)
 	const struct fs_handle *handle;
 	int r = -ENOENT;
 
-	pthread_mutex_lock(&node->lock);
+	fs_node_mutex_lock(&node->lock);
 	handle = LIST_FIRST(&node->handles);
 	if (handle) {
 		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;
 	}
-	pthread_mutex_unlock(&node->lock);
+	fs_node_mutex_unlock(&node->lock);
 	if (r < 0)
 		return r;
 	*ret_fd = r;

@@ -17,16 +17,44 @@
 
 #include "core/lock.h"
 #include "core/name.h"
+#include "core/thread_safety.h"
 #include "fs/fuse/kind.h"
 
 #include <stdint.h>
 #include <sys/queue.h>
 
+/* Of the table, and of a node. Both may be held, the table's first. */
+CORE_MUTEX(fs_nodes_mutex);
+CORE_MUTEX(fs_node_mutex);
+
+struct fs_node {
+	/* These stay as they are. */
+	const struct fs_kind *kind;
+	bool is_dir;
+	ino_t ino;	  /* the object's inode number */
+	const void *view; /* behind the node; the root's is fs/main's */
+
+	struct core_locks locks; /* the record locks of the object */
+
+	/* Private. */
+	struct fs_charge charge; /* of the user who pays for the node */
+	uint64_t n_lookup CORE_GUARDED_BY(fs_nodes_mutex);
+	TAILQ_ENTRY(fs_node) entry CORE_GUARDED_BY(fs_nodes_mutex);
+	struct fs_node_mutex lock;
+	/* The last two names, or NULL. */
+	char *name CORE_GUARDED_BY(fs_node_mutex);
+	char *other CORE_GUARDED_BY(fs_node_mutex);
+	LIST_HEAD(fs_handle_list, fs_handle)
+	handles CORE_GUARDED_BY(fs_node_mutex);
+	/* Handles ever; 2: two or more. */
+	unsigned int n_opened CORE_GUARDED_BY(fs_node_mutex);
+};
+
 /* The file has no position: no lseek, pread or pwrite; see fs/fuse/reply.c. */
 #define FS_HANDLE_STREAM 1U
 /* Nothing is to be done at close(2): the kernel needn't ask for the slot flush. */
 #define FS_HANDLE_NOFLUSH 2U
-/* The kernel may go straight to fd: fs_node_add_backed(). */
+/* The kernel may go straight to fd: fs_node_add(). */
 #define FS_HANDLE_BACKED 4U
 
 /* An open file or directory. Part of the kind's own structure. */
@@ -34,7 +62,7 @@ struct fs_handle {
 	struct fs_node *node;	 /* NULL until it is added */
 	int fd;			 /* of the open object, or -1 */
 	unsigned int flags;	 /* FS_HANDLE_* */
-	int backing_id;		 /* see fs_node_add_backed(); 0: none */
+	int backing_id;		 /* see fs_node_add(); 0: none */
 	struct fs_charge charge; /* of who opened it */
 	/* Set by fs/fuse/dir and fs/fuse/file. */
 	void (*release)(struct fs *fs, struct fs_handle *handle);
@@ -78,11 +106,6 @@ int fs_node_get(const struct fs_request *rq, const struct statx *stx,
 /* Takes n from the lookup count; at zero the node is freed. */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
 
-const struct fs_kind *fs_node_kind(const struct fs_node *node);
-bool fs_node_is_dir(const struct fs_node *node);
-ino_t fs_node_ino(const struct fs_node *node);
-const void *fs_node_view(const struct fs_node *node);
-
 /*
  * The charge for the descriptor of an owner of record locks, which counts as an open
  * file of the caller's. NULL: there is no memory, or the quota is used up.
@@ -91,9 +114,6 @@ struct core_lock_charge *fs_node_lock_charge_new(const struct fs_request *rq);
 
 /* NULL is allowed. */
 void fs_node_lock_charge_free(struct core_lock_charge *charge);
-
-/* The record locks of the node's object. */
-struct core_locks *fs_node_locks(struct fs_node *node);
 
 /* Where the object was last seen; "" for the root. ret: NAME_MAX + 1 bytes. */
 void fs_node_name(struct fs_node *node, char *ret);
@@ -112,23 +132,18 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 
 /*
  * Adds an open handle to the node. Its fd must stay open until fs_node_release().
+ *
+ * With FS_HANDLE_BACKED the kernel may take reads, writes and mappings straight to
+ * fd, the backing file. Then backing_id is what the reply to the open must name,
+ * or 0 if all goes through the daemon. The kernel wants all open files of a node
+ * to be of one sort and to name the same backing id. So the first one decides,
+ * and the last one removed closes the backing file.
  */
-void fs_node_add(struct fs_node *node, struct fs_handle *handle);
+void fs_node_add(const struct fs *fs, struct fs_node *node,
+		 struct fs_handle *handle);
 
 /* Removes a handle from the node that it was added to, and calls its release. */
 void fs_node_release(struct fs *fs, struct fs_handle *handle);
-
-/*
- * fs_node_add() of a handle whose reads, writes and mappings the kernel is to
- * take straight to its fd, the backing file. The handle's backing_id is what the
- * reply to the open has to name, or 0 if all goes through the daemon.
- *
- * The kernel wants all open files of a node to be of one sort and to name the
- * same backing id. So the first one decides, and the last one removed gives the
- * id back.
- */
-void fs_node_add_backed(const struct fs_request *rq, struct fs_node *node,
-			struct fs_handle *handle);
 
 /* Whether one more file may be kept open: 0 or -EMFILE. */
 int fs_node_check_fd_budget(const struct fs *fs);

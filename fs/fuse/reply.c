@@ -70,7 +70,7 @@ static struct fuse_entry_out entry_of(const struct fs_node *node,
 	return (struct fuse_entry_out){
 		.nodeid = fs_node_id(node),
 		.attr = attr_of(stx),
-		.entry_valid = fs_node_is_dir(node) ? 3600 : 0,
+		.entry_valid = node->is_dir ? 3600 : 0,
 	};
 }
 
@@ -78,10 +78,7 @@ static struct fuse_entry_out entry_of(const struct fs_node *node,
 static struct open_out add(struct fs_request *rq, struct fs_node *node,
 			   struct fs_handle *handle)
 {
-	if (handle->flags & FS_HANDLE_BACKED)
-		fs_node_add_backed(rq, node, handle);
-	else
-		fs_node_add(node, handle);
+	fs_node_add(rq->fs, node, handle);
 	fs_charge_move(&handle->charge, &rq->charge);
 	return (struct open_out){
 		.handle = (uintptr_t)handle,

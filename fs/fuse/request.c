@@ -17,7 +17,7 @@
 static void trace(const struct fs_request *rq, const char *name)
 {
 	char path[NAME_MAX + 1], line[2 * sizeof(path) + 40];
-	bool is_dir = fs_node_is_dir(rq->node);
+	bool is_dir = rq->node->is_dir;
 
 	fs_node_name(rq->node, path);
 	(void)snprintf(line, sizeof(line), "/%.20s%s%s%s%.255s",
@@ -42,8 +42,8 @@ struct fs_request fs_request_begin(fuse_req_t req, fuse_ino_t id,
 			  .gid = caller->gid,
 			  .pid = caller->pid },
 		.node = node,
-		.kind = fs_node_kind(node),
-		.view = fs_node_view(node),
+		.kind = node->kind,
+		.view = node->view,
 	};
 
 	if (fs->debug)

@@ -72,7 +72,7 @@ static void obj_release(struct fs *fs, struct fs_handle *handle_)
 
 	if (handle->locked) {
 		(void)flock(handle_->fd, LOCK_UN);
-		core_locks_unlock_handle(fs_node_locks(handle_->node), handle);
+		core_locks_unlock_handle(&handle_->node->locks, handle);
 		core_wait_retry(fs->wait);
 	}
 	fs_handle_free(handle_);
@@ -244,7 +244,7 @@ static int lock_attempt(struct core_waiter *waiter)
 	if (lock->operation)
 		return flock(handle->fd, lock->operation | LOCK_NB) < 0 ? -errno
 									: 0;
-	return core_locks_set(fs_node_locks(handle->node), lock->owner, handle,
+	return core_locks_set(&handle->node->locks, lock->owner, handle,
 			      handle->fd, &lock->range, is_first,
 			      lock->charge ? &lock->charge : NULL);
 }
@@ -320,8 +320,7 @@ static int obj_getlk(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock_)
 {
 	struct flock found = *lock_;
-	int r = core_locks_get(fs_node_locks(handle->node), owner, handle->fd,
-			       &found);
+	int r = core_locks_get(&handle->node->locks, owner, handle->fd, &found);
 
 	if (r < 0)
 		return r;
@@ -332,7 +331,7 @@ static int obj_getlk(const struct fs_request *rq, struct fs_handle *handle,
 static int obj_flush(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner)
 {
-	if (core_locks_unlock_owner(fs_node_locks(handle->node), owner))
+	if (core_locks_unlock_owner(&handle->node->locks, owner))
 		core_wait_retry(rq->fs->wait);
 	(void)fuse_reply_err(rq->req, 0);
 	return 0;
