@@ -51,27 +51,30 @@ bool core_caller_works(void)
 	       pids[n] == '\n';
 }
 
-/* "user:[NUMBER]" of this process, which doesn't change it. */
+/* "user:[NUMBER]" of this process, which doesn't change; "": unknown. */
 static pthread_once_t namespace_once = PTHREAD_ONCE_INIT;
 static char our_namespace[64];
-static ssize_t our_namespace_len; /* below 1: it can't be known */
 
 static void read_namespace(void)
 {
-	our_namespace_len = readlink("/proc/self/ns/user", our_namespace,
-				     sizeof(our_namespace));
+	(void)!readlink("/proc/self/ns/user", our_namespace,
+			sizeof(our_namespace) - 1);
 }
 
+/*
+ * readlink(2) takes 3 us, and 19 as the first look at a process, for which the
+ * kernel makes inodes. stat(2) takes 5, a pidfd's PIDFD_GET_USER_NAMESPACE 10; a
+ * descriptor of /proc saves nothing. Between two requests a thread can change its
+ * namespace, so nothing is kept.
+ */
 static bool is_in_our_user_namespace(pid_t tid)
 {
-	char theirs[sizeof(our_namespace)];
-	ssize_t n;
+	char theirs[sizeof(our_namespace)] = "";
 
 	pthread_once(&namespace_once, read_namespace);
-	n = readlink(core_proc_path("/proc/%d/ns/user", tid).s, theirs,
-		     sizeof(theirs));
-	return n > 0 && n == our_namespace_len &&
-	       memcmp(our_namespace, theirs, (size_t)n) == 0;
+	return readlink(core_proc_path("/proc/%d/ns/user", tid).s, theirs,
+			sizeof(theirs) - 1) > 0 &&
+	       strcmp(theirs, our_namespace) == 0;
 }
 
 /*
@@ -127,10 +130,10 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 		     gid_t **ret_groups)
 {
 	struct core_cred cred = { .uid = uid, .gid = gid, .pid = tid };
+	_cleanup_free_ char *text = NULL;
 	uid_t real_uid, fs_uid;
 	gid_t real_gid, fs_gid;
-	_cleanup_free_ char *text = NULL;
-	const char *uids, *gids, *groups;
+	const char *groups;
 	bool as_real;
 	int r;
 
@@ -145,12 +148,12 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 	text = core_proc_read(core_proc_path("/proc/%d/status", tid).s);
 	if (!text)
 		return read_error();
-	uids = field(text, "\nUid:");
-	gids = field(text, "\nGid:");
 	groups = field(text, "\nGroups:");
-	if (!uids || !gids || !groups ||
-	    sscanf(uids, "%u%*u%*u%u", &real_uid, &fs_uid) != 2 ||
-	    sscanf(gids, "%u%*u%*u%u", &real_gid, &fs_gid) != 2)
+	if (!groups ||
+	    sscanf(field(text, "\nUid:") ?: "", "%u%*u%*u%u", &real_uid,
+		   &fs_uid) != 2 ||
+	    sscanf(field(text, "\nGid:") ?: "", "%u%*u%*u%u", &real_gid,
+		   &fs_gid) != 2)
 		return -EPERM;
 	as_real = uid != fs_uid || gid != fs_gid;
 	if (as_real && (uid != real_uid || gid != real_gid))
