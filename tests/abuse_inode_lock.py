@@ -8,19 +8,10 @@ import os
 import signal
 import sys
 
-from client import MNT, MQ, SHM, fails, fork, join, until, waits
+from client import MNT, MQ, SHM, as_user, fails, join, until, waits
 
 silent, user = map(int, sys.argv[1:])
 refused = errno.EAGAIN, errno.ENOMEM
-
-
-def as_user(user, f, *args):
-    def run():
-        os.setgroups([])
-        os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
-        f(*args)
-    return fork(run)
 
 
 def has_ended(pid):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the programs in faults.bats share: processes, and waiting for them."""
+"""What the tests' programs share: processes, users, and waiting for them."""
 import mmap
 import os
 import struct
@@ -22,6 +22,16 @@ def fork(f, *args):
         finally:
             os._exit(status)
     return pid
+
+
+def as_user(user, f, *args):
+    """Runs f in a process of a user who has no groups but its own."""
+    def run():
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        f(*args)
+    return fork(run)
 
 
 def join(*pids):

@@ -32,23 +32,10 @@ make_objects() {
 
 # as_root ARG...: runs a program from stdin.
 as_root() {
-	{
-		cat <<-'END'
-			import os, sys
-			from client import *
-			from getdents import *
-
-			def as_user(user, f, *args):
-			    def run():
-			        os.setgroups([])
-			        os.setresgid(user, user, user)
-			        os.setresuid(user, user, user)
-			        f(*args)
-			    return fork(run)
-		END
-		cat
-	} >"$WORK/script"
-	timeout 200 python3 "$WORK/script" "$@"
+	timeout 200 python3 -c "import os, sys
+from client import *
+from getdents import *
+$(cat)" "$@"
 }
 
 @test "a hundred lists of 200,000 names take no memory of the daemon" {
