@@ -78,7 +78,7 @@
  *	info handle, then node
  *	directory handle, then core/name_set
  * The others are taken alone: core/wait, core/lock's table and its owners,
- * fs/daemon/loop. libfuse is called without a lock to reply.
+ * fs/daemon/loop. No lock is held while a reply is sent.
  */
 #include "fs/daemon/diagnose.h"
 #include "fs/daemon/loop.h"

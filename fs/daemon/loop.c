@@ -254,11 +254,12 @@ static void refuse(struct fuse_session *session,
 }
 
 /*
- * Returns the request that a worker has read, if the worker is to serve it. Otherwise
- * the request was refused or waits in its lane. At the end it is dropped, like those
- * that weren't read.
+ * Returns the request that a worker has read, if the worker must serve it. Otherwise
+ * *ret_refused is set, or the request waits in its lane. At the end it is dropped, like
+ * those that weren't read.
  */
-static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
+static struct request *admit(struct worker *worker, bool *ret_refused)
+	CORE_REQUIRES(loop_mutex)
 {
 	const struct fuse_in_header *in = worker->read.buf.mem;
 	struct lane *lane = NULL;
@@ -269,14 +270,11 @@ static struct request *admit(struct worker *worker) CORE_REQUIRES(loop_mutex)
 		lane = &listings;
 	} else if (!may_have_one(in)) {
 		lane = &serial;
-		if (!can_wait(in)) {
-			refuse(loop.fs->session, in);
-			return NULL;
-		}
+		*ret_refused = !can_wait(in);
 	}
 	/* Without memory it is served at once, as one too many. */
-	if (lane && lane->n_serving >= lane->most &&
-	    put_off(lane, &worker->read.buf))
+	if (*ret_refused || (lane && lane->n_serving >= lane->most &&
+			     put_off(lane, &worker->read.buf)))
 		return NULL;
 	begin(worker, lane, in);
 	if (loop.n_serving == loop.n_workers)
@@ -331,14 +329,14 @@ static struct request *finish(struct worker *worker, struct request *request)
 static bool serve(struct worker *worker)
 {
 	struct request *request;
-	bool stays;
+	bool refused = false, stays;
 
 	if (is_short(worker->read.buf.mem)) {
 		fuse_session_process_buf(loop.fs->session, &worker->read.buf);
 		return true;
 	}
 	loop_mutex_lock(&loop.lock);
-	request = admit(worker);
+	request = admit(worker, &refused);
 	while (request) {
 		loop_mutex_unlock(&loop.lock);
 		fuse_session_process_buf(loop.fs->session, &request->buf);
@@ -347,6 +345,8 @@ static bool serve(struct worker *worker)
 	}
 	stays = worker->exists;
 	loop_mutex_unlock(&loop.lock);
+	if (refused)
+		refuse(loop.fs->session, worker->read.buf.mem);
 	return stays;
 }
 

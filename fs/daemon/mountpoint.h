@@ -73,7 +73,7 @@ int fs_mountpoint_monitor(struct fs_mountpoint *mountpoint);
 /* Whether the mount, or a copy of it, is in the table that was opened. */
 bool fs_mountpoint_is_mounted(const struct fs_mountpoint *mountpoint);
 
-/* Frees what ret of fs_mountpoint_open() has. The mount stays. */
+/* Frees the path, and closes the directory and the table. The mount stays. */
 void fs_mountpoint_close(struct fs_mountpoint *mountpoint);
 
 #endif
