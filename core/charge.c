@@ -20,37 +20,26 @@
 #include <sys/vfs.h>
 
 /*
- * Finds the cgroup.procs file of a process's memory cgroup. ret: for free(3);
- * empty if there are no cgroups. In /proc/PID/cgroup the line of version 2 is
- * the last one. It counts if no cgroup of version 1 controls memory.
+ * Finds the memory cgroup in the text of /proc/PID/cgroup. The line of version 2 is
+ * the last one; it counts if no cgroup of version 1 controls memory. ret_dir: the
+ * directory of that hierarchy. Returns "" if there is none.
  */
-static int find_group(pid_t pid, char **ret)
+static const char *find_group(char *text, const char **ret_dir)
 {
-	_cleanup_free_ char *text =
-		core_proc_read(core_proc_path("/proc/%d/cgroup", pid).s);
-	const char *controllers, *group = NULL, *dir = "";
-	char *rest = text, *line, *path = NULL;
-	int n;
+	const char *controllers;
+	char *line;
 
-	if (!text && errno != ENOENT && errno != ESRCH)
-		return -errno;
-	while (!group && (line = strsep(&rest, "\n"))) {
+	while ((line = strsep(&text, "\n"))) {
 		/* Users choose names of groups, with any colons in them. */
 		(void)strsep(&line, ":");
 		controllers = strsep(&line, ":");
 		if (!line ||
 		    (*controllers && strcmp(controllers, "memory") != 0))
 			continue;
-		group = line;
-		dir = *controllers ? "/memory" : "";
+		*ret_dir = *controllers ? "/memory" : "";
+		return line;
 	}
-	n = group ? asprintf(&path, "/sys/fs/cgroup%s%s/cgroup.procs", dir,
-			     group)
-		  : asprintf(&path, "%s", "");
-	if (n < 0)
-		return -ENOMEM;
-	*ret = path;
-	return 0;
+	return "";
 }
 
 /*
@@ -60,18 +49,25 @@ static int find_group(pid_t pid, char **ret)
  */
 static int open_group(pid_t pid, int *ret_fd)
 {
-	_cleanup_free_ char *theirs = NULL, *ours = NULL;
+	_cleanup_free_ char *ours = core_proc_read("/proc/self/cgroup");
+	_cleanup_free_ char *theirs =
+		core_proc_read(core_proc_path("/proc/%d/cgroup", pid).s);
+	_cleanup_free_ char *path = NULL;
+	const char *group, *dir = "";
 	_cleanup_close_ int fd = -1;
 	struct statfs sf;
-	int r = find_group(pid, &theirs);
 
-	if (r == 0)
-		r = find_group(getpid(), &ours);
-	if (!theirs || !ours || strcmp(theirs, ours) == 0)
-		return r;
-	if (strstr(theirs, "/../"))
+	/* A process that has ended, or a kernel without cgroups. */
+	if (!theirs && errno != ENOENT && errno != ESRCH)
+		return -errno;
+	group = find_group(theirs, &dir);
+	if (strcmp(group, find_group(ours, &dir)) == 0)
+		return 0;
+	if (asprintf(&path, "/sys/fs/cgroup%s%s/cgroup.procs", dir, group) < 0)
+		return -ENOMEM;
+	if (!*group || strstr(path, "/../"))
 		return -EPERM;
-	fd = open(theirs, O_WRONLY | O_CLOEXEC);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	/* In another mount namespace anything may be there. */
 	if (fd < 0 || fstatfs(fd, &sf) < 0 ||
 	    (sf.f_type != CGROUP_SUPER_MAGIC &&

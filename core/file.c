@@ -46,7 +46,7 @@ int core_file_check(int fd, ino_t ino)
  * descriptor. Only append-only files can't be opened without (EPERM).
  */
 static int open_as(const struct core_cred *cred, int dir, const char *path,
-		   struct open_how how)
+		   struct open_how how, int *ret_fd)
 {
 	uint64_t append = how.flags & O_APPEND;
 	int r;
@@ -54,11 +54,14 @@ static int open_as(const struct core_cred *cred, int dir, const char *path,
 	how.flags ^= append;
 	r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path, &how,
 					    sizeof(how)));
-	if (r != -EPERM || !append)
-		return r;
 	how.flags |= append;
-	return CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path, &how,
-					       sizeof(how)));
+	if (r == -EPERM && append)
+		r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path,
+						    &how, sizeof(how)));
+	if (r < 0)
+		return r;
+	*ret_fd = r;
+	return 0;
 }
 
 int core_file_open_name(int dir, const struct core_cred *cred, const char *name,
@@ -69,12 +72,9 @@ int core_file_open_name(int dir, const struct core_cred *cred, const char *name,
 		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode & 07777 : 0,
 		.resolve = RESOLVE_NO_XDEV,
 	};
-	int r = open_as(cred, dir, name, how);
+	int r = open_as(cred, dir, name, how, ret_fd);
 
-	if (r < 0)
-		return r == -EXDEV ? -ENOENT : r;
-	*ret_fd = r;
-	return 0;
+	return r == -EXDEV ? -ENOENT : r;
 }
 
 int core_file_find(int dir, const struct core_cred *cred, const char *name,
@@ -100,12 +100,8 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NONBLOCK),
 	};
-	int r = open_as(cred, AT_FDCWD, PATH(fd), how);
 
-	if (r < 0)
-		return r;
-	*ret_fd = r;
-	return 0;
+	return open_as(cred, AT_FDCWD, PATH(fd), how, ret_fd);
 }
 
 int core_file_stat(int fd, struct stat *ret)
