@@ -104,16 +104,6 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 	return open_as(cred, AT_FDCWD, PATH(fd), how, ret_fd);
 }
 
-int core_file_stat(int fd, struct stat *ret)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	*ret = st;
-	return 0;
-}
-
 int core_file_statx(int fd, struct statx *ret)
 {
 	struct statx stx;

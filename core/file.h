@@ -73,9 +73,6 @@ int core_file_check(int fd, ino_t ino);
 int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd);
 
-/* fstat(2) by the name that fchmod(2) and the others have here. */
-int core_file_stat(int fd, struct stat *ret);
-
 /* statx(2): all that stat(2) tells, and the time of birth where there is one. */
 int core_file_statx(int fd, struct statx *ret);
 

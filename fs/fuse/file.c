@@ -34,12 +34,12 @@ int fs_file_lookup(const struct fs_request *rq, const char *name)
  * objects.
  */
 static void undo(const struct fs_request *rq, const char *name,
-		 const struct stat *made)
+		 const struct statx *made)
 {
 	_cleanup_close_ int fd = -1;
 
 	if (rq->kind->unlink &&
-	    rq->kind->find(rq, name, made->st_ino, &fd) == 0)
+	    rq->kind->find(rq, name, made->stx_ino, &fd) == 0)
 		(void)rq->kind->unlink(rq, name);
 }
 
@@ -76,12 +76,12 @@ int fs_file_mknod(const struct fs_request *rq, const char *name, mode_t mode)
 {
 	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int fd = -1;
-	struct stat made = { 0 };
+	struct statx made = { 0 };
 	struct statx stx;
 	int r = kind->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
 
 	if (r == 0)
-		r = core_file_stat(fd, &made);
+		r = core_file_statx(fd, &made);
 	if (r < 0)
 		return r;
 	r = kind->attr(rq, NULL, fd, &stx);
@@ -117,7 +117,7 @@ int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
 	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int fd = -1;
 	int r = fs_node_check_fd_budget(rq->fs);
-	struct stat made = { 0 };
+	struct statx made = { 0 };
 	bool created;
 
 	if (r < 0)
@@ -128,7 +128,7 @@ int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
 	if (r == -EEXIST && !(flags & O_EXCL))
 		r = kind->create(rq, name, flags, mode, &fd);
 	if (r == 0)
-		r = core_file_stat(fd, &made);
+		r = core_file_statx(fd, &made);
 	if (r < 0)
 		return r;
 	r = reply_created(rq, name, &fd, flags);

@@ -377,14 +377,14 @@ static bool dir_lists(const struct fs_request *rq, const char *name)
 static int obj_describe(const struct fs_request *rq, int fd, char *ret,
 			size_t size)
 {
-	struct stat st;
-	int r = core_file_stat(fd, &st);
+	struct statx stx;
+	int r = core_file_statx(fd, &stx);
 
 	(void)rq;
 	return r < 0 ? r
 		     : snprintf(ret, size, "size %lld\nallocated %lld\n",
-				(long long)st.st_size,
-				(long long)st.st_blocks * 512);
+				(long long)stx.stx_size,
+				(long long)stx.stx_blocks * 512);
 }
 
 static void shm_probe(const struct core_ipc_dirs *dirs, int r)
