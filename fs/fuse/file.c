@@ -16,7 +16,7 @@
 int fs_file_lookup(const struct fs_request *rq, const char *name)
 {
 	_cleanup_close_ int fd = -1;
-	struct statx stx;
+	struct statx stx = { 0 };
 	int r = rq->kind->find(rq, name, 0, &fd);
 
 	if (r == 0)
