@@ -83,7 +83,7 @@ static bool is_in_our_user_namespace(pid_t tid)
  */
 static bool has_all(pid_t tid)
 {
-	struct core_cred cred;
+	struct core_cred cred = { 0 };
 
 	return core_cred_get_caps(tid, &cred.caps) == 0 &&
 	       core_cred_has_all(&cred) &&

@@ -53,7 +53,7 @@ struct request {
 struct lane {
 	size_t most;
 	size_t n_serving CORE_GUARDED_BY(loop_mutex);
-	STAILQ_HEAD(, request) waiting CORE_GUARDED_BY(loop_mutex);
+	STAILQ_HEAD(requests, request) waiting CORE_GUARDED_BY(loop_mutex);
 };
 
 struct worker {
