@@ -144,7 +144,6 @@ static int serve(struct fs *fs, struct fs_mountpoint *mountpoint)
 {
 	int r = core_wait_new(&fs->wait);
 
-	r = r ?: fs_retries_new(&fs->retries);
 	r = r ?: fs_mountpoint_monitor(mountpoint);
 	if (r == 0) {
 		fs_sd_notify("READY=1");
@@ -201,7 +200,7 @@ static int mount_and_serve(struct fs *fs, const struct fs_opts *opts,
 	r = start(fs, opts) ?: serve(fs, &mountpoint);
 	end_connection(fs);
 	fs->nodes = fs_nodes_free(fs, fs->nodes);
-	fs->retries = fs_retries_free(fs->retries);
+	fs_retry_stop();
 	fs->wait = core_wait_free(fs->wait);
 	/* The unmount opens descriptors, and now some are free. */
 	return fs_mountpoint_unmount(&mountpoint) < 0 ? EXIT_FAILURE : r;

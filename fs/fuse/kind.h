@@ -61,7 +61,6 @@ struct fs_handle;
 struct fs_kind;
 struct fs_node;
 struct fs_nodes;
-struct fs_retries;
 
 /* One mount. Set up by fs/main and FUSE_INIT; then it stays as it is. */
 struct fs {
@@ -69,7 +68,6 @@ struct fs {
 	struct core_ipc_dirs *dirs;
 	struct core_wait *wait;
 	struct fs_nodes *nodes;
-	struct fs_retries *retries;
 	/* What each user may have: open files, waiting requests, nodes. */
 	struct fs_quota *handles, *waiting, *n_nodes;
 	struct fs_quota *allocations; /* and fallocate(2) calls at a time */

@@ -21,7 +21,6 @@
 #include "fs/fuse/node.h"
 
 #include <search.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
@@ -40,15 +39,21 @@ struct pin {
 
 CORE_MUTEX(fs_retry_mutex);
 
-struct fs_retries {
+/* Of the one mount of this process. */
+static struct {
 	pthread_t closer;
 	pthread_cond_t changed; /* there is a pin, or ended */
 	atomic_size_t n;	/* pins; 0: no lookup takes the lock */
 	struct fs_retry_mutex lock;
+	bool started CORE_GUARDED_BY(fs_retry_mutex);
 	bool ended CORE_GUARDED_BY(fs_retry_mutex);
 	void *by_thread CORE_GUARDED_BY(fs_retry_mutex); /* struct pin * */
 	/* By their end. */
 	TAILQ_HEAD(pin_list, pin) pins CORE_GUARDED_BY(fs_retry_mutex);
+} retries = {
+	.changed = PTHREAD_COND_INITIALIZER,
+	.lock.native = PTHREAD_MUTEX_INITIALIZER,
+	.pins = TAILQ_HEAD_INITIALIZER(retries.pins),
 };
 
 static time_t now(void)
@@ -63,56 +68,38 @@ static int compare(const void *a, const void *b)
 	return (x->thread > y->thread) - (x->thread < y->thread);
 }
 
+static void pin_free(struct pin *pin)
+{
+	core_closep(&pin->fd);
+	fs_charge_release(&pin->charge);
+	free(pin);
+}
+
 /* The pin of the calling thread, or NULL. */
-static struct pin *find(const struct fs_retries *retries,
-			const struct fs_request *rq)
+static struct pin *find(const struct fs_request *rq)
 	CORE_REQUIRES(fs_retry_mutex)
 {
 	struct pin key = { .thread = rq->caller->pid }, **slot;
 
-	slot = tfind(&key, &retries->by_thread, compare);
+	slot = tfind(&key, &retries.by_thread, compare);
 	return slot ? *slot : NULL;
 }
 
-/* Adds a pin for the calling thread. Or NULL: no memory, or no more open files. */
-static struct pin *add(struct fs_retries *retries, const struct fs_request *rq)
-	CORE_REQUIRES(fs_retry_mutex)
-{
-	struct pin *pin = calloc(1, sizeof(*pin));
-
-	if (!pin)
-		return NULL;
-	pin->thread = rq->caller->pid;
-	pin->fd = -1;
-	if (fs_charge_take(&pin->charge, rq->fs->handles, rq->caller->uid) ==
-	    0) {
-		if (tsearch(pin, &retries->by_thread, compare)) {
-			TAILQ_INSERT_TAIL(&retries->pins, pin, entry);
-			retries->n++;
-			return pin;
-		}
-		fs_charge_release(&pin->charge);
-	}
-	free(pin);
-	return NULL;
-}
-
 /* Removes the first pin if it has expired, or else waits. Or NULL. */
-static struct pin *next_expired(struct fs_retries *retries)
-	CORE_REQUIRES(fs_retry_mutex)
+static struct pin *next_expired(void) CORE_REQUIRES(fs_retry_mutex)
 {
-	struct pin *pin = TAILQ_FIRST(&retries->pins);
+	struct pin *pin = TAILQ_FIRST(&retries.pins);
 	struct timespec end = { .tv_sec = pin ? pin->end : 0 };
 
-	if (!pin && !retries->ended)
-		pthread_cond_wait(&retries->changed, &retries->lock.native);
-	else if (pin && !retries->ended && now() < pin->end)
-		pthread_cond_clockwait(&retries->changed, &retries->lock.native,
+	if (!pin && !retries.ended)
+		pthread_cond_wait(&retries.changed, &retries.lock.native);
+	else if (pin && !retries.ended && now() < pin->end)
+		pthread_cond_clockwait(&retries.changed, &retries.lock.native,
 				       CLOCK_MONOTONIC, &end);
 	else if (pin) {
-		TAILQ_REMOVE(&retries->pins, pin, entry);
-		tdelete(pin, &retries->by_thread, compare);
-		retries->n--;
+		TAILQ_REMOVE(&retries.pins, pin, entry);
+		tdelete(pin, &retries.by_thread, compare);
+		retries.n--;
 		return pin;
 	}
 	return NULL;
@@ -120,123 +107,120 @@ static struct pin *next_expired(struct fs_retries *retries)
 
 static void *close_expired(void *closure)
 {
-	struct fs_retries *retries = closure;
 	struct pin *pin;
 
+	(void)closure;
 	pthread_setname_np(pthread_self(), "retry");
-	fs_retry_mutex_lock(&retries->lock);
-	while (!retries->ended || retries->n > 0) {
-		pin = next_expired(retries);
+	fs_retry_mutex_lock(&retries.lock);
+	while (!retries.ended || retries.n > 0) {
+		pin = next_expired();
 		if (!pin)
 			continue;
-		fs_retry_mutex_unlock(&retries->lock);
-		core_closep(&pin->fd);
-		fs_charge_release(&pin->charge);
+		fs_retry_mutex_unlock(&retries.lock);
+		pin_free(pin);
+		fs_retry_mutex_lock(&retries.lock);
+	}
+	fs_retry_mutex_unlock(&retries.lock);
+	return NULL;
+}
+
+/*
+ * Adds a pin for the calling thread. Or NULL: no memory, no more open files, or no
+ * more threads. Workers have all signals blocked, and so has the thread that is
+ * started here.
+ */
+static struct pin *add(const struct fs_request *rq)
+	CORE_REQUIRES(fs_retry_mutex)
+{
+	struct pin *pin = calloc(1, sizeof(*pin));
+
+	if (!pin || fs_charge_take(&pin->charge, rq->fs->handles,
+				   rq->caller->uid) < 0) {
 		free(pin);
-		fs_retry_mutex_lock(&retries->lock);
-	}
-	fs_retry_mutex_unlock(&retries->lock);
-	return NULL;
-}
-
-int fs_retries_new(struct fs_retries **ret)
-{
-	struct fs_retries *retries = calloc(1, sizeof(*retries));
-	sigset_t all, old;
-	int r;
-
-	if (!retries)
-		return -ENOMEM;
-	pthread_mutex_init(&retries->lock.native, NULL);
-	pthread_cond_init(&retries->changed, NULL);
-	fs_retry_mutex_lock(&retries->lock);
-	TAILQ_INIT(&retries->pins);
-	fs_retry_mutex_unlock(&retries->lock);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&retries->closer, NULL, close_expired, retries);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r != 0) {
-		free(retries);
-		return -r;
-	}
-	*ret = retries;
-	return 0;
-}
-
-struct fs_retries *fs_retries_free(struct fs_retries *retries)
-{
-	if (!retries)
 		return NULL;
-	fs_retry_mutex_lock(&retries->lock);
-	retries->ended = true;
-	pthread_cond_signal(&retries->changed);
-	fs_retry_mutex_unlock(&retries->lock);
-	pthread_join(retries->closer, NULL);
-	pthread_cond_destroy(&retries->changed);
-	pthread_mutex_destroy(&retries->lock.native);
-	free(retries);
-	return NULL;
+	}
+	pin->thread = rq->caller->pid;
+	pin->fd = -1;
+	if (!retries.started)
+		retries.started = pthread_create(&retries.closer, NULL,
+						 close_expired, NULL) == 0;
+	if (!retries.started || !tsearch(pin, &retries.by_thread, compare)) {
+		pin_free(pin);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&retries.pins, pin, entry);
+	retries.n++;
+	return pin;
 }
 
 void fs_retry_begin(const struct fs_request *rq)
 {
-	struct fs_retries *retries = rq->fs->retries;
 	_cleanup_close_ int fd = -1; /* of an earlier try, in vain */
 	struct pin *pin;
 
 	/* Threads of other PID namespaces can't be told apart. */
 	if (rq->caller->pid == 0)
 		return;
-	fs_retry_mutex_lock(&retries->lock);
-	pin = find(retries, rq) ?: add(retries, rq);
+	fs_retry_mutex_lock(&retries.lock);
+	pin = find(rq) ?: add(rq);
 	if (pin) {
 		fd = core_steal_fd(&pin->fd);
 		pin->end = now() + LIFETIME_SEC + 1;
-		TAILQ_REMOVE(&retries->pins, pin, entry);
-		TAILQ_INSERT_TAIL(&retries->pins, pin, entry);
-		pthread_cond_signal(&retries->changed);
+		TAILQ_REMOVE(&retries.pins, pin, entry);
+		TAILQ_INSERT_TAIL(&retries.pins, pin, entry);
+		pthread_cond_signal(&retries.changed);
 	}
-	fs_retry_mutex_unlock(&retries->lock);
+	fs_retry_mutex_unlock(&retries.lock);
 }
 
 void fs_retry_keep(const struct fs_request *rq, ino_t ino, int fd)
 {
-	struct fs_retries *retries = rq->fs->retries;
 	_cleanup_close_ int old = -1;
 	struct pin *pin;
 
-	if (retries->n == 0 || fs_node_check_fd_budget(rq->fs) < 0)
+	if (retries.n == 0 || fs_node_check_fd_budget(rq->fs) < 0)
 		return;
-	fs_retry_mutex_lock(&retries->lock);
-	pin = find(retries, rq);
+	fs_retry_mutex_lock(&retries.lock);
+	pin = find(rq);
 	if (pin) {
 		old = pin->fd;
 		pin->kind = rq->kind;
 		pin->ino = ino;
 		pin->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
-	fs_retry_mutex_unlock(&retries->lock);
+	fs_retry_mutex_unlock(&retries.lock);
 }
 
 int fs_retry_dup(const struct fs_request *rq, ino_t ino, int *ret_fd)
 {
-	struct fs_retries *retries = rq->fs->retries;
 	const struct pin *pin;
 	int r = -ENOENT;
 
-	if (retries->n == 0)
+	if (retries.n == 0)
 		return r;
-	fs_retry_mutex_lock(&retries->lock);
-	pin = find(retries, rq);
+	fs_retry_mutex_lock(&retries.lock);
+	pin = find(rq);
 	if (pin && pin->fd >= 0 && pin->kind == rq->kind && pin->ino == ino) {
 		r = fcntl(pin->fd, F_DUPFD_CLOEXEC, 0);
 		if (r < 0)
 			r = -errno;
 	}
-	fs_retry_mutex_unlock(&retries->lock);
+	fs_retry_mutex_unlock(&retries.lock);
 	if (r < 0)
 		return r;
 	*ret_fd = r;
 	return 0;
+}
+
+void fs_retry_stop(void)
+{
+	bool started;
+
+	fs_retry_mutex_lock(&retries.lock);
+	retries.ended = true;
+	started = retries.started;
+	pthread_cond_signal(&retries.changed);
+	fs_retry_mutex_unlock(&retries.lock);
+	if (started)
+		pthread_join(retries.closer, NULL);
 }

@@ -17,12 +17,6 @@
 
 #include "fs/fuse/kind.h"
 
-/* Starts a thread. Returns 0, -ENOMEM, or -EAGAIN (no more threads). */
-int fs_retries_new(struct fs_retries **ret);
-
-/* Ends the thread and closes what is kept. NULL is allowed. Returns NULL. */
-struct fs_retries *fs_retries_free(struct fs_retries *retries);
-
 /* The calling thread will get ESTALE: begins to keep what it finds. */
 void fs_retry_begin(const struct fs_request *rq);
 
@@ -38,5 +32,8 @@ void fs_retry_keep(const struct fs_request *rq, ino_t ino, int fd);
  * object), -EMFILE.
  */
 int fs_retry_dup(const struct fs_request *rq, ino_t ino, int *ret_fd);
+
+/* Closes what is kept; for the end, when no request is left. */
+void fs_retry_stop(void);
 
 #endif
