@@ -1,80 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A class of source: a descriptor of a queue that reports each change. Pollers get
+ * this edge-triggered registration of their own. Arming the queue's one-shot
+ * registration reports a ready queue at once, so a poller that looks and arms again
+ * would spin.
+ */
 #include "core/poll_notify.h"
 
-#include "core/cleanup.h"
-#include "core/wait_internal.h"
+#include "core/wait_source.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
 
-static void move(struct core_poll_notify_list *to,
-		 struct core_poll_notify_list *from)
+LIST_HEAD(notify_list, core_poll_notify);
+
+struct poll {
+	struct core_wait_source source; /* first */
+	struct notify_list waiting CORE_WAIT_GUARDED;
+	struct notify_list changed CORE_WAIT_GUARDED;
+};
+
+static void poll_report(struct core_wait_source *source,
+			uint32_t events) CORE_WAIT_LOCKED
 {
+	struct poll *poll = (struct poll *)source;
 	struct core_poll_notify *notify;
 
-	while ((notify = LIST_FIRST(from))) {
+	(void)events;
+	while ((notify = LIST_FIRST(&poll->waiting))) {
 		LIST_REMOVE(notify, entry);
-		LIST_INSERT_HEAD(to, notify, entry);
+		LIST_INSERT_HEAD(&poll->changed, notify, entry);
 	}
+	core_wait_source_queue(source, &source->wait->ready);
 }
 
-void core_poll_notify_handle(struct core_wait_source *queue)
+/* Notifications may be added and removed while changed() runs. */
+static void poll_run(struct core_wait_source *source,
+		     uint64_t until) CORE_WAIT_LOCKED
 {
-	move(&queue->changed, &queue->notifies);
-}
-
-/* Watchers may watch again, or go away, while changed() runs. */
-void core_poll_notify_tell(struct core_wait_source *queue, uint64_t until)
-{
-	struct core_wait *wait = queue->wait;
+	struct poll *poll = (struct poll *)source;
+	struct core_wait *wait = source->wait;
 	struct core_poll_notify *notify;
 
-	queue->refs++;
-	while ((notify = LIST_FIRST(&queue->changed))) {
+	while ((notify = LIST_FIRST(&poll->changed))) {
 		LIST_REMOVE(notify, entry);
 		notify->listed = false;
 		notify->running = true;
-		core_wait_unlock(wait);
+		core_wait_source_callback(wait);
 		notify->changed(notify);
-		core_wait_relock(wait);
+		core_wait_source_return(wait);
 		notify->running = false;
 		pthread_cond_broadcast(&wait->quiet);
 		if (core_wait_now() >= until) {
-			core_wait_postpone(queue);
+			core_wait_source_queue(source, &wait->postponed);
 			break;
 		}
 	}
-	core_wait_unref(queue);
 }
 
-/*
- * Edge triggered and always on, unlike the other: to arm that one for a queue
- * that is ready reports it at once, and who then looks and watches again would
- * never come to rest.
- */
-static int open_notify(struct core_wait_source *queue)
-{
-	struct epoll_event event = { .events =
-					     CORE_POLL_NOTIFY_EVENTS | EPOLLET,
-				     .data.u64 = queue->key };
-	_cleanup_close_ int fd = fcntl(queue->fd, F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0 ||
-	    epoll_ctl(queue->wait->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
-		return -errno;
-	queue->notify_fd = core_steal_fd(&fd);
-	return 0;
-}
-
-void core_poll_notify_close(struct core_wait_source *queue)
-{
-	if (queue->notify_fd < 0)
-		return;
-	/* Closing alone leaves it there as long as others have it open. */
-	(void)epoll_ctl(queue->wait->epoll, EPOLL_CTL_DEL, queue->notify_fd,
-			NULL);
-	(void)close(queue->notify_fd);
-}
+static const struct core_wait_class poll_class = {
+	.report = poll_report,
+	.run = poll_run,
+};
 
 int core_poll_notify_add(struct core_wait_source *queue,
 			 struct core_poll_notify *notify)
@@ -82,14 +68,18 @@ int core_poll_notify_add(struct core_wait_source *queue,
 	struct core_wait *wait = queue->wait;
 	int r = 0;
 
-	pthread_mutex_lock(&wait->lock);
-	if (queue->notify_fd < 0)
-		r = open_notify(queue);
+	core_wait_mutex_lock(&wait->lock);
+	if (!queue->poll)
+		r = core_wait_source_new(wait, &poll_class, sizeof(struct poll),
+					 queue->fd,
+					 EPOLLIN | EPOLLOUT | EPOLLET,
+					 &queue->poll);
 	if (r == 0 && !notify->listed) {
 		notify->listed = true;
-		LIST_INSERT_HEAD(&queue->notifies, notify, entry);
+		LIST_INSERT_HEAD(&((struct poll *)queue->poll)->waiting, notify,
+				 entry);
 	}
-	pthread_mutex_unlock(&wait->lock);
+	core_wait_source_unlock(wait);
 	return r;
 }
 
@@ -98,11 +88,11 @@ void core_poll_notify_remove(struct core_wait_source *queue,
 {
 	struct core_wait *wait = queue->wait;
 
-	pthread_mutex_lock(&wait->lock);
+	core_wait_mutex_lock(&wait->lock);
 	if (notify->listed)
 		LIST_REMOVE(notify, entry);
 	notify->listed = false;
 	while (notify->running)
-		pthread_cond_wait(&wait->quiet, &wait->lock);
-	pthread_mutex_unlock(&wait->lock);
+		pthread_cond_wait(&wait->quiet, &wait->lock.native);
+	core_wait_source_unlock(wait);
 }

@@ -17,7 +17,7 @@ struct core_poll_notify {
 	void (*changed)(struct core_poll_notify *notify);
 
 	/* Private. */
-	bool listed, running;
+	bool listed CORE_WAIT_GUARDED, running CORE_WAIT_GUARDED;
 	LIST_ENTRY(core_poll_notify) entry;
 };
 

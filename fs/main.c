@@ -47,10 +47,8 @@
  *   mq			message queues
  *   lock		record locks on objects
  *   wait		waiting without threads
- *   wait_internal	  what these share:
- *   wait_line		  in line, for a turn
- *   wait_deadline	  until a deadline
- *   wait_retry		  by trying again
+ *   wait_source	  the thread, and what all sources share
+ *   waitlist		  in order, each once: a data type
  *   poll_notify	changes, for poll(2)
  *   file		what objects share
  *   caller		the rights of a request's thread, from /proc

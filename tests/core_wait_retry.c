@@ -4,28 +4,29 @@
 
 #include <sched.h>
 
-static struct core_wait_source *timed[MAX_OPS]; /* reader i waits in timed[i] */
+static struct core_wait_source
+	*sources[MAX_OPS]; /* reader i waits in sources[i] */
 /* All is ready for all of them at once, from this attempt on. */
 static atomic_uint ready_at;
 
-static int set_up_timed(void **state)
+static int set_up_retry(void **state)
 {
 	ready_at = UINT_MAX;
 	return set_up(state);
 }
 
-static int tear_down_timed(void **state)
+static int tear_down_retry(void **state)
 {
 	core_wait_stop(wait_); /* a test that failed leaves waiters */
 	for (int i = 0; i < MAX_OPS; i++) {
-		if (timed[i])
-			core_wait_close(timed[i]);
-		timed[i] = NULL;
+		if (sources[i])
+			core_wait_close(sources[i]);
+		sources[i] = NULL;
 	}
 	return tear_down(state);
 }
 
-static int attempt_timed(struct core_waiter *waiter)
+static int attempt_retry(struct core_waiter *waiter)
 {
 	struct op *op = (struct op *)waiter;
 
@@ -39,27 +40,27 @@ static void done_and_close(struct core_waiter *waiter, int result)
 {
 	ptrdiff_t i = (struct op *)waiter - reader(0);
 
-	core_wait_close(timed[i]);
-	timed[i] = NULL;
+	core_wait_close(sources[i]);
+	sources[i] = NULL;
 	done(waiter, result);
 }
 
-static void open_timed(size_t i)
+static void open_retry(size_t i)
 {
-	reader(i)->waiter.attempt = attempt_timed;
-	assert_int_equal(core_wait_open_retry(wait_, &timed[i]), 0);
+	reader(i)->waiter.attempt = attempt_retry;
+	assert_int_equal(core_wait_open_retry(wait_, &sources[i]), 0);
 }
 
-static void submit_timed(size_t i, struct op *op)
+static void submit_retry(size_t i, struct op *op)
 {
-	op->waiter.attempt = attempt_timed;
-	core_wait_submit(timed[i], CORE_WAIT_IN, &op->waiter);
+	op->waiter.attempt = attempt_retry;
+	core_wait_submit(sources[i], CORE_WAIT_IN, &op->waiter);
 }
 
-static void wait_timed(size_t i)
+static void wait_retry(size_t i)
 {
-	open_timed(i);
-	submit_timed(i, reader(i));
+	open_retry(i);
+	submit_retry(i, reader(i));
 }
 
 static void let_all_succeed(void)
@@ -72,7 +73,7 @@ static void test_at_once(void **state)
 {
 	(void)state;
 	ready_at = 1;
-	wait_timed(0);
+	wait_retry(0);
 	assert_int_equal(now_completed(), 1);
 	assert_result(reader(0), 0);
 }
@@ -81,17 +82,17 @@ static void test_is_tried_again_and_again(void **state)
 {
 	(void)state;
 	ready_at = 5;
-	wait_timed(0);
+	wait_retry(0);
 	await(1);
 	assert_result(reader(0), 0);
 	assert_int_equal(attempts[CORE_WAIT_IN], 5);
 	/* The timer stood still in between. */
 	ready_at = 10;
-	wait_timed(1);
+	wait_retry(1);
 	await(2);
 	assert_int_equal(attempts[CORE_WAIT_IN], 10);
 	/* A retry doesn't end the regular tries. */
-	wait_timed(2);
+	wait_retry(2);
 	core_wait_retry(wait_);
 	ready_at = attempts[CORE_WAIT_IN] + 5;
 	await(3);
@@ -118,7 +119,7 @@ static void test_retry_is_soon(void **state)
 	for (unsigned int i = 0; i < 400; i++) {
 		ready_at = UINT_MAX;
 		start = now_ns();
-		wait_timed(i);
+		wait_retry(i);
 		let_all_succeed();
 		await(i + 1);
 		if (now_ns() - start < shortest)
@@ -132,11 +133,11 @@ static void test_retry_is_soon(void **state)
 static void test_is_served_in_order(void **state)
 {
 	(void)state;
-	open_timed(0);
+	open_retry(0);
 	for (size_t i = 0; i < 50; i++)
-		submit_timed(0, reader(i));
+		submit_retry(0, reader(i));
 	reader(50)->waiter.nowait = true;
-	submit_timed(0, reader(50));
+	submit_retry(0, reader(50));
 	await(1);
 	assert_result(reader(50), -EAGAIN);
 	cancel_op(reader(20));
@@ -156,7 +157,7 @@ static void test_nowait(void **state)
 {
 	(void)state;
 	reader(0)->waiter.nowait = true;
-	wait_timed(0);
+	wait_retry(0);
 	assert_int_equal(now_completed(), 1);
 	assert_result(reader(0), -EAGAIN);
 	assert_int_equal(attempts[CORE_WAIT_IN], 1);
@@ -166,12 +167,12 @@ static void test_cancel(void **state)
 {
 	(void)state;
 	cancel_op(reader(0));
-	wait_timed(0);
+	wait_retry(0);
 	await(1);
 	assert_result(reader(0), -EINTR);
 	assert_int_equal(attempts[CORE_WAIT_IN], 0);
-	wait_timed(1);
-	wait_timed(2);
+	wait_retry(1);
+	wait_retry(2);
 	cancel_op(reader(1));
 	cancel_op(reader(1));
 	await(2);
@@ -185,14 +186,14 @@ static void test_stop(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 10; i++)
-		wait_timed(i);
+		wait_retry(i);
 	core_wait_stop(wait_);
 	assert_int_equal(now_completed(), 10);
 	for (size_t i = 0; i < 10; i++)
 		assert_result(reader(i), -ENOTCONN);
-	wait_timed(10); /* would wait */
+	wait_retry(10); /* would wait */
 	let_all_succeed();
-	wait_timed(11); /* needn't */
+	wait_retry(11); /* needn't */
 	await(12);
 	assert_result(reader(10), -ENOTCONN);
 	assert_result(reader(11), 0);
@@ -207,7 +208,7 @@ static void *submit_one(void *closure)
 {
 	const struct submission *s = closure;
 
-	core_wait_submit(timed[s->queue], CORE_WAIT_IN, &s->op->waiter);
+	core_wait_submit(sources[s->queue], CORE_WAIT_IN, &s->op->waiter);
 	return NULL;
 }
 
@@ -225,7 +226,7 @@ static void test_stop_while_the_first_one_comes(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(sem); i++)
 		sem_init(&sem[i], 0, 0);
-	open_timed(0);
+	open_retry(0);
 	reader(0)->waiter.attempt = attempt_lingering;
 	reader(0)->running = &sem[0];
 	reader(0)->go_on = &sem[1];
@@ -235,8 +236,8 @@ static void test_stop_while_the_first_one_comes(void **state)
 	attempts[CORE_WAIT_IN] = 1; /* so that the first one lingers */
 	pthread_create(&thread, NULL, submit_one, &first);
 	sem_wait(&sem[0]);
-	submit_timed(0, reader(1));
-	submit_timed(0, reader(2));
+	submit_retry(0, reader(1));
+	submit_retry(0, reader(2));
 	sem_post(&sem[1]);
 	sem_post(&sem[1]);
 	sem_wait(&sem[2]);
@@ -250,49 +251,49 @@ static void test_stop_while_the_first_one_comes(void **state)
 	assert_result(reader(2), -ENOTCONN);
 }
 
-static void test_close_timed_in_done(void **state)
+static void test_close_in_done(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 8; i++)
 		reader(i)->waiter.done = done_and_close;
 	cancel_op(reader(0));
-	wait_timed(0);
+	wait_retry(0);
 	await(1);
 	ready_at = 1;
-	wait_timed(1); /* inside core_wait_submit() */
+	wait_retry(1); /* inside core_wait_submit() */
 	await(2);
 	ready_at = 4;
-	wait_timed(2); /* by the timer */
+	wait_retry(2); /* by the timer */
 	await(3);
 	ready_at = UINT_MAX;
-	wait_timed(3);
-	wait_timed(4);
+	wait_retry(3);
+	wait_retry(4);
 	cancel_op(reader(3));
 	await(4);
-	assert_non_null(timed[4]);
+	assert_non_null(sources[4]);
 	let_all_succeed();
 	await(5);
 	ready_at = UINT_MAX;
-	wait_timed(5);
+	wait_retry(5);
 	core_wait_end_all(wait_);
 	await(6);
 	reader(6)->waiter.nowait = true;
-	wait_timed(6);
+	wait_retry(6);
 	await(7);
-	wait_timed(7);
+	wait_retry(7);
 	core_wait_stop(wait_);
 	await(8);
 	for (size_t i = 0; i < 8; i++)
-		assert_null(timed[i]);
+		assert_null(sources[i]);
 }
 
-static void test_a_hundred_timed_queues(void **state)
+static void test_a_hundred_sources(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 100; i++) {
 		if (i % 2)
 			reader(i)->waiter.done = done_and_close;
-		wait_timed(i);
+		wait_retry(i);
 	}
 	assert_int_equal(now_completed(), 0);
 	let_all_succeed();
@@ -300,15 +301,15 @@ static void test_a_hundred_timed_queues(void **state)
 	for (size_t i = 0; i < 100; i++)
 		assert_result(reader(i), 0);
 	ready_at = attempts[CORE_WAIT_IN] + 3;
-	wait_timed(100); /* the timer runs again */
+	wait_retry(100); /* the timer runs again */
 	await(101);
 	assert_result(reader(100), 0);
 }
 
-static void *submit_timed_half(void *closure)
+static void *submit_retry_half(void *closure)
 {
 	for (size_t i = *(size_t *)closure; i < MAX_OPS; i += 2)
-		submit_timed(i, reader(i));
+		submit_retry(i, reader(i));
 	return NULL;
 }
 
@@ -320,11 +321,11 @@ static void test_races(void **state)
 	(void)state;
 	for (size_t i = 0; i < MAX_OPS; i++) {
 		reader(i)->waiter.done = done_and_close;
-		open_timed(i);
+		open_retry(i);
 	}
 	ready_at = 2 * MAX_OPS;
 	for (int i = 0; i < 2; i++) {
-		pthread_create(&threads[i], NULL, submit_timed_half,
+		pthread_create(&threads[i], NULL, submit_retry_half,
 			       &halves[i]);
 		pthread_create(&threads[2 + i], NULL, cancel_most, &halves[i]);
 	}
@@ -339,7 +340,7 @@ static void test_races(void **state)
 		assert_int_equal(reader(i)->completions, 1);
 		if (reader(i)->result != -EINTR || i % 3 == 0)
 			assert_int_equal(reader(i)->result, 0);
-		assert_null(timed[i]);
+		assert_null(sources[i]);
 	}
 }
 
@@ -350,7 +351,7 @@ static void test_end_all(void **state)
 	fill();
 	for (size_t i = 0; i < 5; i++) {
 		submit(writer(i));
-		wait_timed(i);
+		wait_retry(i);
 	}
 	core_wait_end_all(wait_);
 	assert_int_equal(now_completed(), 10);
@@ -360,7 +361,7 @@ static void test_end_all(void **state)
 	}
 	/* In the same queues. */
 	submit(writer(5));
-	submit_timed(0, reader(5));
+	submit_retry(0, reader(5));
 	assert_int_equal(now_completed(), 10);
 	let_all_succeed();
 	await(11);
@@ -377,8 +378,8 @@ static void test_end_all_and_the_cancelled(void **state)
 	(void)state;
 	submit(reader(0));
 	submit(reader(1));
-	wait_timed(2);
-	wait_timed(3);
+	wait_retry(2);
+	wait_retry(3);
 	cancel_op(reader(0));
 	cancel_op(reader(2));
 	core_wait_end_all(wait_);
@@ -405,10 +406,10 @@ static void test_end_all_races(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < MAX_OPS; i++)
-		open_timed(i);
+		open_retry(i);
 	pthread_create(&threads[4], NULL, end_all_often, NULL);
 	for (int i = 0; i < 2; i++) {
-		pthread_create(&threads[i], NULL, submit_timed_half,
+		pthread_create(&threads[i], NULL, submit_retry_half,
 			       &halves[i]);
 		pthread_create(&threads[2 + i], NULL, cancel_most, &halves[i]);
 	}
@@ -422,28 +423,28 @@ static void test_end_all_races(void **state)
 	}
 }
 
-#define TIMED_TEST(name)                                           \
-	cmocka_unit_test_setup_teardown(test_##name, set_up_timed, \
-					tear_down_timed)
+#define RETRY_TEST(name)                                           \
+	cmocka_unit_test_setup_teardown(test_##name, set_up_retry, \
+					tear_down_retry)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TIMED_TEST(at_once),
-		TIMED_TEST(is_tried_again_and_again),
-		TIMED_TEST(retry_is_soon),
-		TIMED_TEST(is_served_in_order),
-		TIMED_TEST(nowait),
-		TIMED_TEST(cancel),
-		TIMED_TEST(stop),
-		TIMED_TEST(stop_while_the_first_one_comes),
-		TIMED_TEST(close_timed_in_done),
-		TIMED_TEST(a_hundred_timed_queues),
-		TIMED_TEST(races),
-		TIMED_TEST(end_all),
-		TIMED_TEST(end_all_and_the_cancelled),
-		TIMED_TEST(end_all_races),
+		RETRY_TEST(at_once),
+		RETRY_TEST(is_tried_again_and_again),
+		RETRY_TEST(retry_is_soon),
+		RETRY_TEST(is_served_in_order),
+		RETRY_TEST(nowait),
+		RETRY_TEST(cancel),
+		RETRY_TEST(stop),
+		RETRY_TEST(stop_while_the_first_one_comes),
+		RETRY_TEST(close_in_done),
+		RETRY_TEST(a_hundred_sources),
+		RETRY_TEST(races),
+		RETRY_TEST(end_all),
+		RETRY_TEST(end_all_and_the_cancelled),
+		RETRY_TEST(end_all_races),
 	};
 
-	return cmocka_run_group_tests_name("wait_timed", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("wait_retry", tests, NULL, NULL);
 }

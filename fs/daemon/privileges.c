@@ -6,7 +6,7 @@
  *	/dev/shm, mqueue	core/ipc_dirs: the objects' directories
  *	/dev/fuse		libfuse
  *	eventfd			fs/daemon/loop
- *	eventpoll, eventfd, 2 timerfds	core/wait
+ *	eventpoll, eventfd	core/wait
  *	mountinfo		fs/daemon/mountpoint
  *
  * and in the background a socket to syslog, opened early: the log must also

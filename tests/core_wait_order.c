@@ -297,16 +297,16 @@ static void hog_done(struct core_waiter *waiter, int result)
 /* The thread, which it is made to run on, has others to serve. */
 static void test_a_busy_line_leaves_time_for_others(void **state)
 {
-	struct core_wait_source *timed;
+	struct core_wait_source *retry;
 
 	(void)state;
 	sem_init(&ended, 0, 0);
 	hogs[0] = (struct core_waiter){ .attempt = hog_attempt,
 					.done = hog_done };
 	core_wait_submit(queue, CORE_WAIT_IN, &hogs[0]);
-	assert_int_equal(core_wait_open_retry(wait_, &timed), 0);
+	assert_int_equal(core_wait_open_retry(wait_, &retry), 0);
 	reader(0)->fixed = -EAGAIN;
-	core_wait_submit(timed, CORE_WAIT_IN, &reader(0)->waiter);
+	core_wait_submit(retry, CORE_WAIT_IN, &reader(0)->waiter);
 	send_natively(1);
 	while (hog_attempts < 1000)
 		sched_yield();
@@ -315,7 +315,7 @@ static void test_a_busy_line_leaves_time_for_others(void **state)
 	assert_result(reader(0), -EINTR);
 	enough = true;
 	sem_wait(&ended);
-	core_wait_close(timed);
+	core_wait_close(retry);
 	assert_received_natively(1);
 }
 
@@ -335,7 +335,7 @@ static void hog_ended(struct core_waiter *waiter, int result)
 
 static void test_a_long_work_leaves_time_for_others(void **state)
 {
-	struct core_wait_source *timed;
+	struct core_wait_source *retry;
 
 	(void)state;
 	sem_init(&ended, 0, 0);
@@ -343,9 +343,9 @@ static void test_a_long_work_leaves_time_for_others(void **state)
 	hogs[0] = (struct core_waiter){ .attempt = hog_in_parts,
 					.done = hog_ended };
 	core_wait_submit(queue, CORE_WAIT_IN, &hogs[0]);
-	assert_int_equal(core_wait_open_retry(wait_, &timed), 0);
+	assert_int_equal(core_wait_open_retry(wait_, &retry), 0);
 	reader(0)->fixed = -EAGAIN;
-	core_wait_submit(timed, CORE_WAIT_IN, &reader(0)->waiter);
+	core_wait_submit(retry, CORE_WAIT_IN, &reader(0)->waiter);
 	cancel_op(reader(0));
 	await(1);
 	assert_result(reader(0), -EINTR);
@@ -359,7 +359,7 @@ static void test_a_long_work_leaves_time_for_others(void **state)
 	sem_wait(&ended);
 	await(3);
 	assert_result(reader(1), 0);
-	core_wait_close(timed);
+	core_wait_close(retry);
 	assert_received_natively(0);
 }
 
@@ -445,5 +445,5 @@ int main(void)
 		TEST(both_directions),
 	};
 
-	return cmocka_run_group_tests_name("wait_line", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("wait_order", tests, NULL, NULL);
 }

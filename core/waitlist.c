@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waiters are tried from the head of the list until one must wait. The waiters
+ * behind it must wait too, without a try of their own, so the work per message
+ * doesn't grow with their number. That is true only for those that were there
+ * when the attempt in vain began. A waiter that came later needs a new one,
+ * because what it waits for may have come just before it did.
+ */
+#include "core/waitlist.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+/*
+ * The waiters with a deadline form a skew heap: a binary tree in which no waiter
+ * is due after its children. Two heaps are melded along their right edges, and
+ * the children of each node on the way are swapped. So right edges stay short,
+ * and melding takes O(log n), amortized (Sleator and Tarjan, "Self-adjusting
+ * heaps", 1986). To add is to meld with a heap of one node; to remove is to meld
+ * the two children. The heap needs no memory of its own, so adding can't fail.
+ */
+static void place(struct core_waiter **slot, struct core_waiter *waiter)
+{
+	*slot = waiter;
+	if (waiter)
+		waiter->slot = slot;
+}
+
+static void meld(struct core_waiter **slot, struct core_waiter *a,
+		 struct core_waiter *b)
+{
+	struct core_waiter *rest;
+
+	while (a && b) {
+		if (b->due < a->due) {
+			rest = a;
+			a = b;
+			b = rest;
+		}
+		place(slot, a);
+		rest = a->right;
+		place(&a->right, a->left);
+		slot = &a->left;
+		a = rest;
+	}
+	place(slot, a ?: b);
+}
+
+static void remove_due(struct core_waiter *waiter)
+{
+	if (!waiter->slot)
+		return;
+	meld(waiter->slot, waiter->left, waiter->right);
+	waiter->slot = NULL;
+	waiter->left = waiter->right = NULL;
+}
+
+void core_waitlists_put_off(struct core_waitlists *all,
+			    struct core_waiter *waiter, uint64_t due)
+{
+	remove_due(waiter);
+	waiter->due = due;
+	meld(&all->due, all->due, waiter);
+}
+
+static void add_due(struct core_waiter *waiter) CORE_WAIT_LOCKED
+{
+	if ((waiter->deadline || waiter->looks) && !waiter->slot)
+		core_waitlists_put_off(waiter->list->all, waiter,
+				       waiter->looks ? 0 : waiter->deadline);
+}
+
+void core_waitlists_init(struct core_waitlists *all)
+{
+	*all = (struct core_waitlists){ .end = 0 };
+	TAILQ_INIT(&all->ended);
+}
+
+void core_waitlist_init(struct core_waitlist *list, struct core_waitlists *all)
+{
+	*list = (struct core_waitlist){ .all = all };
+	TAILQ_INIT(&list->fifo);
+}
+
+static void finish(struct core_waiter *waiter, int result) CORE_WAIT_LOCKED
+{
+	waiter->end = result;
+	waiter->state = CORE_WAITER_DONE;
+	remove_due(waiter);
+}
+
+/* Takes a waiter out of the list. */
+static void take(struct core_waitlist *list,
+		 struct core_waiter *waiter) CORE_WAIT_LOCKED
+{
+	if (list->fresh == waiter)
+		list->fresh = TAILQ_NEXT(waiter, entry);
+	TAILQ_REMOVE(&list->fifo, waiter, entry);
+}
+
+void core_waitlist_add(struct core_waitlist *list, struct core_waiter *waiter)
+{
+	if (waiter->end) {
+		finish(waiter, waiter->end);
+		TAILQ_INSERT_TAIL(&list->all->ended, waiter, entry);
+		return;
+	}
+	waiter->state = CORE_WAITER_LISTED;
+	waiter->list = list;
+	waiter->came = list->n_attempts;
+	TAILQ_INSERT_TAIL(&list->fifo, waiter, entry);
+	if (!list->fresh)
+		list->fresh = waiter;
+	list->ready = true;
+}
+
+struct core_waiter *core_waitlist_next(struct core_waitlist *list)
+{
+	struct core_waiter *waiter;
+
+	if (list->busy)
+		return NULL;
+	/* The waiters that the last attempt in vain spoke for. */
+	while ((waiter = list->fresh) && waiter->came < list->n_in_vain) {
+		if (waiter->nowait) {
+			take(list, waiter);
+			finish(waiter, -EAGAIN);
+			list->busy = true;
+			return waiter;
+		}
+		list->fresh = TAILQ_NEXT(waiter, entry);
+		add_due(waiter);
+	}
+	waiter = TAILQ_FIRST(&list->fifo);
+	if (!waiter || !list->ready)
+		return NULL;
+	take(list, waiter);
+	waiter->state = CORE_WAITER_TRYING;
+	list->ready = false;
+	list->n_attempts++;
+	list->busy = true;
+	return list->trying = waiter;
+}
+
+bool core_waitlist_tried(struct core_waitlist *list, int r)
+{
+	struct core_waiter *waiter = list->trying;
+	const bool in_vain = r == -EAGAIN;
+	const bool over = !in_vain && r != CORE_WAIT_AGAIN;
+	const int end = waiter->end ?: list->all->end;
+
+	list->trying = NULL;
+	if (over || end || (in_vain && waiter->nowait)) {
+		finish(waiter, !over && end ? end : r);
+		list->ready = true;
+		return true;
+	}
+	if (in_vain)
+		list->n_in_vain = list->n_attempts;
+	else
+		list->ready = true;
+	list->busy = false;
+	waiter->state = CORE_WAITER_LISTED;
+	TAILQ_INSERT_HEAD(&list->fifo, waiter, entry);
+	add_due(waiter);
+	return false;
+}
+
+void core_waitlist_end(struct core_waiter *waiter, int result)
+{
+	if (waiter->state == CORE_WAITER_DONE || waiter->end)
+		return;
+	if (waiter->state == CORE_WAITER_LISTED) {
+		take(waiter->list, waiter);
+		finish(waiter, result);
+		TAILQ_INSERT_TAIL(&waiter->list->all->ended, waiter, entry);
+	} else {
+		waiter->end = result;
+		remove_due(waiter);
+	}
+}
+
+void core_waitlist_end_all(struct core_waitlist *list, int result)
+{
+	struct core_waiter *waiter;
+
+	if (list->trying)
+		core_waitlist_end(list->trying, result);
+	while ((waiter = TAILQ_FIRST(&list->fifo)))
+		core_waitlist_end(waiter, result);
+}
+
+struct core_waiter *core_waitlists_next_ended(struct core_waitlists *all)
+{
+	struct core_waiter *waiter = TAILQ_FIRST(&all->ended);
+
+	if (waiter)
+		TAILQ_REMOVE(&all->ended, waiter, entry);
+	return waiter;
+}
