@@ -28,16 +28,16 @@ static void test_each_user_has_a_limit(void **state)
 	struct fs_charge charges[4] = { 0 };
 
 	(void)state;
-	assert_int_equal(fs_charge_take(&charges[0], quota, USER), 0);
-	assert_int_equal(fs_charge_take(&charges[1], quota, USER), 0);
-	assert_int_equal(fs_charge_take(&charges[2], quota, USER), -EAGAIN);
+	assert_int_equal(fs_charge_take(&charges[0], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_take(&charges[1], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_take(&charges[2], quota, USER, 0), -EAGAIN);
 	assert_false(fs_charge_is_held(&charges[2]));
-	assert_int_equal(fs_charge_take(&charges[3], quota, OTHER), 0);
-	assert_int_equal(fs_charge_take_more(&charges[2], quota, USER, 1), 0);
+	assert_int_equal(fs_charge_take(&charges[3], quota, OTHER, 0), 0);
+	assert_int_equal(fs_charge_take(&charges[2], quota, USER, 1), 0);
 	fs_charge_release(&charges[2]);
 	fs_charge_release(&charges[0]);
 	assert_false(fs_charge_is_held(&charges[0]));
-	assert_int_equal(fs_charge_take(&charges[2], quota, USER), 0);
+	assert_int_equal(fs_charge_take(&charges[2], quota, USER, 0), 0);
 	for (int i = 1; i < 4; i++)
 		fs_charge_release(&charges[i]);
 }
@@ -49,7 +49,7 @@ static void test_root_and_the_daemon_have_none(void **state)
 	(void)state;
 	for (int i = 0; i < 8; i++) {
 		assert_int_equal(fs_charge_take(&charges[i], quota,
-						i % 2 ? 0 : geteuid()),
+						i % 2 ? 0 : geteuid(), 0),
 				 0);
 		assert_true(fs_charge_is_held(&charges[i]));
 	}
@@ -62,12 +62,12 @@ static void test_a_moved_charge_is_the_same(void **state)
 	struct fs_charge first = { 0 }, second = { 0 }, third = { 0 };
 
 	(void)state;
-	assert_int_equal(fs_charge_take(&first, quota, USER), 0);
-	assert_int_equal(fs_charge_take(&third, quota, USER), 0);
+	assert_int_equal(fs_charge_take(&first, quota, USER, 0), 0);
+	assert_int_equal(fs_charge_take(&third, quota, USER, 0), 0);
 	fs_charge_move(&second, &first);
 	assert_false(fs_charge_is_held(&first));
 	assert_true(fs_charge_is_held(&second));
-	assert_int_equal(fs_charge_take(&first, quota, USER), -EAGAIN);
+	assert_int_equal(fs_charge_take(&first, quota, USER, 0), -EAGAIN);
 	fs_charge_release(&second);
 	fs_charge_release(&third);
 }
@@ -76,15 +76,15 @@ static void take_twice(void)
 {
 	struct fs_charge charge = { 0 };
 
-	(void)fs_charge_take(&charge, quota, 0);
-	(void)fs_charge_take(&charge, quota, 0);
+	(void)fs_charge_take(&charge, quota, 0, 0);
+	(void)fs_charge_take(&charge, quota, 0, 0);
 }
 
 static void release_twice(void)
 {
 	struct fs_charge charge = { 0 };
 
-	(void)fs_charge_take(&charge, quota, USER);
+	(void)fs_charge_take(&charge, quota, USER, 0);
 	fs_charge_release(&charge);
 	fs_charge_release(&charge);
 }
@@ -93,7 +93,7 @@ static void release_what_was_moved(void)
 {
 	struct fs_charge charge = { 0 }, moved = { 0 };
 
-	(void)fs_charge_take(&charge, quota, 0);
+	(void)fs_charge_take(&charge, quota, 0, 0);
 	fs_charge_move(&moved, &charge);
 	fs_charge_release(&charge);
 }
@@ -102,8 +102,8 @@ static void move_over_another(void)
 {
 	struct fs_charge charge = { 0 }, other = { 0 };
 
-	(void)fs_charge_take(&charge, quota, USER);
-	(void)fs_charge_take(&other, quota, USER);
+	(void)fs_charge_take(&charge, quota, USER, 0);
+	(void)fs_charge_take(&other, quota, USER, 0);
 	fs_charge_move(&other, &charge);
 }
 
@@ -111,7 +111,7 @@ static void free_while_held(void)
 {
 	struct fs_charge charge = { 0 };
 
-	(void)fs_charge_take(&charge, quota, 0);
+	(void)fs_charge_take(&charge, quota, 0, 0);
 	(void)fs_quota_free(quota);
 }
 
@@ -146,7 +146,7 @@ static void *take_and_release(void *closure)
 	struct fs_charge *charge = closure;
 
 	for (int i = 0; i < 10000; i++) {
-		if (fs_charge_take(charge, quota, USER) == 0)
+		if (fs_charge_take(charge, quota, USER, 0) == 0)
 			fs_charge_release(charge);
 	}
 	return NULL;
@@ -163,8 +163,8 @@ static void test_threads_share_a_quota(void **state)
 				 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(fs_charge_take(&shared[0], quota, USER), 0);
-	assert_int_equal(fs_charge_take(&shared[1], quota, USER), 0);
+	assert_int_equal(fs_charge_take(&shared[0], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_take(&shared[1], quota, USER, 0), 0);
 	fs_charge_release(&shared[0]);
 	fs_charge_release(&shared[1]);
 }

@@ -55,16 +55,12 @@ struct fs_quota *fs_quota_free(struct fs_quota *quota)
 	return NULL;
 }
 
-/* Finds a user, or adds one who has nothing yet. Or NULL: no memory. */
-static struct fs_payer *get(struct fs_quota *quota, uid_t uid)
+/* A user who has nothing yet. Or NULL: no memory. */
+static struct fs_payer *add(struct fs_quota *quota, uid_t uid)
 	CORE_REQUIRES(fs_quota_mutex)
 {
-	struct fs_payer key = { .uid = uid }, *payer;
-	struct fs_payer **slot = tfind(&key, &quota->payers, compare);
+	struct fs_payer *payer = calloc(1, sizeof(*payer));
 
-	if (slot)
-		return *slot;
-	payer = calloc(1, sizeof(*payer));
 	if (!payer)
 		return NULL;
 	payer->uid = uid;
@@ -74,46 +70,30 @@ static struct fs_payer *get(struct fs_quota *quota, uid_t uid)
 	return NULL;
 }
 
-static int pay(struct fs_quota *quota, uid_t uid, size_t more,
-	       struct fs_payer **ret) CORE_REQUIRES(fs_quota_mutex)
+int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
+		   size_t more)
 {
-	struct fs_payer *payer = get(quota, uid);
-
-	if (!payer)
-		return -ENOMEM;
-	if (payer->n >= quota->max + more)
-		return -EAGAIN;
-	payer->n++;
-	*ret = payer;
-	return 0;
-}
-
-int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid)
-{
-	return fs_charge_take_more(charge, quota, uid, 0);
-}
-
-int fs_charge_take_more(struct fs_charge *charge, struct fs_quota *quota,
-			uid_t uid, size_t more)
-{
+	struct fs_payer key = { .uid = uid }, *payer = NULL, **slot;
 	int r = 0;
 
 	assert(!fs_charge_is_held(charge));
 	if (uid != 0 && uid != geteuid()) {
 		fs_quota_mutex_lock(&quota->lock);
-		r = pay(quota, uid, more, &charge->payer);
+		slot = tfind(&key, &quota->payers, compare);
+		payer = slot ? *slot : add(quota, uid);
+		if (!payer)
+			r = -ENOMEM;
+		else if (payer->n >= quota->max + more)
+			r = -EAGAIN;
+		else
+			payer->n++;
 		fs_quota_mutex_unlock(&quota->lock);
 	}
 	if (r < 0)
 		return r;
 	quota->n_held++;
-	charge->quota = quota;
+	*charge = (struct fs_charge){ quota, payer };
 	return 0;
-}
-
-bool fs_charge_is_held(const struct fs_charge *charge)
-{
-	return charge->quota;
 }
 
 void fs_charge_move(struct fs_charge *to, struct fs_charge *from)

@@ -33,15 +33,16 @@ struct fs_quota *fs_quota_free(struct fs_quota *quota);
 
 /*
  * Charges a user with one. The charge must hold nothing; it holds nothing after an
- * error. Returns 0, -EAGAIN (the user's quota is used up), -ENOMEM.
+ * error. more: this many more than the quota's max are allowed. Returns 0, -EAGAIN
+ * (the user's quota is used up), -ENOMEM.
  */
-int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid);
+int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
+		   size_t more);
 
-/* The same for a user who may have this many more than the quota's max. */
-int fs_charge_take_more(struct fs_charge *charge, struct fs_quota *quota,
-			uid_t uid, size_t more);
-
-bool fs_charge_is_held(const struct fs_charge *charge);
+static inline bool fs_charge_is_held(const struct fs_charge *charge)
+{
+	return charge->quota;
+}
 
 /* These need a charge that is held; "to" holds nothing. */
 void fs_charge_move(struct fs_charge *to, struct fs_charge *from);

@@ -78,7 +78,7 @@ int fs_request_take_handle(struct fs_request *rq)
 	/* A root with fewer capabilities than ours may be unable to end us. */
 	if (uid == 0 && !core_cred_has_all(&rq->cred))
 		uid = WEAK_ROOT;
-	r = fs_charge_take(&rq->charge, rq->fs->handles, uid);
+	r = fs_charge_take(&rq->charge, rq->fs->handles, uid, 0);
 	return r == -EAGAIN ? -EMFILE : r;
 }
 

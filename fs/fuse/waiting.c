@@ -23,8 +23,9 @@ void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 	if (waiting->req)
 		fuse_req_interrupt_func(waiting->req, on_interrupt, waiting);
 	if (!waiting->waiter.nowait)
-		waiting->waiter.nowait = fs_charge_take(&waiting->charge,
-							fs->waiting, payer) < 0;
+		waiting->waiter.nowait =
+			fs_charge_take(&waiting->charge, fs->waiting, payer,
+				       0) < 0;
 	core_wait_submit(source, dir, &waiting->waiter);
 }
 
