@@ -47,7 +47,7 @@ int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 #define clone __clone
 #endif
 
-/* For a few system calls, and the frame of a signal that glibc keeps unblocked. */
+/* Room for a few system calls, and for a signal that glibc keeps unblocked. */
 #define STACK_SIZE 32768
 
 struct start {
@@ -120,8 +120,8 @@ CORE_IN_CHILD static int enter(int group, pid_t parent)
 }
 
 /*
- * All of it, but for the saved user. The C library's functions for this would
- * change the threads that it knows of.
+ * Changes all credentials but the saved user. The C library's functions would change
+ * them for all threads that it knows.
  */
 CORE_IN_CHILD static int become(const struct core_cred *cred, bool is_self)
 {

@@ -6,9 +6,8 @@
  * verified.
  *
  * The order of the calls matters: setgroups and setfsgid need CAP_SETGID, which
- * setfsuid leaves alone, but a user of our own choosing is set last and unset
- * first, so that no step runs with another user's file access and the daemon's
- * groups.
+ * setfsuid leaves alone, but the user is set last and restored first, so that no
+ * step runs with the user's file access and the daemon's groups.
  */
 #include "core/cred.h"
 

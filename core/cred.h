@@ -28,7 +28,7 @@
 
 /* Whom to act as. groups: n_groups supplementary groups, the caller's. */
 struct core_cred {
-	int error; /* why it can't be acted as, a negative errno; or 0 */
+	int error; /* why the credentials are unknown, a negative errno; or 0 */
 	uid_t uid;
 	gid_t gid;
 	size_t n_groups;
@@ -38,13 +38,13 @@ struct core_cred {
 };
 
 /*
- * The process itself, as it is when no core_cred_enter() is in force. One that
- * has the privilege to act as others has no use for supplementary groups: a
- * thread that has acted as somebody, or failed to, is left without.
+ * The process itself, as it is when no core_cred_enter() is in force. A
+ * process that may act as others needs no supplementary groups, so a thread that has
+ * acted as a user, or failed to, has none.
  */
 struct core_cred core_cred_self(void);
 
-/* Whether to act as cred is no change: the process is that already. */
+/* Whether acting as cred changes nothing. */
 bool core_cred_is_self(const struct core_cred *cred);
 
 /* Whether cred has all capabilities that are permitted to the calling thread. */
@@ -104,8 +104,8 @@ void core_cred_leave(const struct core_cred *cred);
 void core_cred_be_nobody(void);
 
 /*
- * Makes a system call, or another that fails with -1 and errno, as cred: its
- * result, or its negative errno, or why cred can't be acted as.
+ * Makes a system call, or another call that fails with -1 and errno, as cred. The
+ * value is the call's result, its negative errno, or an error of core_cred_enter().
  */
 #define CORE_CRED_AS(cred, call)                             \
 	({                                                   \

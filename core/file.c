@@ -2,8 +2,8 @@
 /*
  * An O_PATH descriptor names an inode and nothing else: it grants no access,
  * and opening it needs no right to the file. The kernel's link /proc/self/fd/N
- * leads from there to the very inode, whatever has become of its name, and
- * checks rights as a path does. A process may always follow its own links, also
+ * leads to that inode, whatever its name is now, and checks rights
+ * as a path does. A process may always follow its own links, also
  * while a thread of it acts as somebody else.
  */
 #include "core/file.h"
@@ -134,7 +134,10 @@ int core_file_utimens(const struct core_cred *cred, int fd,
 int core_file_truncate(const struct core_cred *cred, int fd, off_t size)
 {
 	_cleanup_close_ int writer = -1;
-	/* Or a lease would be waited for; while it is open there can be none. */
+	/*
+	 * truncate(2) would wait until a lease is given up. While an object is
+	 * open for writing, nobody can have a lease.
+	 */
 	int r = core_file_reopen(cred, fd, O_WRONLY, &writer);
 
 	if (r < 0)

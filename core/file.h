@@ -46,8 +46,8 @@ bool core_file_is_searchable(int dir);
  * ret_fd: an O_PATH descriptor, the caller's.
  *
  * Returns 0, or
- *   -ENOENT        no such name, or not that of a regular file
- *   -ESTALE        the name is another object's by now
+ *   -ENOENT        no such name, or it doesn't lead to a regular file
+ *   -ESTALE        the name leads to another object
  *   -EINVAL, -ENAMETOOLONG   as core_name_check()
  *   -EACCES, -EPERM, -EMFILE, -ENFILE, -ENOMEM
  *
@@ -57,8 +57,8 @@ int core_file_find(int dir, const struct core_cred *cred, const char *name,
 		   ino_t ino, int *ret_fd);
 
 /*
- * Whether fd is what was meant: a regular file (else -ENOENT) with this inode
- * number (else -ESTALE), or with any if ino is 0.
+ * Checks that fd is a regular file (otherwise -ENOENT) with this inode number
+ * (otherwise -ESTALE). ino 0: any number. Returns 0 or an error.
  */
 int core_file_check(int fd, ino_t ino);
 

@@ -6,10 +6,10 @@
  * /dev/mqueue, and goes away with its descriptor.
  *
  * Another process's namespaces are reached through its directory in /proc, which
- * is opened once: that stands for this process, whoever has its number next. The
- * process decides what its /dev/shm is, and may want us to go elsewhere. So the
- * path is resolved as it would do it, never leaving its root, and must end in
- * the kind of file system that the rest of core/ expects.
+ * is opened once: the descriptor stays that process's, even if its number is reused.
+ * The process decides what its /dev/shm is, and may want us to go elsewhere. So the
+ * path is resolved as the process would resolve it, never leaving its root, and must
+ * lead to a tmpfs, which the rest of core/ expects.
  */
 #include "core/ipc_dirs.h"
 
@@ -33,7 +33,7 @@
 #define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
 #endif
 
-/* How often a path is resolved that others may keep from being so. */
+/* How often a path is resolved. Others may make each attempt fail. */
 #define TRIES 1000
 
 static int mount_detached(int *ret_fd)
@@ -170,7 +170,7 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 	if (ipc >= 0)
 		root = openat(process, "root",
 			      O_PATH | O_DIRECTORY | O_CLOEXEC);
-	/* Who has ended has neither. */
+	/* A process that has ended has neither. */
 	if (root < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	r = open_shm_below(root, &shm);

@@ -35,10 +35,10 @@ struct core_ipc_dirs {
 /*
  * Opens the directories.
  *
- * ret: the caller's, to be given to core_ipc_dirs_free().
+ * ret: the caller's; core_ipc_dirs_free() frees it.
  *
- * Returns 0, or what open("/dev/shm") failed with (-ENOENT, -ENOTDIR, -EACCES,
- * -EMFILE), or -ENOMEM. That queues can't be listed is no error: see "mq".
+ * Returns 0, an error of open("/dev/shm") (-ENOENT, -ENOTDIR, -EACCES, -EMFILE), or
+ * -ENOMEM. That queues can't be listed is no error: see "mq".
  *
  * Source: shm_overview(7), mq_overview(7) ("Mounting the message queue
  * filesystem"), fsopen(2), fsmount(2).
@@ -55,10 +55,10 @@ int core_ipc_dirs_new(struct core_ipc_dirs **ret);
  * Returns 0, or
  *   -ESRCH    no such process, or it has ended
  *   -EACCES   the caller may not look at it (ptrace(2), "access mode checking")
- *   -EPERM    the caller may not enter: it takes CAP_SYS_ADMIN in both
- *   -ENOENT   it has no /dev/shm; -ENOTDIR, -ELOOP: or none that leads to one
+ *   -EPERM    the caller may not enter: CAP_SYS_ADMIN is needed in both
+ *   -ENOENT   it has no /dev/shm; -ENOTDIR, -ELOOP: it doesn't lead to a directory
  *   -ENODEV   its /dev/shm is not a tmpfs
- *   -EAGAIN   the way there was changed all the time
+ *   -EAGAIN   others renamed or mounted directories on the way all the time
  *   -EMFILE, -ENFILE, -ENOMEM
  *
  * Source: setns(2), ipc_namespaces(7), proc_pid_ns(5), proc_pid_root(5).

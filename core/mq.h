@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mq: POSIX message queues. An open queue is a descriptor that is always
- * O_NONBLOCK: who wants to wait uses core/wait. close(2) closes it.
+ * O_NONBLOCK; core/wait waits for it. close(2) closes it.
  */
 #ifndef CORE_MQ_H
 #define CORE_MQ_H
@@ -18,9 +18,9 @@
 bool core_mq_is_supported(void);
 
 /*
- * Opens or creates a queue: mq_open(3) as cred, who is also charged for it. The
- * limit on that is the one of cred's process, up to the hard limit of this one; a
- * process without privileges has just its own.
+ * Opens or creates a queue: mq_open(3) as cred. A new queue is charged to
+ * cred's user, up to the RLIMIT_MSGQUEUE of process cred->pid and to the hard limit
+ * of this process. A process without privileges is charged itself.
  *
  * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL; others are ignored.
  * mode: of a new queue, less the process's umask.
@@ -30,18 +30,17 @@ bool core_mq_is_supported(void);
  * ret_fd: the caller's, O_NONBLOCK and close-on-exec.
  *
  * Returns 0, or
- *   -ENOENT   no such queue and no O_CREAT, or one that comes and goes all the
- *             time
+ *   -ENOENT   no such queue and no O_CREAT, or others create and remove it
+ *             all the time
  *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
- *   -ESTALE   the name is another queue's than ino by now
+ *   -ESTALE   the name leads to another queue than ino
  *   -EACCES   not permitted
  *   -EINVAL   attr is not positive or above msg_max or msgsize_max; or as
  *             core_name_check()
  *   -EMFILE   the queue's size would exceed RLIMIT_MSGQUEUE, or no descriptor
  *   -ENOSPC   queues_max queues exist
- *   -EINTR    cred's user has ended the creation by a signal; there may be a
- *             queue
- *   -EAGAIN   no process more
+ *   -EINTR    a signal of cred's user ended the creation; the queue may exist
+ *   -EAGAIN   no more processes
  *   -ENAMETOOLONG, -EPERM, -ENFILE, -ENOMEM
  *
  * Source: mq_open(3), mq_overview(7).
@@ -74,26 +73,27 @@ int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
 		 struct statx *ret);
 
-/* What there is to know of a queue. */
+/* A queue's attributes and state. */
 struct core_mq_info {
-	long maxmsg,
-		msgsize;   /* how many messages, and bytes in one, it takes */
+	long maxmsg;
+	long msgsize;	   /* the most bytes in a message */
 	long curmsgs;	   /* messages that wait */
 	size_t bytes;	   /* in all of them */
-	pid_t notify_pid;  /* who is to be notified (mq_notify(3)), or 0 */
-	int notify_signal; /* the signal that notifies, or 0: another way */
+	pid_t notify_pid;  /* the process that mq_notify(3) notifies, or 0 */
+	int notify_signal; /* the signal that notifies it; 0: another way */
 };
 
 /*
- * Reads what there is to know. fd: a descriptor of the queue, open for reading.
+ * Reads a queue's attributes and state. fd: a descriptor of the queue, open for reading.
  * Returns 0, -EBADF (not open for reading), or -EIO (the kernel's text has
  * another form).
  */
 int core_mq_get_info(int fd, struct core_mq_info *ret);
 
 /*
- * The limits for who isn't root: mq_maxmsg and mq_msgsize of ret are msg_max and
- * msgsize_max. Returns 0, what opening /proc/sys/fs/mqueue failed with, or -EIO.
+ * The limits for users without CAP_SYS_RESOURCE: mq_maxmsg and mq_msgsize of ret are
+ * msg_max and msgsize_max. Returns 0, an error of opening a file in
+ * /proc/sys/fs/mqueue, or -EIO.
  */
 int core_mq_limits(struct mq_attr *ret);
 
@@ -128,7 +128,7 @@ int core_mq_send_as(const struct core_cred *cred, int fd, const void *buf,
 		    size_t len, unsigned int priority);
 
 /*
- * Takes the oldest of the messages with the highest priority: mq_receive(3).
+ * Receives the oldest of the messages with the highest priority: mq_receive(3).
  *
  * buf: size bytes, at least the queue's msgsize. ret_len: its length in bytes.
  * ret_priority: may be NULL.
@@ -139,9 +139,9 @@ int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,
 		    unsigned int *ret_priority);
 
 /*
- * Takes and drops the messages that wait in the open queue fd. What is sent
- * meanwhile may go with them or stay; the number taken has a bound, so that a
- * busy sender can't keep this going. Returns 0, -EBADF (not open for reading),
+ * Receives and drops the messages in the open queue fd: no more than there are at
+ * the start, so that a busy sender can't keep this going. Messages that are sent
+ * meanwhile are dropped or stay. Returns 0, -EBADF (not open for reading),
  * -ENOMEM.
  */
 int core_mq_purge(int fd);
@@ -165,8 +165,8 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 		  ino_t *ret_ino);
 
 /*
- * What queues use of the namespace: f_files is queues_max, f_ffree how many
- * more there may be. Returns 0, what opening /proc/sys/fs/mqueue or the
+ * The namespace's number of queues: f_files is queues_max, f_ffree the number of
+ * queues that may still be created. Returns 0, what opening /proc/sys/fs/mqueue or the
  * directory failed with, or -EIO.
  */
 int core_mq_statfs(const struct core_ipc_dirs *dirs,

@@ -18,9 +18,8 @@
  * The C library's shm_open() opens the name itself: a FIFO would block it and a
  * device would be opened. Here a name is first resolved without opening it, and
  * what it leads to is checked again after it was opened by name, which O_CREAT
- * takes. A name that comes or goes in between is met by trying again; someone
- * who makes and removes it in a loop can keep the steps from meeting, so that
- * has a bound.
+ * needs. If others create or remove the name between the steps, they are repeated.
+ * Others can do so in a loop, so the number of repetitions has a bound.
  */
 #define TRIES 64
 

@@ -23,8 +23,8 @@
  * ret_fd: the caller's, close-on-exec.
  *
  * Returns 0, or
- *   -ENOENT   no such object and no O_CREAT, or the name of something that is
- *             not a regular file, or that comes and goes all the time
+ *   -ENOENT   no such object and no O_CREAT; or the name doesn't lead to a
+ *             regular file; or others create and remove it all the time
  *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
  *   -EACCES   not permitted; also fs.protected_regular
  *   -EINVAL, -ENAMETOOLONG   as core_name_check()
@@ -65,8 +65,8 @@ int core_shm_open_anonymous(const struct core_ipc_dirs *dirs,
 
 /*
  * ftruncate(2), fallocate(2) and write(2) by cred on an object that is open for
- * writing. What they differ in from the plain calls: where cred is not root's,
- * setuid and setgid bits are cleared. append: write at the end, whatever offset
+ * writing. Unlike the plain calls, they clear setuid and setgid bits unless cred is
+ * root's. append: write at the end, whatever offset
  * says. Returns 0 or the bytes written, or the errors of the model;
  * core_shm_allocate() also those of core_charge_run(), which it uses unless it
  * punches a hole.
