@@ -204,13 +204,6 @@ static int fail(const char *path, const char *type, int r)
 	return r;
 }
 
-static int enter(const char *namespace)
-{
-	_cleanup_close_ int fd = open(namespace, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 || setns(fd, CLONE_NEWNS) < 0 ? -errno : 0;
-}
-
 /*
  * A dead ipcfs is replaced. A living one is refused: a second would show nothing new.
  *
@@ -226,9 +219,12 @@ int fs_mountpoint_open(const char *path, const char *namespace,
 	_cleanup_close_ int dir = -1;
 	char type[TYPE_MAX] = "";
 	struct stat st = { 0 };
-	int r = namespace ? enter(namespace) : 0;
+	_cleanup_close_ int ns =
+		namespace ? open(namespace, O_RDONLY | O_CLOEXEC) : -1;
+	int r;
 
-	if (r < 0) {
+	if (namespace && (ns < 0 || setns(ns, CLONE_NEWNS) < 0)) {
+		r = -errno;
 		(void)fprintf(stderr,
 			      "ipcfs: %s: its mount namespace '%s' can't be "
 			      "entered: %s\n",

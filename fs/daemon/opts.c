@@ -25,9 +25,7 @@ static const struct fuse_opt table[] = {
 	OPT("--version", version),
 	OPT("-f", foreground),
 	OPT("-d", debug),
-	OPT("-d", foreground),
 	OPT("debug", debug),
-	OPT("debug", foreground),
 	OPT("-r", read_only),
 	OPT("ro", read_only),
 	{ "rw", offsetof(struct fs_opts, read_only), 0 },
@@ -185,6 +183,7 @@ int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
 			    stderr);
 		r = -EINVAL;
 	}
+	opts.foreground |= opts.debug;
 	if (r < 0)
 		fs_opts_free(&opts);
 	else
