@@ -292,7 +292,7 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 {
 	struct fs_request rq = fs_request_begin(req, id, NULL);
 
-	fs_request_end(&rq, rq.kind->read(&rq, HANDLE(fi), size, offset, fi));
+	fs_request_end(&rq, fs_file_read(&rq, HANDLE(fi), size, offset, fi));
 }
 
 /*

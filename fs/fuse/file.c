@@ -8,6 +8,8 @@
 #include "fs/fuse/retry.h"
 
 #include <linux/fs.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
@@ -20,7 +22,7 @@ int fs_file_lookup(const struct fs_request *rq, const char *name)
 	int r = rq->kind->find(rq, name, 0, &fd);
 
 	if (r == 0)
-		r = rq->kind->attr(rq, NULL, fd, &stx);
+		r = fs_node_attr(rq, NULL, fd, &stx);
 	if (r < 0)
 		return r;
 	fs_retry_keep(rq, stx.stx_ino, fd);
@@ -84,7 +86,7 @@ int fs_file_mknod(const struct fs_request *rq, const char *name, mode_t mode)
 		r = core_file_statx(fd, &made);
 	if (r < 0)
 		return r;
-	r = kind->attr(rq, NULL, fd, &stx);
+	r = fs_node_attr(rq, NULL, fd, &stx);
 	if (r == 0)
 		r = fs_reply_entry(rq, name, &stx);
 	if (r < 0)
@@ -98,7 +100,7 @@ static int reply_created(struct fs_request *rq, const char *name, int *fd,
 {
 	struct fs_handle *handle = NULL;
 	struct statx stx;
-	int r = rq->kind->attr(rq, NULL, *fd, &stx);
+	int r = fs_node_attr(rq, NULL, *fd, &stx);
 
 	if (r == 0)
 		r = new_handle(rq, fd, stx.stx_ino, flags, &handle);
@@ -234,7 +236,7 @@ int fs_file_link(const struct fs_request *rq, const char *name)
 	if (r == 0)
 		r = rq->kind->link(rq, fd, name);
 	if (r == 0)
-		r = rq->kind->attr(rq, NULL, fd, &stx);
+		r = fs_node_attr(rq, NULL, fd, &stx);
 	return r < 0 ? r : fs_reply_entry(rq, name, &stx);
 }
 
@@ -429,5 +431,57 @@ int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 	if (r < 0)
 		return r;
 	(void)fuse_reply_ioctl(rq->req, r, &data, out_size);
+	return 0;
+}
+
+/*
+ * Each worker keeps a buffer to read into, as large as it ever had to be: what
+ * malloc(3) gives anew each time has to be faulted in each time.
+ */
+struct buffer {
+	size_t size;
+	char data[];
+};
+
+static pthread_key_t buffer_key;
+static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
+
+static void make_buffer_key(void)
+{
+	if (pthread_key_create(&buffer_key, free) != 0)
+		abort();
+}
+
+static struct buffer *get_buffer(size_t size)
+{
+	struct buffer *buffer;
+
+	pthread_once(&buffer_once, make_buffer_key);
+	buffer = pthread_getspecific(buffer_key);
+	if (buffer && buffer->size >= size)
+		return buffer;
+	free(buffer);
+	buffer = malloc(sizeof(*buffer) + size);
+	if (buffer)
+		buffer->size = size;
+	(void)pthread_setspecific(buffer_key, buffer);
+	return buffer;
+}
+
+int fs_file_read(const struct fs_request *rq, struct fs_handle *handle,
+		 size_t size, off_t offset, const struct fuse_file_info *fi)
+{
+	struct buffer *buffer;
+	ssize_t n;
+
+	if (rq->kind->read)
+		return rq->kind->read(rq, handle, size, offset, fi);
+	buffer = get_buffer(size);
+	if (!buffer)
+		return -ENOMEM;
+	n = pread(handle->fd, buffer->data, size, offset);
+	if (n < 0)
+		return -errno;
+	(void)fuse_reply_buf(rq->req, buffer->data, (size_t)n);
 	return 0;
 }

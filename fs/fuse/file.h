@@ -24,6 +24,10 @@ int fs_file_link(const struct fs_request *rq, const char *name);
 /* For the file. fs_reply_open. */
 int fs_file_open(struct fs_request *rq, int flags);
 
+/* The slot read, or pread(2) and fuse_reply_buf. */
+int fs_file_read(const struct fs_request *rq, struct fs_handle *handle,
+		 size_t size, off_t offset, const struct fuse_file_info *fi);
+
 /* Without a reply: 0 or -errno. */
 int fs_file_access(const struct fs_request *rq, int mask);
 

@@ -10,8 +10,8 @@
  * slots for what differs. tests/toy_kind.c is the smallest kind that does
  * something.
  *
- * A kind needs: name, title, find, attr, read; and list or dir_fd. All other slots
- * may be empty; what an empty slot stands for is in its comment. The errno of an
+ * A kind needs: name, title, find; and list or dir_fd. All other slots may be empty;
+ * what an empty slot stands for is in its comment. The errno of an
  * empty slot is never ENOSYS: the kernel takes that for the whole mount.
  *
  * Results. A slot returns 0 or -errno and fills in its ret_ parameters, if it
@@ -165,8 +165,8 @@ struct fs_kind {
 	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd);
 	/*
-	 * statx(2) of an object. stx_ino must be the same each time. handle: see
-	 * fs_node_attr(), or NULL.
+	 * + statx(2) of an object. stx_ino must be the same each time. handle: see
+	 * fs_node_attr(), or NULL. Empty: core_file_statx()
 	 */
 	int (*attr)(const struct fs_request *rq, struct fs_handle *handle,
 		    int fd, struct statx *ret);
@@ -222,7 +222,7 @@ struct fs_kind {
 
 	/* Replies. */
 
-	/* fuse_reply_buf or fuse_reply_data; fi->flags: now. */
+	/* fuse_reply_buf; fi->flags: now. Empty: pread(2) of the handle's fd */
 	int (*read)(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);
 	/*

@@ -8,6 +8,7 @@
 #include "fs/fuse/node.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "fs/fuse/backing.h"
 #include "fs/fuse/log.h"
 
@@ -345,12 +346,18 @@ void fs_node_other_name(struct fs_node *node, char *ret)
 int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 		 struct statx *ret)
 {
+	int (*attr)(const struct fs_request *, struct fs_handle *, int,
+		    struct statx *) = rq->kind->attr;
 	struct fs_handle *handle;
 	int r;
 
+	if (!attr)
+		return core_file_statx(fd, ret);
+	if (!node)
+		return attr(rq, NULL, fd, ret);
 	fs_node_mutex_lock(&node->lock);
 	handle = node->n_opened == 1 ? LIST_FIRST(&node->handles) : NULL;
-	r = node->kind->attr(rq, handle, fd, ret);
+	r = attr(rq, handle, fd, ret);
 	fs_node_mutex_unlock(&node->lock);
 	return r;
 }

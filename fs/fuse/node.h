@@ -122,10 +122,10 @@ void fs_node_name(struct fs_node *node, char *ret);
 void fs_node_other_name(struct fs_node *node, char *ret);
 
 /*
- * The kind's slot attr for fd, a descriptor of the object. The slot gets the
- * node's open handle, locked by the node, if there is exactly one and there
- * never was another: a stat doesn't name the handle. (A second one can come from
- * opening /proc/PID/fd.) Returns what the slot returns.
+ * The slot attr for fd, a descriptor of the object. node: NULL, or the object's: then
+ * the slot gets the node's open handle, locked by the node, if there is exactly one
+ * and there never was another, as a stat doesn't name the handle. (A second one can
+ * come from opening /proc/PID/fd.) Returns what the slot returns.
  */
 int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 		 struct statx *ret);

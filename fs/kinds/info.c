@@ -45,9 +45,11 @@ static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
 		     int fd, struct statx *ret)
 {
 	struct fs_request inner;
-	int r = described(rq, &inner)->attr(&inner, NULL, fd, ret);
+	int r;
 
 	(void)handle;
+	described(rq, &inner);
+	r = fs_node_attr(&inner, NULL, fd, ret);
 	if (r < 0)
 		return r;
 	ret->stx_mode &= (uint16_t)~0222;
@@ -94,19 +96,19 @@ static int write_text(const struct fs_request *rq, struct info_handle *handle)
 	char name[NAME_MAX + 1], escaped[ESCAPED_MAX], lines[256];
 	struct fs_request inner;
 	struct statx stx;
-	int r = described(rq, &inner)
-			->describe(&inner, handle->base.fd, lines,
-				   sizeof(lines));
+	int fd = handle->base.fd, n, r;
 
-	if (r >= 0)
-		r = inner.kind->attr(&inner, NULL, handle->base.fd, &stx);
+	n = described(rq, &inner)->describe(&inner, fd, lines, sizeof(lines));
+	if (n < 0)
+		return n;
+	r = fs_node_attr(&inner, NULL, fd, &stx);
 	if (r < 0)
 		return r;
 	fs_node_name(handle->base.node, name);
 	escape(name, escaped);
 	r = snprintf(handle->text, sizeof(handle->text),
-		     "name %s\n%suid %u\ngid %u\nmode %04o\n", escaped, lines,
-		     stx.stx_uid, stx.stx_gid, stx.stx_mode & 07777U);
+		     "name %s\n%.*suid %u\ngid %u\nmode %04o\n", escaped, n,
+		     lines, stx.stx_uid, stx.stx_gid, stx.stx_mode & 07777U);
 	handle->len = (size_t)r;
 	return 0;
 }

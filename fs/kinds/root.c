@@ -20,8 +20,8 @@ KINDS(DECLARE)
 #define ENTRY(name) &fs_##name,
 const struct fs_kind *const fs_kinds[] = { KINDS(ENTRY) NULL };
 
-#define COUNT(name) +1
-enum { N_KINDS = KINDS(COUNT) };
+#define COUNT(name) KIND_##name,
+enum { KINDS(COUNT) N_KINDS };
 static_assert(N_KINDS <= FS_KINDS_MAX, "too many kinds");
 
 /* A directory's inode number is its kind's place after that of the root. */

@@ -33,13 +33,6 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 	return core_shm_reopen(rq->fs->dirs, &rq->cred, fd, flags, ret_fd);
 }
 
-static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
-		    int fd, struct statx *ret)
-{
-	(void)rq, (void)handle;
-	return core_file_statx(fd, ret);
-}
-
 static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size)
 {
@@ -90,56 +83,6 @@ static int obj_create_anonymous(const struct fs_request *rq, int flags,
 {
 	return core_shm_open_anonymous(rq->fs->dirs, &rq->cred, flags, mode,
 				       ret_fd);
-}
-
-/*
- * Each worker keeps a buffer to read into, as large as it ever had to be: what
- * malloc(3) gives anew each time has to be faulted in each time.
- */
-struct buffer {
-	size_t size;
-	char data[];
-};
-
-static pthread_key_t buffer_key;
-static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
-
-static void make_buffer_key(void)
-{
-	if (pthread_key_create(&buffer_key, free) != 0)
-		abort();
-}
-
-static struct buffer *get_buffer(size_t size)
-{
-	struct buffer *buffer;
-
-	pthread_once(&buffer_once, make_buffer_key);
-	buffer = pthread_getspecific(buffer_key);
-	if (buffer && buffer->size >= size)
-		return buffer;
-	free(buffer);
-	buffer = malloc(sizeof(*buffer) + size);
-	if (buffer)
-		buffer->size = size;
-	(void)pthread_setspecific(buffer_key, buffer);
-	return buffer;
-}
-
-static int obj_read(const struct fs_request *rq, struct fs_handle *handle,
-		    size_t size, off_t offset, const struct fuse_file_info *fi)
-{
-	struct buffer *buffer = get_buffer(size);
-	ssize_t n;
-
-	(void)fi;
-	if (!buffer)
-		return -ENOMEM;
-	n = pread(handle->fd, buffer->data, size, offset);
-	if (n < 0)
-		return -errno;
-	(void)fuse_reply_buf(rq->req, buffer->data, (size_t)n);
-	return 0;
 }
 
 /*
@@ -408,14 +351,12 @@ const struct fs_kind fs_shm = {
 	.link = dir_link,
 	.rename = dir_rename,
 	.find = obj_find,
-	.attr = obj_attr,
 	.clears_setuid = true,
 	.inode_attributes = true,
 	.truncate = obj_truncate,
 	.reopen = obj_reopen,
 	.new_handle = obj_new_handle,
 	.release = obj_release,
-	.read = obj_read,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
 	.copy_file_range = obj_copy_file_range,

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A kind for tests, and for whoever writes one: toy/ is a directory of constants. */
+#include "fs/fuse/kind.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char *const names[] = { "e", "pi" };
+static const char *const texts[] = { "value 2.718\n", "value 3.142\n" };
+enum { N = sizeof(names) / sizeof(*names) };
+static int fds[N]; /* a file in memory for each */
+
+static void make(void)
+{
+	for (int i = 0; i < N; i++) {
+		fds[i] = memfd_create(names[i], MFD_CLOEXEC);
+		if (fchmod(fds[i], 0444) < 0 || dprintf(fds[i], texts[i]) < 0)
+			abort();
+	}
+}
+
+static int toy_list(const struct fs_request *rq, struct dirent64 *ret)
+{
+	(void)rq;
+	if (ret->d_off >= 2 + N)
+		return 0;
+	strcpy(ret->d_name, names[ret->d_off - 2]);
+	ret->d_ino = (ino_t)ret->d_off++; /* readdir(3) hides what has 0 */
+	ret->d_type = DT_REG;
+	return 1;
+}
+
+static int toy_find(const struct fs_request *rq, const char *name, ino_t ino,
+		    int *ret_fd)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)rq, (void)ino; /* a name is never another object's */
+	pthread_once(&once, make);
+	for (int i = 0; i < N; i++)
+		if (strcmp(names[i], name) == 0)
+			return (*ret_fd = dup(fds[i])) < 0 ? -errno : 0;
+	return -ENOENT;
+}
+
+static int toy_describe(const struct fs_request *rq, int fd, char *ret,
+			size_t size)
+{
+	ssize_t n = pread(fd, ret, size, 0);
+
+	(void)rq;
+	return n < 0 ? -errno : (int)n;
+}
+
+const struct fs_kind fs_toy = { .name = "toy",
+				.title = "constants",
+				.describe = toy_describe,
+				.list = toy_list,
+				.find = toy_find };
