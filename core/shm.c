@@ -16,10 +16,9 @@
 
 /*
  * The C library's shm_open() opens the name itself: a FIFO would block it and a
- * device would be opened. Here a name is first resolved without opening it, and
- * what it leads to is checked again after it was opened by name, which O_CREAT
- * needs. If others create or remove the name between the steps, they are repeated.
- * Others can do so in a loop, so the number of repetitions has a bound.
+ * device would be opened. Here a name is first resolved without opening it. If there
+ * is none, it is created. If others create or remove the name between the steps, they
+ * are repeated. Others can do so in a loop, so the number of repetitions has a bound.
  */
 #define TRIES 64
 
@@ -32,28 +31,6 @@ static int open_name(const struct core_ipc_dirs *dirs,
 {
 	return core_file_open_name(dirs->shm_dir, cred, name,
 				   flags | O_NONBLOCK | O_NOCTTY, mode, ret_fd);
-}
-
-static int open_existing(const struct core_ipc_dirs *dirs,
-			 const struct core_cred *cred, const char *name,
-			 int flags, mode_t mode, int *ret_fd)
-{
-	_cleanup_close_ int found = -1, fd = -1;
-	int r = core_file_find(dirs->shm_dir, cred, name, 0, &found);
-
-	if (r < 0)
-		return r;
-	if (!(flags & O_CREAT))
-		return core_file_reopen(cred, found, flags & (FLAGS | O_TRUNC),
-					ret_fd);
-	/* Once more by name: fs.protected_regular is a rule for O_CREAT. */
-	r = open_name(dirs, cred, name, flags & (FLAGS | O_TRUNC | O_CREAT),
-		      mode, &fd);
-	if (r == 0)
-		r = core_file_check(fd, 0);
-	if (r == 0)
-		*ret_fd = core_steal_fd(&fd);
-	return r == -ENXIO ? -ENOENT : r; /* a FIFO by now */
 }
 
 /*
@@ -69,7 +46,10 @@ static int protected_regular(void)
 	return atoi(text);
 }
 
-/* The rule of the kernel, may_create_in_sticky() in fs/namei.c. */
+/*
+ * The kernel's rule for O_CREAT, may_create_in_sticky() in fs/namei.c. It can't be
+ * left to the kernel, which applies it only where a name is opened.
+ */
 static int check_protected(const struct core_ipc_dirs *dirs,
 			   const struct core_cred *cred, int fd)
 {
@@ -83,6 +63,20 @@ static int check_protected(const struct core_ipc_dirs *dirs,
 		return 0;
 	level = protected_regular();
 	return level >= 2 || (level == 1 && (dir.st_mode & 0002)) ? -EACCES : 0;
+}
+
+static int open_existing(const struct core_ipc_dirs *dirs,
+			 const struct core_cred *cred, const char *name,
+			 int flags, int *ret_fd)
+{
+	_cleanup_close_ int found = -1;
+	int r = core_file_find(dirs->shm_dir, cred, name, 0, &found);
+
+	if (r == 0 && (flags & O_CREAT))
+		r = check_protected(dirs, cred, found);
+	if (r < 0)
+		return r;
+	return core_file_reopen(cred, found, flags & (FLAGS | O_TRUNC), ret_fd);
 }
 
 int core_shm_reopen(const struct core_ipc_dirs *dirs,
@@ -104,8 +98,7 @@ int core_shm_open(const struct core_ipc_dirs *dirs,
 
 	for (int i = 0; r == 0 && i < TRIES; i++) {
 		if (!(flags & O_CREAT) || !(flags & O_EXCL)) {
-			r = open_existing(dirs, cred, name, flags, mode,
-					  ret_fd);
+			r = open_existing(dirs, cred, name, flags, ret_fd);
 			if (r != -ENOENT || !(flags & O_CREAT))
 				return r;
 		}
