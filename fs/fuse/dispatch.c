@@ -248,7 +248,7 @@ static void on_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
 
-	fs_request_end(&rq, fs_file_listxattr(&rq, size));
+	fs_request_end(&rq, fs_file_getxattr(&rq, NULL, size));
 }
 
 static void on_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
@@ -264,7 +264,8 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
 
-	fs_request_end_with_status(&rq, fs_file_removexattr(&rq, name));
+	fs_request_end_with_status(&rq,
+				   fs_file_setxattr(&rq, name, NULL, 0, 0));
 }
 
 /* Of files and of directories: both make a handle. */

@@ -74,56 +74,37 @@ static int new_handle(const struct fs_request *rq, int *fd, ino_t ino,
 	return 0;
 }
 
-int fs_file_mknod(const struct fs_request *rq, const char *name, mode_t mode)
-{
-	const struct fs_kind *kind = rq->kind;
-	_cleanup_close_ int fd = -1;
-	struct statx made = { 0 };
-	struct statx stx;
-	int r = kind->create(rq, name, O_RDONLY | O_CREAT | O_EXCL, mode, &fd);
-
-	if (r == 0)
-		r = core_file_statx(fd, &made);
-	if (r < 0)
-		return r;
-	r = fs_node_attr(rq, NULL, fd, &stx);
-	if (r == 0)
-		r = fs_reply_entry(rq, name, &stx);
-	if (r < 0)
-		undo(rq, name, &made);
-	return r;
-}
-
-/* Replies with an object that was created or opened as *fd. */
-static int reply_created(struct fs_request *rq, const char *name, int *fd,
-			 int flags)
+/*
+ * Replies with an object that was created or opened as *fd: with an entry, and unless
+ * flags is -1 with a handle.
+ */
+static int reply_object(struct fs_request *rq, const char *name, int *fd,
+			int flags)
 {
 	struct fs_handle *handle = NULL;
 	struct statx stx;
 	int r = fs_node_attr(rq, NULL, *fd, &stx);
 
+	if (r == 0 && flags == -1)
+		return fs_reply_entry(rq, name, &stx);
 	if (r == 0)
 		r = new_handle(rq, fd, stx.stx_ino, flags, &handle);
-	if (r < 0)
-		return r;
-	return fs_reply_create(rq, name, &stx, handle);
+	return r < 0 ? r : fs_reply_create(rq, name, &stx, handle);
 }
 
 /*
  * With O_EXCL first, also if the caller left that open: to know whether there is
  * something to be undone when the rest fails.
  */
-int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
-		   int flags)
+static int create(struct fs_request *rq, const char *name, mode_t mode,
+		  int flags, bool opens)
 {
 	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int fd = -1;
-	int r = fs_node_check_fd_budget(rq->fs);
 	struct statx made = { 0 };
 	bool created;
+	int r;
 
-	if (r < 0)
-		return r;
 	flags |= O_CREAT;
 	r = kind->create(rq, name, flags | O_EXCL, mode, &fd);
 	created = r == 0;
@@ -133,10 +114,23 @@ int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
 		r = core_file_statx(fd, &made);
 	if (r < 0)
 		return r;
-	r = reply_created(rq, name, &fd, flags);
+	r = reply_object(rq, name, &fd, opens ? flags : -1);
 	if (r < 0 && created)
 		undo(rq, name, &made);
 	return r;
+}
+
+int fs_file_mknod(struct fs_request *rq, const char *name, mode_t mode)
+{
+	return create(rq, name, mode, O_RDONLY | O_EXCL, false);
+}
+
+int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
+		   int flags)
+{
+	int r = fs_node_check_fd_budget(rq->fs);
+
+	return r < 0 ? r : create(rq, name, mode, flags, true);
 }
 
 int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags)
@@ -146,12 +140,12 @@ int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags)
 
 	if (r == 0)
 		r = rq->kind->create_anonymous(rq, flags, mode, &fd);
-	return r < 0 ? r : reply_created(rq, "", &fd, flags);
+	return r < 0 ? r : reply_object(rq, "", &fd, flags);
 }
 
 /*
- * A descriptor of what the node is. It is one of an open handle, as the object may have no name any
- * more. Without a handle the object is found by name. The name may be another
+ * A descriptor of what the node is: of an open handle, as the object may have no name
+ * any more. Without a handle the object is found by name. The name may be another
  * object's by now; ESTALE makes the kernel look the path up again.
  */
 static int node_fd(const struct fs_request *rq, int *ret_fd)
@@ -227,17 +221,14 @@ int fs_file_attr(const struct fs_request *rq, struct statx *ret)
 	return r < 0 ? r : attr(rq, fd, ret);
 }
 
-int fs_file_link(const struct fs_request *rq, const char *name)
+int fs_file_link(struct fs_request *rq, const char *name)
 {
 	_cleanup_close_ int fd = -1;
-	struct statx stx;
 	int r = node_fd(rq, &fd);
 
 	if (r == 0)
 		r = rq->kind->link(rq, fd, name);
-	if (r == 0)
-		r = fs_node_attr(rq, NULL, fd, &stx);
-	return r < 0 ? r : fs_reply_entry(rq, name, &stx);
+	return r < 0 ? r : reply_object(rq, name, &fd, -1);
 }
 
 static struct timespec new_time(int to_set, int set, int now,
@@ -314,21 +305,6 @@ int fs_file_access(const struct fs_request *rq, int mask)
 	return r < 0 ? r : core_file_access(&rq->cred, fd, mask);
 }
 
-/* Replies with len bytes at buf, or if size is 0 just says how many they are. */
-static int reply_xattr(const struct fs_request *rq, const char *buf,
-		       size_t size, ssize_t len)
-{
-	if (len < 0)
-		return (int)len;
-	if (size == 0)
-		(void)fuse_reply_xattr(rq->req, (size_t)len);
-	else if ((size_t)len > size)
-		return -ERANGE;
-	else
-		(void)fuse_reply_buf(rq->req, buf, (size_t)len);
-	return 0;
-}
-
 /* A name's place in the kind's xattrs, or -1. */
 static int find_xattr(const struct fs_kind *kind, const char *name)
 {
@@ -343,49 +319,48 @@ static int find_xattr(const struct fs_kind *kind, const char *name)
 	return -1;
 }
 
-int fs_file_getxattr(const struct fs_request *rq, const char *name, size_t size)
+/* Without a name the list of attributes. buf has room for each that is the kind's. */
+static ssize_t get_xattr(const struct fs_request *rq, const char *name,
+			 char *buf, size_t size)
 {
 	const struct fs_kind *kind = rq->kind;
-	bool is_inodes = kind->inode_attributes;
-	_cleanup_free_ char *buf = NULL;
 	_cleanup_close_ int fd = -1;
-	ssize_t n;
-	int i = 0, r;
+	int i = -1, r;
 
-	if (!is_inodes)
-		i = rq->node->is_dir ? -1 : find_xattr(kind, name);
-	if (i < 0)
-		return -ENODATA;
+	if (!kind->inode_attributes) {
+		i = name && !rq->node->is_dir ? find_xattr(kind, name) : -1;
+		if (i < 0 && name)
+			return -ENODATA;
+		if (i < 0 && rq->node->is_dir)
+			return 0;
+		if (i < 0)
+			return mempcpy(buf, kind->xattrs, kind->xattrs_size) -
+			       (void *)buf;
+	}
 	r = node_fd(rq, &fd);
 	if (r < 0)
 		return r;
-	buf = malloc(is_inodes ? size + 1 : FS_XATTR_MAX);
-	if (!buf)
-		return -ENOMEM;
-	n = is_inodes ? core_file_getxattr(&rq->cred, fd, name, buf, size)
-		      : kind->getxattr(rq, fd, (size_t)i, buf);
-	return reply_xattr(rq, buf, size, n);
+	if (i >= 0)
+		return kind->getxattr(rq, fd, (size_t)i, buf);
+	return name ? core_file_getxattr(&rq->cred, fd, name, buf, size)
+		    : core_file_listxattr(&rq->cred, fd, buf, size);
 }
 
-int fs_file_listxattr(const struct fs_request *rq, size_t size)
+int fs_file_getxattr(const struct fs_request *rq, const char *name, size_t size)
 {
-	const struct fs_kind *kind = rq->kind;
-	_cleanup_free_ char *buf = NULL;
-	_cleanup_close_ int fd = -1;
-	int r;
+	_cleanup_free_ char *buf =
+		malloc(size + rq->kind->xattrs_size + FS_XATTR_MAX);
+	ssize_t n = buf ? get_xattr(rq, name, buf, size) : -ENOMEM;
 
-	if (!kind->inode_attributes)
-		return reply_xattr(
-			rq, kind->xattrs, size,
-			rq->node->is_dir ? 0 : (ssize_t)kind->xattrs_size);
-	r = node_fd(rq, &fd);
-	if (r < 0)
-		return r;
-	buf = malloc(size + 1);
-	if (!buf)
-		return -ENOMEM;
-	return reply_xattr(rq, buf, size,
-			   core_file_listxattr(&rq->cred, fd, buf, size));
+	if (n < 0)
+		return (int)n;
+	if (size > 0 && (size_t)n > size)
+		return -ERANGE;
+	if (size > 0)
+		(void)fuse_reply_buf(rq->req, buf, (size_t)n);
+	else
+		(void)fuse_reply_xattr(rq->req, (size_t)n);
+	return 0;
 }
 
 int fs_file_setxattr(const struct fs_request *rq, const char *name,
@@ -394,17 +369,11 @@ int fs_file_setxattr(const struct fs_request *rq, const char *name,
 	_cleanup_close_ int fd = -1;
 	int r = rq->kind->inode_attributes ? node_fd(rq, &fd) : -ENOTSUP;
 
-	return r < 0 ? r
-		     : core_file_setxattr(&rq->cred, fd, name, value, size,
-					  flags);
-}
-
-int fs_file_removexattr(const struct fs_request *rq, const char *name)
-{
-	_cleanup_close_ int fd = -1;
-	int r = rq->kind->inode_attributes ? node_fd(rq, &fd) : -ENOTSUP;
-
-	return r < 0 ? r : core_file_removexattr(&rq->cred, fd, name);
+	if (r < 0)
+		return r;
+	return value ? core_file_setxattr(&rq->cred, fd, name, value, size,
+					  flags)
+		     : core_file_removexattr(&rq->cred, fd, name);
 }
 
 /*

@@ -11,7 +11,7 @@
 
 /* For the directory. fs_reply_entry. */
 int fs_file_lookup(const struct fs_request *rq, const char *name);
-int fs_file_mknod(const struct fs_request *rq, const char *name, mode_t mode);
+int fs_file_mknod(struct fs_request *rq, const char *name, mode_t mode);
 
 /* For the directory. fs_reply_create. */
 int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
@@ -19,7 +19,7 @@ int fs_file_create(struct fs_request *rq, const char *name, mode_t mode,
 int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags);
 
 /* Gives a file another name in its directory. fs_reply_entry. */
-int fs_file_link(const struct fs_request *rq, const char *name);
+int fs_file_link(struct fs_request *rq, const char *name);
 
 /* For the file. fs_reply_open. */
 int fs_file_open(struct fs_request *rq, int flags);
@@ -33,23 +33,21 @@ int fs_file_access(const struct fs_request *rq, int mask);
 
 /*
  * For files, and for directories that have a dir_fd; fs_file_attr() for all. The
- * first and the last two leave the reply to the caller: 0 or -errno.
+ * first and the last leave the reply to the caller: 0 or -errno.
  */
 int fs_file_attr(const struct fs_request *rq, struct statx *ret);
 /* handle: of ftruncate(2), else NULL; to_set: FUSE_SET_ATTR_*. fs_reply_attr. */
 int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
 		    const struct stat *set, int to_set);
-/* fuse_reply_xattr or fuse_reply_buf. */
+/* name: NULL for the list of all. fuse_reply_xattr or fuse_reply_buf. */
 int fs_file_getxattr(const struct fs_request *rq, const char *name,
 		     size_t size);
-int fs_file_listxattr(const struct fs_request *rq, size_t size);
 /* fuse_reply_ioctl; in: in_size bytes. */
 int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 		  unsigned int cmd, const void *in, size_t in_size,
 		  size_t out_size);
-/* flags: XATTR_*. */
+/* flags: XATTR_*; value: NULL removes the attribute. */
 int fs_file_setxattr(const struct fs_request *rq, const char *name,
 		     const void *value, size_t size, int flags);
-int fs_file_removexattr(const struct fs_request *rq, const char *name);
 
 #endif

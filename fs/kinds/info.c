@@ -21,35 +21,32 @@ struct info_handle {
 };
 
 /* The request as one for the plain directory of the kind that is described. */
-static const struct fs_kind *described(const struct fs_request *rq,
-				       struct fs_request *ret)
+static struct fs_request described(const struct fs_request *rq)
 {
 	static const long plain[FS_VIEW_MAX / sizeof(long)];
+	struct fs_request inner = *rq;
 
-	*ret = *rq;
-	ret->kind = *(const struct fs_kind *const *)rq->view;
-	ret->view = plain;
-	return ret->kind;
+	inner.kind = *(const struct fs_kind *const *)rq->view;
+	inner.view = plain;
+	return inner;
 }
 
 static int info_find(const struct fs_request *rq, const char *name, ino_t ino,
 		     int *ret_fd)
 {
-	struct fs_request inner;
+	struct fs_request inner = described(rq);
 
-	return described(rq, &inner)->find(&inner, name, ino, ret_fd);
+	return inner.kind->find(&inner, name, ino, ret_fd);
 }
 
 /* Like a file of /proc: with no size, so that tools read it to its end. */
 static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
 		     int fd, struct statx *ret)
 {
-	struct fs_request inner;
-	int r;
+	struct fs_request inner = described(rq);
+	int r = fs_node_attr(&inner, NULL, fd, ret);
 
 	(void)handle;
-	described(rq, &inner);
-	r = fs_node_attr(&inner, NULL, fd, ret);
 	if (r < 0)
 		return r;
 	ret->stx_mode &= (uint16_t)~0222;
@@ -94,11 +91,11 @@ static void escape(const char *name, char ret[static ESCAPED_MAX])
 static int write_text(const struct fs_request *rq, struct info_handle *handle)
 {
 	char name[NAME_MAX + 1], escaped[ESCAPED_MAX], lines[256];
-	struct fs_request inner;
+	struct fs_request inner = described(rq);
 	struct statx stx;
 	int fd = handle->base.fd, n, r;
 
-	n = described(rq, &inner)->describe(&inner, fd, lines, sizeof(lines));
+	n = inner.kind->describe(&inner, fd, lines, sizeof(lines));
 	if (n < 0)
 		return n;
 	r = fs_node_attr(&inner, NULL, fd, &stx);
@@ -139,42 +136,37 @@ static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 
 static int info_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	struct fs_request inner;
-	const struct fs_kind *kind = described(rq, &inner);
+	struct fs_request inner = described(rq);
 
-	return kind->statfs ? kind->statfs(&inner, ret) : 0;
+	return inner.kind->statfs ? inner.kind->statfs(&inner, ret) : 0;
 }
 
 static int info_list(const struct fs_request *rq, struct dirent64 *ret)
 {
-	struct fs_request inner;
-	const struct fs_kind *kind = described(rq, &inner);
+	struct fs_request inner = described(rq);
 
-	return kind->list ? kind->list(&inner, ret) : 0;
+	return inner.kind->list ? inner.kind->list(&inner, ret) : 0;
 }
 
 static bool info_lists(const struct fs_request *rq, const char *name)
 {
-	struct fs_request inner;
-	const struct fs_kind *kind = described(rq, &inner);
+	struct fs_request inner = described(rq);
 
-	return !kind->lists || kind->lists(&inner, name);
+	return !inner.kind->lists || inner.kind->lists(&inner, name);
 }
 
 static int info_dir_attr(const struct fs_request *rq, struct statx *ret)
 {
-	struct fs_request inner;
+	struct fs_request inner = described(rq);
 
-	described(rq, &inner);
 	return fs_dir_attr(&inner, 0, ret);
 }
 
 static int info_dir_fd(const struct fs_request *rq)
 {
-	struct fs_request inner;
-	const struct fs_kind *kind = described(rq, &inner);
+	struct fs_request inner = described(rq);
 
-	return kind->dir_fd ? kind->dir_fd(&inner) : -1;
+	return inner.kind->dir_fd ? inner.kind->dir_fd(&inner) : -1;
 }
 
 const struct fs_kind fs_info = {
