@@ -469,9 +469,7 @@ capabilities() {
 /proc/self/mountinfo
 anon_inode:[eventfd]
 anon_inode:[eventfd]
-anon_inode:[eventpoll]
-anon_inode:[timerfd]
-anon_inode:[timerfd]" ]
+anon_inode:[eventpoll]" ]
 	exec 9<&-
 	umount "$MNT"
 	eventually not kill -0 "$pid"
