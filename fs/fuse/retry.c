@@ -56,7 +56,7 @@ static struct {
 	.pins = TAILQ_HEAD_INITIALIZER(retries.pins),
 };
 
-static time_t now(void)
+static time_t seconds(void)
 {
 	return (time_t)(core_wait_now() / 1000000000);
 }
@@ -93,7 +93,7 @@ static struct pin *next_expired(void) CORE_REQUIRES(fs_retry_mutex)
 
 	if (!pin && !retries.ended)
 		pthread_cond_wait(&retries.changed, &retries.lock.native);
-	else if (pin && !retries.ended && now() < pin->end)
+	else if (pin && !retries.ended && seconds() < pin->end)
 		pthread_cond_clockwait(&retries.changed, &retries.lock.native,
 				       CLOCK_MONOTONIC, &end);
 	else if (pin) {
@@ -165,7 +165,7 @@ void fs_retry_begin(const struct fs_request *rq)
 	pin = find(rq) ?: add(rq);
 	if (pin) {
 		fd = core_steal_fd(&pin->fd);
-		pin->end = now() + LIFETIME_SEC + 1;
+		pin->end = seconds() + LIFETIME_SEC + 1;
 		TAILQ_REMOVE(&retries.pins, pin, entry);
 		TAILQ_INSERT_TAIL(&retries.pins, pin, entry);
 		pthread_cond_signal(&retries.changed);
