@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kind: what the daemon asks of a kind of object, such as shm or mq.
+ * kind: what the daemon asks of a kind of object, such as shared memory.
  *
- * A kind is one const table, and its name in the one list of kinds, in
- * fs/kinds/root. fs/fuse/dispatch gets the kernel's requests, and knows three
- * sorts of nodes: the root; a directory of a kind, as mq/ and mq:lines/ are; a
- * file of a kind, as mq/NAME is. What all directories do alike is in
- * fs/fuse/dir, what all files do alike in fs/fuse/file; both call the kind's
- * slots for what differs. tests/toy_kind.c is the smallest kind that does
- * something.
+ * A kind is one const table, and a line in the list of kinds in fs/kinds/root.
+ * fs/fuse/dispatch gets the kernel's requests. It knows three sorts of nodes: the
+ * root; a directory of a kind, such as NAME/ and NAME:info/; a file of a kind. What
+ * all directories do alike is in fs/fuse/dir, what all files do alike in
+ * fs/fuse/file. Both call the kind's slots for what differs. tests/toy_kind.c is the
+ * smallest kind that does something.
  *
- * A kind needs: name, title, find; and list or dir_fd. All other slots may be empty;
- * what an empty slot stands for is in its comment. The errno of an
- * empty slot is never ENOSYS: the kernel takes that for the whole mount.
+ * A kind needs a name, a title, find, and list or dir_fd. All other slots may be empty;
+ * their comments say what that means. No slot returns -ENOSYS, as the kernel takes
+ * that for the whole mount.
  *
- * Results. A slot returns 0 or -errno and fills in its ret_ parameters, if it
- * succeeds; the reply to the kernel is made of that. The slots below "Replies" answer a
- * request themselves and return
- *   0               it has replied, with the one reply that the comment names
- *   FS_REPLY_LATER  it will reply later, or somebody else has replied
- *   -errno          it has not replied: fs/fuse/dispatch replies with the error
- * A slot must hold no lock while it replies.
+ * Results. A slot returns 0 or -errno. If it succeeds it fills in its ret parameters,
+ * of which the dispatcher makes the reply. The slots under "Replies" reply themselves
+ * and return
+ *   0               the slot has sent the reply that its comment names
+ *   FS_REPLY_LATER  the slot has passed rq->req on to a waiter, which replies
+ *   -errno          the slot has not replied; the dispatcher replies with the error
+ * Every request gets exactly one reply. No lock is held while a reply is sent.
  *
- * Threads. Any number of workers call slots at a time, also for one object or one
- * handle. A slot that would have to wait for another process becomes a waiter
- * (core/wait) and returns FS_REPLY_LATER. release is called once, after all
- * other calls for that handle have returned.
+ * Threads. Any number of workers call slots at a time, also for the same object or
+ * handle. A slot must not wait for another process: it embeds struct fs_waiting and
+ * returns FS_REPLY_LATER. release is called once, after all other calls for the
+ * handle have returned.
  *
- * Rights. rq->cred is the caller, or the daemon where rights don't matter. A slot
- * resolves and opens things as rq->cred, so that it is the kernel who checks.
+ * Rights. rq->cred is the caller, or the daemon where rights don't matter. A slot acts
+ * as rq->cred whenever it resolves a name or opens an object, so the kernel checks.
  *
- * Owners. rq, names, buffers and handles belong to whoever calls. A descriptor in
- * ret_fd, and a handle in ret, become the caller's. A descriptor "fd" is borrowed
- * and may be an O_PATH one.
+ * Owners. rq and all that pointers lead to belong to whoever calls, and are valid
+ * until the slot returns; a handle until its release, and rq->req until its reply. The
+ * descriptor in ret_fd becomes the caller's. "fd" may be an O_PATH descriptor; the
+ * slot doesn't keep or close it.
  */
 #ifndef FS_KIND_H
 #define FS_KIND_H
@@ -48,6 +48,7 @@
 #include <sys/statvfs.h>
 
 #define FS_REPLY_LATER 1
+
 /* The most bytes of a view, and of an attribute's value. */
 #define FS_VIEW_MAX  64
 #define FS_XATTR_MAX 32
@@ -79,9 +80,8 @@ struct fs {
 };
 
 /*
- * An option of a kind's views: a word that sets a long of the view, at the
- * offset, to 1; or, if it ends in "=", a word behind which there is a decimal number
- * from min to max.
+ * An option of a kind's views. "lines" sets the long at the offset in the view to 1;
+ * an option whose name ends in "=" sets it to the number that follows, from min to max.
  */
 struct fs_option {
 	const char *name; /* "lines", "priority="; NULL ends a table of them */
@@ -90,19 +90,22 @@ struct fs_option {
 };
 
 struct fs_kind {
-	/* The name of its directory, and what stands before the ":" of views. */
+	/* The name of the directory. */
 	const char *name;
-	/* What its objects are, in the plural, for -h. */
+	/* "POSIX message queues", for -h. */
 	const char *title;
-	/* Prints to stdout, for -V, what of it works here; r: why dirs is NULL. */
+	/*
+	 * For -V: prints what works on this machine. dirs: NULL if they can't be
+	 * opened; r: the error then. Empty: nothing
+	 */
 	void (*probe)(const struct core_ipc_dirs *dirs, int r);
 
 	/*
-	 * Views. NAME:OPTION[,OPTION...] is the directory NAME seen through
-	 * options. A view is a structure of the kind's own, which nobody else
-	 * looks into: view_size bytes, FS_VIEW_MAX at most, without padding, so
-	 * that equal views have equal bytes. All zero is the plain directory.
-	 * rq->view is that of the node. Without options there are no views.
+	 * Views. NAME:OPTION[,OPTION...] is the directory NAME seen through up to
+	 * 31 options. The view is a structure of the kind's own: view_size bytes,
+	 * at most FS_VIEW_MAX, without padding, so that equal views have equal
+	 * bytes. NAME itself has a view of zeros, or the one that -o gives.
+	 * rq->view is the node's. Empty: "info" is the only option, if at all
 	 */
 	const struct fs_option *options;
 	size_t view_size;
@@ -111,19 +114,19 @@ struct fs_kind {
 	/* Whether -o takes these options, and "info", for the directory NAME. */
 	bool mount_options;
 	/*
-	 * Writes what is known of the object behind fd, which is open to read, as
-	 * lines "KEY VALUE", into ret: size bytes. Returns their length.
-	 * KIND:info/NAME shows them. Empty: there is no view "info"
+	 * For the view "info": writes what is known of the object as lines
+	 * "KEY VALUE" into ret, which has size bytes. fd is open for reading. Returns
+	 * the length of the lines. Empty: there is no view "info"
 	 */
 	int (*describe)(const struct fs_request *rq, int fd, char *ret,
 			size_t size);
 
 	/*
-	 * The directory. Those with a + are called for KIND:info too, with a view
-	 * that is all zero.
+	 * The directory. Slots with a + are called for the view "info" too, with
+	 * a view of zeros.
 	 */
 
-	/* + The real directory that it stands for, or -1. Empty: -1 */
+	/* + The real directory that this one shows, or -1. Empty: -1 */
 	int (*dir_fd)(const struct fs_request *rq);
 	/* + Whether to list a regular file of dir_fd. Empty: yes */
 	bool (*lists)(const struct fs_request *rq, const char *name);
