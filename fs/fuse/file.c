@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
 #define FMODE_EXEC 0x20
@@ -51,27 +52,27 @@ static void plain_release(struct fs *fs, struct fs_handle *handle)
 	fs_handle_free(handle);
 }
 
-/* Makes the kind's handle of *fd, which is taken over on success. */
-static int new_handle(const struct fs_request *rq, int *fd, ino_t ino,
-		      int flags, struct fs_handle **ret)
+/* Makes the kind's handle of *fd, which is taken over. */
+static int new_handle(const struct fs_request *rq, int *fd, int flags,
+		      struct fs_handle **ret)
 {
 	const struct fs_kind *kind = rq->kind;
-	struct fs_handle *handle;
+	struct fs_handle *handle =
+		calloc(1, MAX(kind->handle_size, sizeof(*handle)));
 	int r = 0;
 
-	if (kind->new_handle) {
-		r = kind->new_handle(rq, fd, ino, flags, &handle);
-	} else {
-		handle = calloc(1, sizeof(*handle));
-		if (!handle)
-			return -ENOMEM;
-		handle->fd = core_steal_fd(fd);
-	}
-	if (r < 0)
-		return r;
+	if (!handle)
+		return -ENOMEM;
+	handle->fd = core_steal_fd(fd);
+	handle->flags = kind->handle_flags;
 	handle->release = kind->release ?: plain_release;
-	*ret = handle;
-	return 0;
+	if (kind->init_handle)
+		r = kind->init_handle(rq, handle, flags);
+	if (r < 0)
+		fs_handle_free(handle);
+	else
+		*ret = handle;
+	return r;
 }
 
 /*
@@ -88,7 +89,7 @@ static int reply_object(struct fs_request *rq, const char *name, int *fd,
 	if (r == 0 && flags == -1)
 		return fs_reply_entry(rq, name, &stx);
 	if (r == 0)
-		r = new_handle(rq, fd, stx.stx_ino, flags, &handle);
+		r = new_handle(rq, fd, flags, &handle);
 	return r < 0 ? r : fs_reply_create(rq, name, &stx, handle);
 }
 
@@ -201,7 +202,7 @@ int fs_file_open(struct fs_request *rq, int flags)
 				 : core_file_reopen(&rq->cred, found,
 						    flags & O_ACCMODE, &fd);
 	if (r == 0)
-		r = new_handle(rq, &fd, rq->node->ino, flags, &handle);
+		r = new_handle(rq, &fd, flags, &handle);
 	if (r < 0)
 		return r;
 	return fs_reply_open(rq, rq->node, handle);

@@ -211,14 +211,19 @@ struct fs_kind {
 	int (*reopen)(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd);
 	/*
-	 * Makes a handle of a descriptor that was opened with these flags, and
-	 * takes it over on success. ino: the object's inode number. Empty: a
-	 * struct fs_handle and nothing more
+	 * A handle: the size of the kind's structure, which begins with struct
+	 * fs_handle; 0: only that. And FS_HANDLE_* of each.
 	 */
-	int (*new_handle)(const struct fs_request *rq, int *fd, ino_t ino,
-			  int flags, struct fs_handle **ret);
+	size_t handle_size;
+	unsigned int handle_flags;
 	/*
-	 * Ends a handle that new_handle made, with fs_handle_free(). Its node is
+	 * Initializes a handle that has its fd, opened with these flags, and is
+	 * zero otherwise. After an error nothing is left to release. Empty: done
+	 */
+	int (*init_handle)(const struct fs_request *rq,
+			   struct fs_handle *handle, int flags);
+	/*
+	 * Ends an initialized handle, with fs_handle_free(). Its node is
 	 * there, but doesn't know the handle any more. Empty: fs_handle_free()
 	 */
 	void (*release)(struct fs *fs, struct fs_handle *handle);

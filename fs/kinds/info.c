@@ -55,17 +55,11 @@ static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
 	return 0;
 }
 
-static int info_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
-			   int flags, struct fs_handle **ret)
+static int info_init_handle(const struct fs_request *rq,
+			    struct fs_handle *handle, int flags)
 {
-	struct info_handle *handle = calloc(1, sizeof(*handle));
-
-	(void)rq, (void)ino, (void)flags;
-	if (!handle)
-		return -ENOMEM;
-	pthread_mutex_init(&handle->lock, NULL);
-	handle->base.fd = core_steal_fd(fd);
-	*ret = &handle->base;
+	(void)rq, (void)flags;
+	pthread_mutex_init(&((struct info_handle *)handle)->lock, NULL);
 	return 0;
 }
 
@@ -179,7 +173,8 @@ const struct fs_kind fs_info = {
 	.statfs = info_statfs,
 	.find = info_find,
 	.attr = info_attr,
-	.new_handle = info_new_handle,
+	.handle_size = sizeof(struct info_handle),
+	.init_handle = info_init_handle,
 	.release = info_release,
 	.read = info_read,
 };

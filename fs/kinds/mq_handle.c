@@ -61,18 +61,19 @@ static int open_readable(int fd, int flags)
 	return readable;
 }
 
-int fs_mq_handle_new(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-		     struct fs_handle **ret)
+int fs_mq_handle_init(const struct fs_request *rq, struct fs_handle *handle_,
+		      int flags)
 {
-	struct fs_mq_handle *handle;
-	int r;
+	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
+	int r = may_read(rq->fs, flags) ? 0 : -EROFS;
 
-	(void)ino;
-	if (!may_read(rq->fs, flags))
-		return -EROFS;
-	handle = calloc(1, sizeof(*handle));
-	if (!handle)
-		return -ENOMEM;
+	if (r == 0)
+		r = core_mq_msgsize(handle_->fd, &handle->msgsize);
+	if (r == 0)
+		r = core_wait_open_queue(rq->fs->wait, handle_->fd,
+					 &handle->source);
+	if (r < 0)
+		return r;
 	pthread_mutex_init(&handle->lock.native, NULL);
 	fs_mq_handle_mutex_lock(&handle->lock);
 	fs_pending_lines_init(&handle->pending);
@@ -83,32 +84,22 @@ int fs_mq_handle_new(const struct fs_request *rq, int *fd, ino_t ino, int flags,
 	handle->fs = rq->fs;
 	handle->uid = rq->caller->uid;
 	handle->view = *(const struct fs_mq_view *)rq->view;
-	handle->base.fd = core_steal_fd(fd);
-	handle->readable = open_readable(handle->base.fd, flags);
+	handle->readable = open_readable(handle_->fd, flags);
 	/* Only a handle that just reads can use a position, to seek back. */
 	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
 	if (handle->stream)
-		handle->base.flags |= FS_HANDLE_STREAM;
+		handle_->flags |= FS_HANDLE_STREAM;
 	/* At close(2) only lines that were begun are sent. */
 	if (!handle->stream || !handle->view.lines)
-		handle->base.flags |= FS_HANDLE_NOFLUSH;
-	r = core_mq_msgsize(handle->base.fd, &handle->msgsize);
-	if (r == 0)
-		r = core_wait_open_queue(rq->fs->wait, handle->base.fd,
-					 &handle->source);
-	if (r < 0)
-		fs_mq_handle_unref(handle);
-	else
-		*ret = &handle->base;
-	return r;
+		handle_->flags |= FS_HANDLE_NOFLUSH;
+	return 0;
 }
 
 void fs_mq_handle_unref(struct fs_mq_handle *handle)
 {
 	if (atomic_fetch_sub(&handle->refs, 1) > 1)
 		return;
-	if (handle->source)
-		core_wait_close(handle->source);
+	core_wait_close(handle->source);
 	fs_mq_handle_mutex_lock(&handle->lock);
 	fs_read_buffer_free(&handle->buffer);
 	fs_pending_lines_free(&handle->pending);

@@ -56,9 +56,9 @@ struct fs_mq_handle {
 	struct fuse_pollhandle *poll CORE_GUARDED_BY(fs_mq_handle_mutex);
 };
 
-/* The slot new_handle. */
-int fs_mq_handle_new(const struct fs_request *rq, int *fd, ino_t ino, int flags,
-		     struct fs_handle **ret);
+/* The slot init_handle. */
+int fs_mq_handle_init(const struct fs_request *rq, struct fs_handle *handle,
+		      int flags);
 
 /* Gives up a reference; the last one closes the queue. */
 void fs_mq_handle_unref(struct fs_mq_handle *handle);

@@ -41,20 +41,6 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 		      : core_file_truncate(&rq->cred, fd, size);
 }
 
-static int obj_new_handle(const struct fs_request *rq, int *fd, ino_t ino,
-			  int flags, struct fs_handle **ret)
-{
-	struct shm_handle *handle = calloc(1, sizeof(*handle));
-
-	(void)rq, (void)ino, (void)flags;
-	if (!handle)
-		return -ENOMEM;
-	handle->base.fd = core_steal_fd(fd);
-	handle->base.flags = FS_HANDLE_BACKED;
-	*ret = &handle->base;
-	return 0;
-}
-
 /*
  * An flock(2) lock is that of the handle's fd. It wouldn't go with it: a backing
  * file that the kernel was given keeps it open.
@@ -355,7 +341,8 @@ const struct fs_kind fs_shm = {
 	.inode_attributes = true,
 	.truncate = obj_truncate,
 	.reopen = obj_reopen,
-	.new_handle = obj_new_handle,
+	.handle_size = sizeof(struct shm_handle),
+	.handle_flags = FS_HANDLE_BACKED,
 	.release = obj_release,
 	.write = obj_write,
 	.fallocate = obj_fallocate,
