@@ -74,6 +74,7 @@ int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
 	const char *why;
 	long n = 1;
 
+	assert(option - options < 32);
 	assert(kind->view_size <= sizeof(view->options));
 	if (!option->name && !is_info)
 		return 1;
