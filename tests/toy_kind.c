@@ -3,7 +3,6 @@
 #include "fs/fuse/kind.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,7 +17,8 @@ static void make(void)
 {
 	for (int i = 0; i < N; i++) {
 		fds[i] = memfd_create(names[i], MFD_CLOEXEC);
-		if (fchmod(fds[i], 0444) < 0 || dprintf(fds[i], texts[i]) < 0)
+		if (fchmod(fds[i], 0444) < 0 ||
+		    write(fds[i], texts[i], strlen(texts[i])) < 0)
 			abort();
 	}
 }
