@@ -3,10 +3,10 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "core/thread_safety.h"
 #include "fs/fuse/reply.h"
 
 #include <dirent.h>
-#include <pthread.h>
 #include <string.h>
 
 /*
@@ -14,6 +14,8 @@
  * of 200,000 names faster; with half as many it takes a tenth longer.
  */
 enum { PAGE_SIZE = 16384 };
+
+CORE_MUTEX(dir_mutex);
 
 /*
  * An entry's offset is that of the real directory, and says where the next
@@ -30,10 +32,13 @@ enum { PAGE_SIZE = 16384 };
 struct dir_handle {
 	struct fs_handle
 		base; /* fd: its own; -1: see "list" in fs/fuse/kind.h */
-	pthread_mutex_t lock; /* threads may share the handle */
-	off_t start;	      /* the offset of the first entry in the page */
-	size_t size;	      /* of the page's entries, bytes */
-	_Alignas(struct dirent64) char page[PAGE_SIZE];
+	struct dir_mutex lock; /* threads may share the handle */
+	/* The offset of the first entry in the page. */
+	off_t start CORE_GUARDED_BY(dir_mutex);
+	/* Of the page's entries, bytes. */
+	size_t size CORE_GUARDED_BY(dir_mutex);
+	_Alignas(struct dirent64) char page[PAGE_SIZE] CORE_GUARDED_BY(
+		dir_mutex);
 };
 
 static int model_fd(const struct fs_request *rq)
@@ -44,7 +49,7 @@ static int model_fd(const struct fs_request *rq)
 static void dir_release(struct fs *fs, struct fs_handle *handle)
 {
 	(void)fs;
-	pthread_mutex_destroy(&((struct dir_handle *)handle)->lock);
+	pthread_mutex_destroy(&((struct dir_handle *)handle)->lock.native);
 	fs_handle_free(handle);
 }
 
@@ -67,14 +72,17 @@ int fs_dir_open(struct fs_request *rq)
 		return -ENOMEM;
 	dir->base = (struct fs_handle){ .fd = core_steal_fd(&fd),
 					.release = dir_release };
+	pthread_mutex_init(&dir->lock.native, NULL);
+	dir_mutex_lock(&dir->lock);
 	dir->start = 0;
 	dir->size = 0;
-	pthread_mutex_init(&dir->lock, NULL);
+	dir_mutex_unlock(&dir->lock);
 	return fs_reply_open(rq, rq->node, &dir->base);
 }
 
 /* Returns where in the page an offset's entry is, or the page's size. */
 static size_t find(const struct dir_handle *dir, off_t offset)
+	CORE_REQUIRES(dir_mutex)
 {
 	off_t begins = dir->start;
 	size_t at = 0;
@@ -106,7 +114,7 @@ static int make_entry(const struct fs_request *rq, off_t offset,
 
 /* Fills the page from an offset on. Returns 1, 0 at the end, or -errno. */
 static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
-		     off_t offset)
+		     off_t offset) CORE_REQUIRES(dir_mutex)
 {
 	ssize_t n;
 
@@ -154,6 +162,7 @@ static bool is_listed(const struct fs_request *rq, const struct dir_handle *dir,
 static size_t add_entries(const struct fs_request *rq,
 			  const struct dir_handle *dir, size_t at,
 			  off_t *offset, char *buf, size_t size)
+	CORE_REQUIRES(dir_mutex)
 {
 	size_t used = 0;
 	struct stat st;
@@ -186,7 +195,7 @@ int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 
 	if (size < sizeof(struct dirent64))
 		return -EINVAL;
-	pthread_mutex_lock(&dir->lock);
+	dir_mutex_lock(&dir->lock);
 	/* After rewinddir(3) the reader must see changes. */
 	at = offset == 0 ? dir->size : find(dir, offset);
 	/*
@@ -201,7 +210,7 @@ int fs_dir_read(const struct fs_request *rq, struct fs_handle *handle,
 				   size < sizeof(buf) ? size : sizeof(buf));
 		at = dir->size;
 	}
-	pthread_mutex_unlock(&dir->lock);
+	dir_mutex_unlock(&dir->lock);
 	if (r < 0)
 		return r;
 	(void)fuse_reply_buf(rq->req, buf, used);

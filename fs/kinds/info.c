@@ -2,22 +2,23 @@
 #include "fs/kinds/info.h"
 
 #include "core/cleanup.h"
-#include "core/file.h"
+#include "core/thread_safety.h"
 #include "fs/fuse/dir.h"
 #include "fs/fuse/node.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 /* A byte of a name takes up to four bytes of text. */
 enum { ESCAPED_MAX = 4 * NAME_MAX + 1 };
 
+CORE_MUTEX(info_mutex);
+
 struct info_handle {
 	struct fs_handle base;
-	pthread_mutex_t lock;
-	size_t len;
-	char text[ESCAPED_MAX + 512];
+	struct info_mutex lock;
+	size_t len CORE_GUARDED_BY(info_mutex);
+	char text[ESCAPED_MAX + 512] CORE_GUARDED_BY(info_mutex);
 };
 
 /* The request as one for the plain directory of the kind that is described. */
@@ -59,14 +60,14 @@ static int info_init_handle(const struct fs_request *rq,
 			    struct fs_handle *handle, int flags)
 {
 	(void)rq, (void)flags;
-	pthread_mutex_init(&((struct info_handle *)handle)->lock, NULL);
+	pthread_mutex_init(&((struct info_handle *)handle)->lock.native, NULL);
 	return 0;
 }
 
 static void info_release(struct fs *fs, struct fs_handle *handle)
 {
 	(void)fs;
-	pthread_mutex_destroy(&((struct info_handle *)handle)->lock);
+	pthread_mutex_destroy(&((struct info_handle *)handle)->lock.native);
 	fs_handle_free(handle);
 }
 
@@ -83,6 +84,7 @@ static void escape(const char *name, char ret[static ESCAPED_MAX])
 }
 
 static int write_text(const struct fs_request *rq, struct info_handle *handle)
+	CORE_REQUIRES(info_mutex)
 {
 	char name[NAME_MAX + 1], escaped[ESCAPED_MAX], lines[256];
 	struct fs_request inner = described(rq);
@@ -114,14 +116,14 @@ static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 	int r = 0;
 
 	(void)fi;
-	pthread_mutex_lock(&handle->lock);
+	info_mutex_lock(&handle->lock);
 	if (offset == 0)
 		r = write_text(rq, handle);
 	if (r == 0 && from < handle->len) {
 		n = handle->len - from < size ? handle->len - from : size;
 		memcpy(text, handle->text + from, n);
 	}
-	pthread_mutex_unlock(&handle->lock);
+	info_mutex_unlock(&handle->lock);
 	if (r < 0)
 		return r;
 	(void)fuse_reply_buf(rq->req, text, n);
