@@ -18,13 +18,14 @@ struct fs_node;
 struct fs_request {
 	struct fs *fs;
 	fuse_req_t req;
-	const struct fuse_ctx *caller; /* who asks, and is charged */
-	struct core_cred cred;	       /* whom to act as */
-	struct fs_node *node;	       /* that it is for */
-	const struct fs_kind *kind;    /* of the node */
-	const void *view;	       /* of the node: see struct fs_kind */
-	struct fs_charge charge;       /* for the handle that it opens */
-	gid_t *groups;		       /* of cred; for free(3) */
+	/* Who asks, and is charged; libfuse frees it with the reply. */
+	const struct fuse_ctx *caller;
+	struct core_cred cred;	    /* whom to act as */
+	struct fs_node *node;	    /* that it is for */
+	const struct fs_kind *kind; /* of the node */
+	const void *view;	    /* of the node: see struct fs_kind */
+	struct fs_charge charge;    /* for the handle that it opens */
+	gid_t *groups;		    /* of cred; for free(3) */
 };
 
 /*
