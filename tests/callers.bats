@@ -138,6 +138,8 @@ and() {
 	[[ $output == *"Permission denied" ]]
 	run as_a cat "$MQ:info/secret"
 	[[ $output == *"Permission denied" ]]
+	# How long a message may be.
+	[ "$(as_a stat -c %o "$MQ:info/secret")" = "$(stat -c %o "$NATIVE/secret")" ]
 	[ "$(stat -c '%x %y %z' "$NATIVE/secret")" = "$before" ]
 	# A writer's buffer is as long as a message may be.
 	chmod 622 "$MQ/secret"

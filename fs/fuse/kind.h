@@ -168,7 +168,7 @@ struct fs_kind {
 	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd);
 	/*
-	 * + statx(2) of an object. stx_ino must be the same each time. handle: see
+	 * statx(2) of an object. stx_ino must be the same each time. handle: see
 	 * fs_node_attr(), or NULL. Empty: core_file_statx()
 	 */
 	int (*attr)(const struct fs_request *rq, struct fs_handle *handle,
