@@ -13,17 +13,19 @@
 
 CORE_MUTEX(fs_quota_mutex);
 
-struct fs_quota {
-	size_t max;
-	atomic_size_t n_held; /* charges of all users */
-	struct fs_quota_mutex lock;
-	void *payers CORE_GUARDED_BY(fs_quota_mutex); /* struct fs_payer * */
-};
-
 /* A user who has something. */
 struct fs_payer {
+	struct fs_quota *quota;
 	uid_t uid;
 	size_t n CORE_GUARDED_BY(fs_quota_mutex); /* above zero */
+};
+
+struct fs_quota {
+	size_t max;
+	atomic_size_t n_held;	   /* charges of all users */
+	struct fs_payer unlimited; /* all users without a limit; not counted */
+	struct fs_quota_mutex lock;
+	void *payers CORE_GUARDED_BY(fs_quota_mutex); /* struct fs_payer * */
 };
 
 static int compare(const void *a, const void *b)
@@ -41,6 +43,7 @@ int fs_quota_new(size_t max, struct fs_quota **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&quota->lock.native, NULL);
 	quota->max = max;
+	quota->unlimited.quota = quota;
 	*ret = quota;
 	return 0;
 }
@@ -63,6 +66,7 @@ static struct fs_payer *add(struct fs_quota *quota, uid_t uid)
 
 	if (!payer)
 		return NULL;
+	payer->quota = quota;
 	payer->uid = uid;
 	if (tsearch(payer, &quota->payers, compare))
 		return payer;
@@ -73,7 +77,8 @@ static struct fs_payer *add(struct fs_quota *quota, uid_t uid)
 int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 		   size_t more)
 {
-	struct fs_payer key = { .uid = uid }, *payer = NULL, **slot;
+	struct fs_payer key = { .uid = uid }, *payer = &quota->unlimited,
+			**slot;
 	int r = 0;
 
 	assert(!fs_charge_is_held(charge));
@@ -92,7 +97,7 @@ int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 	if (r < 0)
 		return r;
 	quota->n_held++;
-	*charge = (struct fs_charge){ quota, payer };
+	charge->payer = payer;
 	return 0;
 }
 
@@ -105,18 +110,19 @@ void fs_charge_move(struct fs_charge *to, struct fs_charge *from)
 
 void fs_charge_release(struct fs_charge *charge)
 {
-	struct fs_quota *quota = charge->quota;
 	struct fs_payer *payer = charge->payer;
+	struct fs_quota *quota;
 
 	assert(fs_charge_is_held(charge));
 	*charge = (struct fs_charge){ 0 };
-	quota->n_held--;
-	if (!payer)
-		return;
-	fs_quota_mutex_lock(&quota->lock);
-	if (--payer->n == 0) {
-		tdelete(payer, &quota->payers, compare);
-		free(payer);
+	quota = payer->quota;
+	if (payer != &quota->unlimited) {
+		fs_quota_mutex_lock(&quota->lock);
+		if (--payer->n == 0) {
+			tdelete(payer, &quota->payers, compare);
+			free(payer);
+		}
+		fs_quota_mutex_unlock(&quota->lock);
 	}
-	fs_quota_mutex_unlock(&quota->lock);
+	quota->n_held--;
 }

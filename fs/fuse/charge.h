@@ -21,8 +21,7 @@ struct fs_quota;
 
 /* Part of a caller's structure; private. All zero: nothing is held. */
 struct fs_charge {
-	struct fs_quota *quota; /* NULL: nothing is held */
-	struct fs_payer *payer; /* NULL: a user without a limit */
+	struct fs_payer *payer; /* NULL: nothing is held */
 };
 
 /* max: for each user, above zero. Returns 0 or -ENOMEM. */
@@ -41,7 +40,7 @@ int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 
 static inline bool fs_charge_is_held(const struct fs_charge *charge)
 {
-	return charge->quota;
+	return charge->payer;
 }
 
 /* These need a charge that is held; "to" holds nothing. */

@@ -30,7 +30,6 @@ CORE_MUTEX(fs_node_mutex);
 struct fs_node {
 	/* These stay as they are. */
 	const struct fs_kind *kind;
-	bool is_dir;
 	ino_t ino;	  /* the object's inode number */
 	const void *view; /* behind the node; the root's is fs/main's */
 
@@ -48,6 +47,8 @@ struct fs_node {
 	handles CORE_GUARDED_BY(fs_node_mutex);
 	/* Handles ever; 2: two or more. */
 	unsigned int n_opened CORE_GUARDED_BY(fs_node_mutex);
+
+	bool is_dir; /* stays as it is; here it takes no room */
 };
 
 /* The file has no position: no lseek, pread or pwrite; see fs/fuse/reply.c. */
