@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * User, groups and capabilities come from one read of the thread's status, so they
- * are of the same moment.
+ * User, groups and capabilities come from one read of the thread's status, so
+ * all three show the same moment.
  *
- * The kernel takes 10 us to write the text. A root thread with all of our
- * capabilities doesn't need it: capget(2) tells the capabilities, and groups
- * make no difference to such a thread.
+ * The kernel needs 10 us to write the text. For a root thread with all of our
+ * capabilities we don't read the text: capget(2) returns the capabilities, and
+ * groups make no difference to such a thread.
  */
 #include "core/caller.h"
 
@@ -19,8 +19,8 @@
 #include <string.h>
 
 /*
- * The error of a thread's file from errno. A thread that has ended has no
- * rights.
+ * Turns errno, after a file of a thread in /proc couldn't be read, into the
+ * error to return. A thread that has ended has no rights.
  */
 static int read_error(void)
 {
@@ -45,13 +45,17 @@ bool core_caller_works(void)
 	int pid, n = 0;
 
 	/*
-	 * A number for each PID namespace, from the one of /proc down to ours.
+	 * The field has one number for each PID namespace, from the namespace of
+	 * /proc down to ours. If both are the same, there is a single number.
 	 */
 	return pids && sscanf(pids, "%d%n", &pid, &n) == 1 && pid == getpid() &&
 	       pids[n] == '\n';
 }
 
-/* "user:[NUMBER]" of this process, which doesn't change; "": unknown. */
+/*
+ * "user:[NUMBER]": the user namespace of this process, which doesn't change.
+ * "": unknown.
+ */
 static pthread_once_t namespace_once = PTHREAD_ONCE_INIT;
 static char our_namespace[64];
 
@@ -62,10 +66,11 @@ static void read_namespace(void)
 }
 
 /*
- * readlink(2) takes 3 us, and 19 as the first look at a process, for which the
- * kernel makes inodes. stat(2) takes 5, a pidfd's PIDFD_GET_USER_NAMESPACE 10; a
- * descriptor of /proc saves nothing. Between two requests a thread can change its
- * namespace, so nothing is kept.
+ * readlink(2) takes 3 us, or 19 us at the first look at a process, because the
+ * kernel then creates inodes. stat(2) takes 5 us, and the ioctl
+ * PIDFD_GET_USER_NAMESPACE on a pidfd takes 10 us. An open descriptor of /proc
+ * saves no time. A thread can change its namespace between two requests, so the
+ * result isn't cached.
  */
 static bool is_in_our_user_namespace(pid_t tid)
 {
@@ -78,8 +83,8 @@ static bool is_in_our_user_namespace(pid_t tid)
 }
 
 /*
- * Whether a thread has all capabilities that this process has, among them one that
- * makes its groups irrelevant.
+ * Whether a thread has all capabilities that this process has, and among them
+ * CAP_DAC_OVERRIDE, which makes the thread's groups irrelevant.
  */
 static bool has_all(pid_t tid)
 {
@@ -91,7 +96,10 @@ static bool has_all(pid_t tid)
 	       is_in_our_user_namespace(tid);
 }
 
-/* Reads the numbers of a line. ret: for free(3). */
+/*
+ * Reads the numbers in a line of text. ret: the caller frees the array with
+ * free(3).
+ */
 static int read_groups(const char *line, gid_t **ret, size_t *ret_n)
 {
 	/* A number takes at least a digit and a space. */
@@ -111,15 +119,18 @@ static int read_groups(const char *line, gid_t **ret, size_t *ret_n)
 	return 0;
 }
 
-/* The capabilities that count for a request. as_real: made by access(2). */
+/*
+ * The capabilities that count for a request. as_real: access(2) made the
+ * request.
+ */
 static uint64_t capabilities(const char *text, const struct core_cred *cred,
 			     bool as_real)
 {
 	const char *line = field(text, as_real ? "\nCapPrm:" : "\nCapEff:");
 
 	/*
-	 * access(2) checks without capabilities, but for a real root with all
-	 * that are permitted.
+	 * access(2) checks with no capabilities, unless the real user is root:
+	 * then access(2) checks with all permitted capabilities.
 	 */
 	if (!line || (as_real && cred->uid != 0))
 		return 0;
@@ -189,7 +200,7 @@ int core_caller_queue_limit(pid_t tid, struct rlimit *ret)
 	line = field(text, name);
 	if (!line)
 		return -EIO;
-	/* No number: unlimited. */
+	/* If the text has no number, the thread has no limit. */
 	limit.rlim_cur = sscanf(line, "%llu", &n) == 1 && n < limit.rlim_max
 				 ? n
 				 : limit.rlim_max;

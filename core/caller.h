@@ -16,9 +16,9 @@
 #include <sys/resource.h>
 
 /*
- * Whether /proc shows this process's PID namespace. If not, a thread number in
- * a request belongs to another thread in /proc, and the calls below must not be
- * used. False also if /proc/self/status can't be read.
+ * Whether /proc shows this process's PID namespace. Otherwise the number of a
+ * thread in a request is another thread's number in /proc, and the calls below
+ * must not be used. Returns false also if /proc/self/status can't be read.
  */
 bool core_caller_works(void);
 
@@ -27,17 +27,18 @@ bool core_caller_works(void);
  *
  * tid: the thread's number. 0: the thread has no number in our PID namespace;
  *     -EPERM.
- * ret: error is 0; pid is tid; caps are those that count in our user namespace.
+ * ret: error is 0; pid is tid; caps are the capabilities that count in our user
+ *     namespace.
  * ret_groups: the array that ret->groups points to, or NULL; the caller frees
  *     it with free(3).
  *
- * uid and gid must be the file system user and group of the thread, or both the
- * real ones, as in access(2). They differ where one thread asks with the
- * credentials of another: a worker of io_uring(7), overlayfs, the kernel's NFS
- * server.
+ * uid and gid must be the file system user and group of the thread, or the real
+ * user and group, as in access(2). Otherwise the thread makes the request with
+ * the credentials of another thread, as a worker of io_uring(7), overlayfs or
+ * the kernel's NFS server does.
  *
  * Returns 0, or
- *   -EPERM   no such thread, or its user or group is another one
+ *   -EPERM   no such thread, or its user or group isn't uid or gid
  *   -EACCES, -EMFILE, -ENFILE, -ENOMEM   the status can't be read
  *
  * Source: proc_pid_status(5), credentials(7), user_namespaces(7).
@@ -47,8 +48,9 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 
 /*
  * Reads the RLIMIT_MSGQUEUE of a thread: how many bytes the queues of its user
- * may take together. ret: its soft limit, lowered to the hard limit of this
- * process; and that hard limit. tid 0: both limits of this process.
+ * may take together. ret: the thread's soft limit, lowered to the hard limit of
+ * this process; and the hard limit of this process. tid 0: both limits of this
+ * process.
  *
  * Returns 0, -EPERM (no such thread), -EIO (/proc has no such limit), or as
  * core_caller_read().

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The child acts as cred but is not cred's: its real user is ours, so cred's user
- * can't send it signals. It enters the cgroup itself, by writing to a file that is
- * opened here: the kernel checks the rights of the process that opened it.
+ * The child acts as cred, but its real user is ours, so cred's user can't send
+ * signals to the child. The child enters the cgroup itself: it writes to a file
+ * that we have opened, as the kernel checks the rights of the process that
+ * opened the file.
  *
- * clone3(2) could start the child in the cgroup. But clone3 knows cgroups of
- * version 2 only, and systemd forbids it where it restricts namespaces.
+ * clone3(2) could start the child in the cgroup. But clone3 knows only cgroups
+ * of version 2, and systemd forbids clone3 to services whose namespaces it
+ * restricts.
  */
 #include "core/charge.h"
 
@@ -20,9 +22,10 @@
 #include <sys/vfs.h>
 
 /*
- * Finds the memory cgroup in the text of /proc/PID/cgroup. The line of version 2 is
- * the last one; it counts if no cgroup of version 1 controls memory. ret_dir: the
- * directory of that hierarchy. Returns "" if there is none.
+ * Finds the memory cgroup in the text of /proc/PID/cgroup. The last line is the
+ * line of version 2, and counts if no cgroup of version 1 controls memory.
+ * ret_dir: the directory of the hierarchy. Returns "" if there is no memory
+ * cgroup.
  */
 static const char *find_group(char *text, const char **ret_dir)
 {
@@ -30,7 +33,7 @@ static const char *find_group(char *text, const char **ret_dir)
 	char *line;
 
 	while ((line = strsep(&text, "\n"))) {
-		/* Users choose names of groups, with any colons in them. */
+		/* Users choose the names of cgroups, which may have colons. */
 		(void)strsep(&line, ":");
 		controllers = strsep(&line, ":");
 		if (!line ||
@@ -43,9 +46,9 @@ static const char *find_group(char *text, const char **ret_dir)
 }
 
 /*
- * Opens the cgroup of a process. *ret_fd stays as it is if this process is in
- * the same cgroup. The path of a cgroup outside our cgroup namespace has ".."
- * in it and would lead elsewhere: -EPERM.
+ * Opens the cgroup of a process. If this process is in the same cgroup, *ret_fd
+ * isn't changed. The path of a cgroup outside our cgroup namespace contains ".."
+ * and would lead elsewhere, so the result is -EPERM.
  */
 static int open_group(pid_t pid, int *ret_fd)
 {
@@ -57,7 +60,7 @@ static int open_group(pid_t pid, int *ret_fd)
 	_cleanup_close_ int fd = -1;
 	struct statfs sf;
 
-	/* A process that has ended, or a kernel without cgroups. */
+	/* ENOENT, ESRCH: the process has ended, or the kernel has no cgroups. */
 	if (!theirs && errno != ENOENT && errno != ESRCH)
 		return -errno;
 	group = find_group(theirs, &dir);
@@ -68,7 +71,7 @@ static int open_group(pid_t pid, int *ret_fd)
 	if (!*group || strstr(path, "/../"))
 		return -EPERM;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	/* In another mount namespace anything may be there. */
+	/* In another mount namespace the path may lead to anything. */
 	if (fd < 0 || fstatfs(fd, &sf) < 0 ||
 	    (sf.f_type != CGROUP_SUPER_MAGIC &&
 	     sf.f_type != CGROUP2_SUPER_MAGIC))
@@ -94,7 +97,7 @@ int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 	else
 		r = core_child_run(&(struct core_child){
 			.group = group,
-			/* More than any allocation takes. */
+			/* No allocation takes as long. */
 			.seconds = 10,
 			.fd = fd,
 			.fn = fn,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * charge: make a call whose memory counts for the caller's memory cgroup.
+ * charge: make a call whose memory is charged to the caller's memory cgroup.
  *
  * The kernel charges memory to the cgroup of the process that makes the call.
- * If a daemon makes calls for others, their memory counts for the daemon: users
- * have no limit, and the daemon's limit is used up.
+ * If a daemon makes calls for its users, the daemon is charged for the memory:
+ * the users have no limit, and the daemon's limit is used up.
  */
 #ifndef CORE_CHARGE_H
 #define CORE_CHARGE_H
@@ -13,22 +13,21 @@
 
 /*
  * Runs fn(arg) as cred; memory is charged to the cgroup of process cred->pid.
- * If that isn't the cgroup of this process, a child with a copy of the memory
- * runs fn.
+ * If this process is in another cgroup, a child with a copy of the memory runs
+ * fn.
  *
- * This process itself is charged if it isn't root's (it acts for its own user
- * only) or if cred->pid is 0.
+ * This process itself is charged if it isn't root's, because it then acts only
+ * for its own user; or if cred->pid is 0.
  *
  * fd: the only descriptor that fn may use, or -1.
- * fn: CORE_IN_CHILD; it may make system calls, but none that opens a
- *     descriptor. What it writes to memory may be lost. Returns 0 or a negative
- *     errno.
+ * fn: CORE_IN_CHILD. fn may make system calls, but must not open descriptors.
+ *     What fn writes to memory may be lost. fn returns 0 or a negative errno.
  *
  * Returns what fn returned, or
  *   -ENOMEM  no memory; or the child was killed: the cgroup's memory is used
  *            up, or the cgroup is frozen or so slow that 10 seconds weren't enough
  *   -EPERM   the cgroup can't be entered: it isn't below /sys/fs/cgroup, or
- *            that is read-only
+ *            /sys/fs/cgroup is read-only
  *   -EAGAIN  no more processes
  *   or as core_cred_enter(), or an error of opening /proc/PID/cgroup
  *

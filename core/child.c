@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The real user of a thread may send signals to its whole process, so no thread of
- * this process can become a user for a while. A child is a process of its own. Its
- * user can do this to it:
+ * The real user of a thread may send signals to the whole process of the thread,
+ * so no thread of this process can become a user for a while. A child is a
+ * process of its own. The child's user can do this to the child:
  *
- * - Kill it. In a table of descriptors that it shared with us, what it had opened
- *   would stay open, and nobody would know the number. So the child has a table of
- *   its own, which ends with it, and sends a descriptor through a socket.
- * - Stop it. vfork(2) would wait for ever. waitpid(2) reports it, and the child is
- *   killed.
- * - Not read its memory, which is ours, and not trace it: that takes all three user
- *   ids, and the saved one stays ours. For the same reason we may kill the child
- *   without CAP_KILL.
+ * - Kill the child. If the child shared our table of descriptors, a descriptor
+ *   that the child had opened would stay open, and nobody would know its number.
+ *   So the child has its own table, which ends with the child, and sends a
+ *   descriptor through a socket.
+ * - Stop the child. vfork(2) would wait for ever. waitpid(2) reports the stop,
+ *   and we kill the child.
  *
- * Whoever controls its cgroup can freeze it, which nobody reports. So the child
- * enters a cgroup only with descriptors that no others need (a frozen child must
- * not keep /dev/fuse open), and has a limit of time. The kernel charges memory to
- * the cgroup of the process that owns the address space, so this child has a copy:
- * a cgroup without memory must not get us killed.
+ * The user can't read the child's memory, which is ours, and can't trace the
+ * child: the kernel compares all three user ids, and the saved user id stays
+ * ours. For the same reason we may kill the child without CAP_KILL.
  *
- * All signals that can be blocked are blocked. A child with our memory runs on a
- * stack of its own but with the errno of the calling thread, which waits. fn's
- * result is the exit status: each errno is below 256.
+ * A process that controls the child's cgroup can freeze the child, and the
+ * kernel doesn't report this. So a child that enters a cgroup has a time limit,
+ * and no descriptors that another process needs: a frozen child must not keep
+ * /dev/fuse open. The kernel charges memory to the cgroup of the process that
+ * owns the address space. So this child has a copy of our memory: if the cgroup
+ * runs out of memory, the kernel must not kill us.
+ *
+ * All signals that can be blocked are blocked. A child with our memory runs on
+ * its own stack but with the errno of the calling thread, which waits. The exit
+ * status is fn's result, because each errno is below 256.
  */
 #include "core/child.h"
 
@@ -41,13 +44,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The thread sanitizer's clone() is for children that don't share the memory. */
+/*
+ * The thread sanitizer's clone() works only for children that don't share our
+ * memory.
+ */
 #ifdef __SANITIZE_THREAD__
 int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 #define clone __clone
 #endif
 
-/* Room for a few system calls, and for a signal that glibc keeps unblocked. */
+/*
+ * Large enough for a few system calls, and for the handler of a signal that
+ * glibc keeps unblocked.
+ */
 #define STACK_SIZE 32768
 
 struct start {
@@ -57,7 +66,7 @@ struct start {
 	int socket; /* for ret_fd, or -1 */
 };
 
-/* Room for a message's control data: one descriptor. */
+/* The control data of a message: one descriptor. */
 struct rights {
 	_Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(int))];
 };
@@ -88,14 +97,17 @@ static int receive_fd(int socket, int *ret_fd)
 
 	if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
 		return -errno;
-	/* If no descriptor number was free, the kernel has dropped it. */
+	/* If no descriptor number was free, the kernel dropped the descriptor. */
 	if (message.msg_controllen < CMSG_LEN(sizeof(*ret_fd)))
 		return -EMFILE;
 	memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*ret_fd));
 	return 0;
 }
 
-/* Gives the child a table of descriptors of its own: a, b, or -1. */
+/*
+ * Makes a table of descriptors for the child alone, and closes all in the table
+ * but a and b. -1: no descriptor.
+ */
 CORE_IN_CHILD static int keep_only(int a, int b)
 {
 	int low = MIN(a, b), high = MAX(a, b);
@@ -109,7 +121,10 @@ CORE_IN_CHILD static int keep_only(int a, int b)
 	return 0;
 }
 
-/* The child ends with the thread that waits for it, at the latest. */
+/*
+ * Makes the child end when the thread ends that waits for the child, and enters
+ * the cgroup.
+ */
 CORE_IN_CHILD static int enter(int group, pid_t parent)
 {
 	return syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
@@ -120,20 +135,22 @@ CORE_IN_CHILD static int enter(int group, pid_t parent)
 }
 
 /*
- * Changes all credentials but the saved user. The C library's functions would change
- * them for all threads that it knows.
+ * Changes all credentials but the saved user, by system calls: the C library's
+ * functions would change the credentials of all threads that the library knows.
  */
 CORE_IN_CHILD static int become(const struct core_cred *cred, bool is_self)
 {
 	if (cred->error < 0)
 		return cred->error;
-	/* The thread's real user may be another: core_cred_be_nobody(). */
+	/*
+	 * core_cred_be_nobody() may have changed the real user of the thread.
+	 */
 	if (is_self)
 		return syscall(SYS_setresuid, cred->uid, (uid_t)-1, (uid_t)-1) <
 				       0
 			       ? -EPERM
 			       : 0;
-	/* To the kernel -1 means no change. */
+	/* The kernel takes -1 for "no change". */
 	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
 		return -EPERM;
 	if (syscall(SYS_setgroups, cred->n_groups, cred->groups) < 0)
@@ -161,7 +178,7 @@ CORE_IN_CHILD static int run(void *closure)
 	return -r;
 }
 
-/* Kills a child that takes longer. */
+/* Kills a child that takes longer than a number of seconds. */
 static void limit_time(pid_t pid, int seconds)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * child: make calls in a process of their own: one that is a user entirely, with
- * the real user id too, or one in another cgroup.
+ * child: make calls in a child process that has all user ids of a user, the real
+ * user id too, or in a child process in another cgroup.
  *
- * Where only rights to files count, core/cred is enough. But the kernel charges a
- * queue to the real user of its creator, and memory to the cgroup of the process.
+ * If only the rights to files count, core/cred is enough. But the kernel charges
+ * a queue to the real user of its creator, and memory to the cgroup of the
+ * process.
  */
 #ifndef CORE_CHILD_H
 #define CORE_CHILD_H
@@ -12,35 +13,41 @@
 #include "core/cred.h"
 
 struct core_child {
-	/* Whom the child becomes; NULL: it has the credentials of this thread. */
+	/*
+	 * The user that the child becomes. NULL: the child has the credentials of
+	 * this thread.
+	 */
 	const struct core_cred *cred;
 	/*
-	 * An open cgroup.procs: the child enters that cgroup, has a copy of this
-	 * process's memory, and is killed after this many seconds. -1: the child
-	 * has this process's memory itself.
+	 * group: an open cgroup.procs. The child enters the cgroup, has a copy of
+	 * this process's memory, and is killed after "seconds" seconds. -1: the
+	 * child shares this process's memory.
 	 */
 	int group, seconds;
 	int fd; /* the only descriptor that the child has; -1: none */
 	/*
-	 * CORE_IN_CHILD. It may make system calls by the C library's thin
-	 * wrappers, and write to arg. It must not lock or allocate anything.
-	 * Returns a negative errno, or 0; with ret_fd, a descriptor in place of 0.
+	 * CORE_IN_CHILD. fn may make system calls through the C library's thin
+	 * wrappers, and write to arg. fn must not lock or allocate anything. fn
+	 * returns a negative errno; or 0, or with ret_fd a descriptor.
 	 */
 	int (*fn)(void *arg);
 	void *arg;
-	/* The caller's, close-on-exec; not with group or fd. NULL: none. */
+	/*
+	 * Gets fn's descriptor, which is the caller's and close-on-exec. NULL: fn
+	 * returns no descriptor. Must be NULL with group or fd.
+	 */
 	int *ret_fd;
 };
 
 /*
- * Runs fn in a child process and waits for its end. Descriptors that fn opens are
- * closed then, but for the one that it returns.
+ * Runs fn in a child process and waits for the end of the child. Descriptors
+ * that fn has opened are closed then, except the descriptor that fn returns.
  *
- * Returns 0, what fn failed with, or
- *   -EINTR   the child was killed or stopped, by its user, the kernel or a limit of
- *            time; fn has done all, nothing or a part of its work
- *   -EPERM   the child can't become that user, or enter that cgroup
- *   -EINVAL  more groups than the kernel takes
+ * Returns 0, the error that fn returned, or
+ *   -EINTR   the child was killed or stopped by its user, by the kernel or at
+ *            the time limit; fn has done all, nothing or a part of its work
+ *   -EPERM   the child can't become the user, or can't enter the cgroup
+ *   -EINVAL  cred has more groups than the kernel accepts
  *   -EAGAIN  no more processes
  *   -EMFILE, -ENFILE, -ENOMEM
  *

@@ -18,7 +18,7 @@
 #define _cleanup_close_ _cleanup_(core_closep)
 #define _cleanup_free_	_cleanup_(core_freep)
 
-/* Closes *fd unless it is negative; errno is kept. */
+/* Closes *fd unless *fd is negative. errno isn't changed. */
 static inline void core_closep(const int *fd)
 {
 	int saved = errno;
@@ -34,7 +34,7 @@ static inline void core_freep(void *p)
 	free(*(void **)p);
 }
 
-/* Gives the descriptor to the caller and leaves -1. */
+/* Returns the descriptor, which is now the caller's, and sets *fd to -1. */
 static inline int core_steal_fd(int *fd)
 {
 	int taken = *fd;
@@ -43,7 +43,7 @@ static inline int core_steal_fd(int *fd)
 	return taken;
 }
 
-/* Gives the pointer to the caller and leaves NULL. */
+/* Returns the pointer, which is now the caller's, and sets it to NULL. */
 #define core_steal_ptr(p)                      \
 	({                                     \
 		__typeof__(p) *slot_ = &(p);   \

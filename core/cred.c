@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * setgroups(3) of the C library changes all threads of the process, the system
- * call only the calling one. setfsuid(2) doesn't report failure: asking it for
- * an impossible user returns the one in force, which is how each change is
- * verified.
+ * setgroups(3) of the C library changes all threads of the process, while the
+ * system call changes only the calling thread. setfsuid(2) doesn't report
+ * failure. So each change is verified with a second call that asks for an
+ * impossible user: setfsuid then returns the user in force.
  *
- * The order of the calls matters: setgroups and setfsgid need CAP_SETGID, which
- * setfsuid leaves alone, but the user is set last and restored first, so that no
+ * The order of the calls matters. setgroups and setfsgid need CAP_SETGID, which
+ * setfsuid doesn't change. The user is set last and restored first, so that no
  * step runs with the user's file access and the daemon's groups.
  */
 #include "core/cred.h"
@@ -44,10 +44,11 @@ struct core_cred core_cred_self(void)
 }
 
 /*
- * What capget(2) and capset(2) take; the C library has no functions for them.
- * libcap-ng has, but keeps a state for each thread, which a child with our memory
- * would share with the waiting thread; and its capng_get_caps_process() takes 30
- * us, as it reads the bounding set as well, where capget(2) takes 0.4.
+ * The arguments of capget(2) and capset(2), for which the C library has no
+ * functions. libcap-ng has functions, but keeps a state for each thread, and a
+ * child with our memory would share the state with the waiting thread. Also,
+ * capng_get_caps_process() reads the bounding set as well and takes 30 us;
+ * capget(2) takes 0.4 us.
  */
 struct caps {
 	struct __user_cap_header_struct header;
@@ -106,11 +107,12 @@ bool core_cred_is_self(const struct core_cred *cred)
 }
 
 /*
- * These calls fail only if the kernel has no memory for a few hundred bytes, which
- * it grants to any process that it isn't about to kill. The thread can't go on: it
- * would serve the next request with the rights of this user. Nor can it end alone,
- * as it owes replies and may hold locks. Without the daemon, objects and open
- * mappings stay valid, and a new start replaces the mount.
+ * These calls fail only if the kernel can't allocate a few hundred bytes, and
+ * the kernel denies such an allocation only to a process that it is killing. The
+ * thread can't continue: it would serve the next request with the rights of this
+ * user. The thread can't end alone either, because it owes replies and may hold
+ * locks. So the process is aborted. Objects and open mappings stay valid without
+ * the daemon, and a new start replaces the mount.
  */
 static void restore(void)
 {
@@ -160,7 +162,7 @@ void core_cred_be_nobody(void)
 {
 	static _Thread_local bool is_nobody;
 
-	/* It fails in a user namespace that has no such user. */
+	/* The call fails in a user namespace that has no such user. */
 	if (!is_nobody && geteuid() == 0)
 		(void)syscall(SYS_setresuid, (uid_t)-2, (uid_t)-1, (uid_t)-1);
 	is_nobody = true;

@@ -2,12 +2,12 @@
 /*
  * cred: act as a given user on the calling thread, and back.
  *
- * Linux keeps credentials per thread. Only those that file access looks at are
- * changed: the file system user and group and the supplementary groups. The
- * thread's real, effective and saved user stay the daemon's, so the user that
- * it acts for can't send it signals. While a thread acts as a user, its
- * capabilities are limited to those that the user has: the thread may do what
- * the user may, and no more.
+ * Linux keeps credentials per thread. Only the credentials that file access
+ * looks at are changed: the file system user and group and the supplementary
+ * groups. The thread's real, effective and saved user stay the daemon's, so the
+ * user for whom the thread acts can't send signals to the thread. While a thread
+ * acts as a user, its capabilities are limited to the user's capabilities: the
+ * thread may do what the user may do, and no more.
  */
 #ifndef CORE_CRED_H
 #define CORE_CRED_H
@@ -21,12 +21,16 @@
 #define CORE_CRED_ALL_CAPS UINT64_MAX
 
 /*
- * A function that may run in a child with this process's memory (core/child). The
- * thread sanitizer would take the child for the thread that waits for it.
+ * Marks a function that may run in a child with this process's memory
+ * (core/child). The thread sanitizer would mistake the child for the thread that
+ * waits for the child.
  */
 #define CORE_IN_CHILD __attribute__((no_sanitize("thread")))
 
-/* Whom to act as. groups: n_groups supplementary groups, the caller's. */
+/*
+ * The user to act as. groups: n_groups supplementary groups; the array is the
+ * caller's.
+ */
 struct core_cred {
 	int error; /* why the credentials are unknown, a negative errno; or 0 */
 	uid_t uid;
@@ -38,9 +42,10 @@ struct core_cred {
 };
 
 /*
- * The process itself, as it is when no core_cred_enter() is in force. A
- * process that may act as others needs no supplementary groups, so a thread that has
- * acted as a user, or failed to, has none.
+ * The credentials of the process itself, as they are when no core_cred_enter()
+ * is in force. A process that may act as other users needs no supplementary
+ * groups. So a thread that has acted as a user, or failed to, has no
+ * supplementary groups.
  */
 struct core_cred core_cred_self(void);
 
@@ -51,27 +56,29 @@ bool core_cred_is_self(const struct core_cred *cred);
 bool core_cred_has_all(const struct core_cred *cred);
 
 /*
- * Reads the capabilities in force of a thread, a bit for each; they count in the
- * thread's user namespace. Returns 0 or -ESRCH. Source: capget(2).
+ * Reads the effective capabilities of a thread, one bit for each capability.
+ * They count in the thread's user namespace. Returns 0 or -ESRCH. Source:
+ * capget(2).
  */
 int core_cred_get_caps(pid_t tid, uint64_t *ret);
 
 /*
- * Puts in force what is permitted to the calling thread, but only capabilities that
- * are in caps. core_cred_enter() does this, too. CORE_IN_CHILD. Returns 0 or -ENOMEM.
+ * Makes effective the permitted capabilities of the calling thread that are also
+ * in caps, and no others. core_cred_enter() does this, too. CORE_IN_CHILD.
+ * Returns 0 or -ENOMEM.
  */
 int core_cred_limit(uint64_t caps);
 
 /*
  * Makes the calling thread act as cred until core_cred_leave(). Does not nest.
  *
- * A process without privileges has just one identity: for its own uid nothing
- * changes, for any other the call fails.
+ * A process without privileges has only one identity: with its own uid the call
+ * changes nothing, and with any other uid the call fails.
  *
  * Returns 0, or
  *   cred->error, if it isn't 0
- *   -EPERM   the thread can't become that user; it acts as itself
- *   -EINVAL  more groups than the kernel takes
+ *   -EPERM   the thread can't become the user, and still acts as itself
+ *   -EINVAL  cred has more groups than the kernel accepts
  *   -ENOMEM
  *
  * Source: credentials(7), setfsuid(2), setgroups(2) ("C library/kernel
@@ -80,32 +87,36 @@ int core_cred_limit(uint64_t caps);
 int core_cred_enter(const struct core_cred *cred);
 
 /*
- * core_cred_enter() that leaves the thread its capabilities, but for those that
- * override file permissions; of cred's own capabilities none counts.
+ * As core_cred_enter(), but the thread keeps its capabilities, except the
+ * capabilities that override file permissions. cred's own capabilities don't
+ * count.
  */
 int core_cred_enter_capable(const struct core_cred *cred);
 
 /*
- * Ends what core_cred_enter(cred) began. errno is kept. The process is aborted
- * if its own identity can't be restored: it must not go on as somebody else.
+ * Makes the thread act as itself again, after core_cred_enter(cred). errno isn't
+ * changed. If the identity of the process can't be restored, the process is
+ * aborted, because it must not continue as somebody else.
  */
 void core_cred_leave(const struct core_cred *cred);
 
 /*
- * Sets the real user of the calling thread, if the thread is root's, to one
- * that nobody has, 4294967294; for good. The effective, saved and file system
- * users stay, so rights don't change. mq_notify(3) tells the receiver the real
- * user of the sender: the receiver must not take the sender for root.
+ * If the thread is root's, sets the real user of the calling thread to
+ * 4294967294, a user that nobody has, for good. The effective, saved and file
+ * system users stay, so rights don't change. A notification by mq_notify(3)
+ * carries the real user of the sender, and the receiver must not take the sender
+ * for root.
  *
- * The thread must not start programs afterwards: some refuse to run if real and
- * effective user differ. If the user namespace has no such user, nothing
- * changes.
+ * The thread must not start programs afterwards: some programs refuse to run if
+ * the real and the effective user differ. If the user namespace has no such
+ * user, nothing changes.
  */
 void core_cred_be_nobody(void);
 
 /*
- * Makes a system call, or another call that fails with -1 and errno, as cred. The
- * value is the call's result, its negative errno, or an error of core_cred_enter().
+ * Makes a system call as cred, or another call that fails with -1 and errno. The
+ * value is the call's result, its negative errno, or an error of
+ * core_cred_enter().
  */
 #define CORE_CRED_AS(cred, call)                             \
 	({                                                   \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An O_PATH descriptor names an inode and nothing else: it grants no access,
- * and opening it needs no right to the file. The kernel's link /proc/self/fd/N
- * leads to that inode, whatever its name is now, and checks rights
- * as a path does. A process may always follow its own links, also
- * while a thread of it acts as somebody else.
+ * An O_PATH descriptor only names an inode: the descriptor grants no access, and
+ * opening one needs no right to the file. The kernel's link /proc/self/fd/N
+ * leads to the inode, whatever its name is now, and the kernel checks rights as
+ * for a path. A process may always follow its own links, also while one of its
+ * threads acts as somebody else.
  */
 #include "core/file.h"
 
@@ -43,7 +43,7 @@ int core_file_check(int fd, ino_t ino)
 /*
  * Opens without O_APPEND if possible: on a descriptor with O_APPEND, pwrite(2)
  * appends too, even after the caller has removed the flag from its own
- * descriptor. Only append-only files can't be opened without (EPERM).
+ * descriptor. Only append-only files can't be opened without O_APPEND (EPERM).
  */
 static int open_as(const struct core_cred *cred, int dir, const char *path,
 		   struct open_how how, int *ret_fd)
@@ -135,8 +135,8 @@ int core_file_truncate(const struct core_cred *cred, int fd, off_t size)
 {
 	_cleanup_close_ int writer = -1;
 	/*
-	 * truncate(2) would wait until a lease is given up. While an object is
-	 * open for writing, nobody can have a lease.
+	 * truncate(2) would wait until the holder of a lease releases the lease.
+	 * While an object is open for writing, nobody can have a lease.
 	 */
 	int r = core_file_reopen(cred, fd, O_WRONLY, &writer);
 

@@ -23,7 +23,7 @@
  *
  * flags: O_NOFOLLOW and O_CLOEXEC are added; O_APPEND counts for append-only
  *     files only.
- * mode: less the umask. ret_fd: the caller's.
+ * mode: of a new file; the umask is applied. ret_fd: the caller's.
  *
  * Returns 0, -ELOOP (a symbolic link, unless O_PATH), -ENOENT (also if
  * something is mounted on the name), or another error of openat2(2) or
@@ -33,8 +33,8 @@ int core_file_open_name(int dir, const struct core_cred *cred, const char *name,
 			int flags, mode_t mode, int *ret_fd);
 
 /*
- * Whether everybody may search a directory: the mode says so, and it has no
- * ACL.
+ * Whether everybody may search a directory: the mode allows everybody to, and
+ * the directory has no ACL.
  */
 bool core_file_is_searchable(int dir);
 
@@ -42,11 +42,12 @@ bool core_file_is_searchable(int dir);
  * Resolves a name in a directory of objects. Symbolic links aren't followed,
  * and nothing is opened, so that a FIFO or a device can't block or act.
  *
- * dir: the directory. ino: the inode number it must have, or 0 for any.
+ * dir: the directory. ino: the inode number that the object must have, or 0 for
+ *     any number.
  * ret_fd: an O_PATH descriptor, the caller's.
  *
  * Returns 0, or
- *   -ENOENT        no such name, or it doesn't lead to a regular file
+ *   -ENOENT        no such name, or the name doesn't lead to a regular file
  *   -ESTALE        the name leads to another object
  *   -EINVAL, -ENAMETOOLONG   as core_name_check()
  *   -EACCES, -EPERM, -EMFILE, -ENFILE, -ENOMEM
@@ -73,14 +74,19 @@ int core_file_check(int fd, ino_t ino);
 int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd);
 
-/* statx(2): all that stat(2) tells, and the time of birth where there is one. */
+/*
+ * statx(2): the fields of stat(2), and the birth time if the file system has
+ * one.
+ */
 int core_file_statx(int fd, struct statx *ret);
 
 /*
- * fchmod(2), fchown(2), futimens(3), truncate(2) and access(2) by cred, each with
- * the errors of its model. uid or gid -1: unchanged. times: as for futimens(3),
- * with UTIME_NOW and UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2),
- * of the effective rights. Without /proc all are -ENOENT.
+ * fchmod(2), fchown(2), futimens(3), truncate(2) and access(2) as cred. Each
+ * returns 0 or the error of its model; without /proc, all return -ENOENT.
+ *
+ * uid or gid -1: unchanged. times: as for futimens(3), with UTIME_NOW and
+ * UTIME_OMIT. mask: R_OK, W_OK, X_OK, F_OK as for access(2), but checked with
+ * the effective rights.
  */
 int core_file_chmod(const struct core_cred *cred, int fd, mode_t mode);
 int core_file_chown(const struct core_cred *cred, int fd, uid_t uid, gid_t gid);
@@ -90,7 +96,7 @@ int core_file_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_file_access(const struct core_cred *cred, int fd, int mask);
 
 /*
- * linkat(2) by cred: gives the object another name. dir: a directory of
+ * linkat(2) as cred: adds another name to the object. dir: a directory of
  * objects.
  *
  * Returns 0, -EEXIST, -EACCES, -EPERM (also fs.protected_hardlinks), -ENOENT
@@ -101,8 +107,9 @@ int core_file_link(const struct core_cred *cred, int fd, int dir,
 		   const char *name);
 
 /*
- * getxattr(2), setxattr(2), listxattr(2) and removexattr(2) by cred, each with
- * the errors of its model; the first and third return a length in bytes.
+ * getxattr(2), setxattr(2), listxattr(2) and removexattr(2) as cred. Each
+ * returns the error of its model; getxattr and listxattr return a length in
+ * bytes.
  */
 ssize_t core_file_getxattr(const struct core_cred *cred, int fd,
 			   const char *name, void *value, size_t size);
@@ -114,9 +121,9 @@ int core_file_removexattr(const struct core_cred *cred, int fd,
 			  const char *name);
 
 /*
- * ioctl(2) by cred: FS_IOC_GETFLAGS and the other requests about inode flags.
- * fd: not O_PATH. data: as the request's manual page says. Returns what
- * ioctl(2) returns, or its negative errno. Source: ioctl_iflags(2),
+ * ioctl(2) as cred: FS_IOC_GETFLAGS and the other requests about inode flags.
+ * fd: not O_PATH. data: as the request's manual page says. Returns the result
+ * of ioctl(2), or its negative errno. Source: ioctl_iflags(2),
  * ioctl_xfs_fsgetxattr(2).
  */
 int core_file_ioctl(const struct core_cred *cred, int fd, unsigned int request,

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A file system of type mqueue shows the queues of the IPC namespace of whoever
- * mounts it. A privileged process takes a mount that is attached nowhere: it
- * needs no mount point, shows the right namespace whatever is mounted on
- * /dev/mqueue, and goes away with its descriptor.
+ * A file system of type mqueue shows the queues of the IPC namespace of the
+ * process that mounts it. A privileged process uses a mount that is attached
+ * nowhere. Such a mount needs no mount point, shows the right namespace whatever
+ * is mounted on /dev/mqueue, and ends with its descriptor.
  *
- * Another process's namespaces are reached through its directory in /proc, which
- * is opened once: the descriptor stays that process's, even if its number is reused.
- * The process decides what its /dev/shm is, and may want us to go elsewhere. So the
- * path is resolved as the process would resolve it, never leaving its root, and must
- * lead to a tmpfs, which the rest of core/ expects.
+ * We reach another process's namespaces through its directory in /proc. The
+ * directory is opened once: the descriptor belongs to the process even after
+ * another process has got the same number. The process decides what its /dev/shm
+ * is, and may want to lead us elsewhere. So the path is resolved as the process
+ * would resolve it, never leaves the process's root, and must lead to a tmpfs,
+ * which the rest of core/ expects.
  */
 #include "core/ipc_dirs.h"
 
@@ -33,7 +34,7 @@
 #define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
 #endif
 
-/* How often a path is resolved. Others may make each attempt fail. */
+/* How often a path is resolved. Other processes may make each attempt fail. */
 #define TRIES 1000
 
 static int mount_detached(int *ret_fd)
@@ -66,8 +67,8 @@ static int open_mounted(int *ret_fd)
 }
 
 /*
- * The id that stands for unmapped ids; or -1: the map, /proc/self/uid_map or
- * gid_map, maps that id itself, or can't be read.
+ * Returns the id that stands for unmapped ids. Returns -1 if the map
+ * (/proc/self/uid_map or gid_map) maps this id itself, or can't be read.
  */
 static unsigned int unknown_id(const char *map, const char *sysctl)
 {
@@ -91,8 +92,8 @@ static void core_ipc_dirs_freep(struct core_ipc_dirs **dirs)
 }
 
 /*
- * shm_dir: taken over on success. is_own: whether this process began in the IPC
- * namespace that it is in, which is that of /dev/mqueue then.
+ * shm_dir: taken over on success. is_own: whether this process is in the IPC
+ * namespace in which it began. If so, /dev/mqueue shows this namespace.
  */
 static int ns_new(int *shm_dir, bool is_own, struct core_ipc_dirs **ret)
 {
@@ -130,7 +131,7 @@ int core_ipc_dirs_new(struct core_ipc_dirs **ret)
 	return shm < 0 ? -errno : ns_new(&shm, true, ret);
 }
 
-/* Opens what is /dev/shm below another's root. */
+/* Opens /dev/shm below the root directory of another process. */
 static int open_shm_below(int root, int *ret_fd)
 {
 	struct open_how how = {
@@ -141,8 +142,8 @@ static int open_shm_below(int root, int *ret_fd)
 	struct statfs sf;
 
 	/*
-	 * EAGAIN: something was renamed or mounted, anywhere in the system, while
-	 * a ".." was followed.
+	 * EAGAIN: while the kernel followed a "..", a file was renamed or mounted
+	 * anywhere in the system.
 	 */
 	for (int tries = 0; tries < TRIES && fd < 0; tries++) {
 		fd = (int)syscall(SYS_openat2, root, "dev/shm", &how,
@@ -170,7 +171,7 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 	if (ipc >= 0)
 		root = openat(process, "root",
 			      O_PATH | O_DIRECTORY | O_CLOEXEC);
-	/* A process that has ended has neither. */
+	/* A process that has ended has neither ns/ipc nor root. */
 	if (root < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	r = open_shm_below(root, &shm);
