@@ -45,8 +45,9 @@ bool core_caller_works(void)
 	int pid, n = 0;
 
 	/*
-	 * The field has one number for each PID namespace, from the namespace of
-	 * /proc down to ours. If both are the same, there is a single number.
+	 * The field has one number for each PID namespace, from the namespace
+	 * of /proc down to ours. If both are the same, there is a single
+	 * number.
 	 */
 	return pids && sscanf(pids, "%d%n", &pid, &n) == 1 && pid == getpid() &&
 	       pids[n] == '\n';

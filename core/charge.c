@@ -47,8 +47,8 @@ static const char *find_group(char *text, const char **ret_dir)
 
 /*
  * Opens the cgroup of a process. If this process is in the same cgroup, *ret_fd
- * isn't changed. The path of a cgroup outside our cgroup namespace contains ".."
- * and would lead elsewhere, so the result is -EPERM.
+ * isn't changed. The path of a cgroup outside our cgroup namespace contains
+ * ".." and would lead elsewhere, so the result is -EPERM.
  */
 static int open_group(pid_t pid, int *ret_fd)
 {
@@ -60,7 +60,7 @@ static int open_group(pid_t pid, int *ret_fd)
 	_cleanup_close_ int fd = -1;
 	struct statfs sf;
 
-	/* ENOENT, ESRCH: the process has ended, or the kernel has no cgroups. */
+	/* ENOENT or ESRCH: the process has ended, or there are no cgroups. */
 	if (!theirs && errno != ENOENT && errno != ESRCH)
 		return -errno;
 	group = find_group(theirs, &dir);

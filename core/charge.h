@@ -25,7 +25,8 @@
  *
  * Returns what fn returned, or
  *   -ENOMEM  no memory; or the child was killed: the cgroup's memory is used
- *            up, or the cgroup is frozen or so slow that 10 seconds weren't enough
+ *            up, or the cgroup is frozen or so slow that 10 seconds weren't
+ *            enough
  *   -EPERM   the cgroup can't be entered: it isn't below /sys/fs/cgroup, or
  *            /sys/fs/cgroup is read-only
  *   -EAGAIN  no more processes

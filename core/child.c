@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The real user of a thread may send signals to the whole process of the thread,
- * so no thread of this process can become a user for a while. A child is a
- * process of its own. The child's user can do this to the child:
+ * The real user of a thread may send signals to the whole process of the
+ * thread, so no thread of this process can become a user for a while. A child
+ * is a process of its own. The child's user can do this to the child:
  *
  * - Kill the child. If the child shared our table of descriptors, a descriptor
- *   that the child had opened would stay open, and nobody would know its number.
- *   So the child has its own table, which ends with the child, and sends a
- *   descriptor through a socket.
+ *   that the child had opened would stay open, and nobody would know its
+ *   number. So the child has its own table, which ends with the child, and
+ *   sends a descriptor through a socket.
  * - Stop the child. vfork(2) would wait for ever. waitpid(2) reports the stop,
  *   and we kill the child.
  *
@@ -97,7 +97,7 @@ static int receive_fd(int socket, int *ret_fd)
 
 	if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
 		return -errno;
-	/* If no descriptor number was free, the kernel dropped the descriptor. */
+	/* If no number was free, the kernel dropped the descriptor. */
 	if (message.msg_controllen < CMSG_LEN(sizeof(*ret_fd)))
 		return -EMFILE;
 	memcpy(ret_fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*ret_fd));
@@ -199,7 +199,7 @@ static int start_and_wait(struct start *start)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	/* The exit signal is 0, so only waitpid(__WCLONE) reports this child. */
+	/* The exit signal is 0, so only waitpid(__WCLONE) reports the child. */
 	pid = clone(run, stack + sizeof(stack), flags, start);
 	if (pid < 0)
 		r = -errno;

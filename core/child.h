@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * child: make calls in a child process that has all user ids of a user, the real
- * user id too, or in a child process in another cgroup.
+ * child: make calls in a child process that has all user ids of a user, the
+ * real user id too, or in a child process in another cgroup.
  *
- * If only the rights to files count, core/cred is enough. But the kernel charges
- * a queue to the real user of its creator, and memory to the cgroup of the
- * process.
+ * If only the rights to files count, core/cred is enough. But the kernel
+ * charges a queue to the real user of its creator, and memory to the cgroup of
+ * the process.
  */
 #ifndef CORE_CHILD_H
 #define CORE_CHILD_H
@@ -14,14 +14,14 @@
 
 struct core_child {
 	/*
-	 * The user that the child becomes. NULL: the child has the credentials of
-	 * this thread.
+	 * The user that the child becomes. NULL: the child has the credentials
+	 * of this thread.
 	 */
 	const struct core_cred *cred;
 	/*
-	 * group: an open cgroup.procs. The child enters the cgroup, has a copy of
-	 * this process's memory, and is killed after "seconds" seconds. -1: the
-	 * child shares this process's memory.
+	 * group: an open cgroup.procs. The child enters the cgroup, has a copy
+	 * of this process's memory, and is killed after "seconds" seconds. -1:
+	 * the child shares this process's memory.
 	 */
 	int group, seconds;
 	int fd; /* the only descriptor that the child has; -1: none */
@@ -33,8 +33,8 @@ struct core_child {
 	int (*fn)(void *arg);
 	void *arg;
 	/*
-	 * Gets fn's descriptor, which is the caller's and close-on-exec. NULL: fn
-	 * returns no descriptor. Must be NULL with group or fd.
+	 * Gets fn's descriptor, which is the caller's and close-on-exec. NULL:
+	 * fn returns no descriptor. Must be NULL with group or fd.
 	 */
 	int *ret_fd;
 };

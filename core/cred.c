@@ -108,11 +108,11 @@ bool core_cred_is_self(const struct core_cred *cred)
 
 /*
  * These calls fail only if the kernel can't allocate a few hundred bytes, and
- * the kernel denies such an allocation only to a process that it is killing. The
- * thread can't continue: it would serve the next request with the rights of this
- * user. The thread can't end alone either, because it owes replies and may hold
- * locks. So the process is aborted. Objects and open mappings stay valid without
- * the daemon, and a new start replaces the mount.
+ * the kernel denies such an allocation only to a process that it is killing.
+ * The thread can't continue: it would serve the next request with the rights of
+ * this user. The thread can't end alone either, because it owes replies and may
+ * hold locks. So the process is aborted. Objects and open mappings stay valid
+ * without the daemon, and a new start replaces the mount.
  */
 static void restore(void)
 {

@@ -5,9 +5,9 @@
  * Linux keeps credentials per thread. Only the credentials that file access
  * looks at are changed: the file system user and group and the supplementary
  * groups. The thread's real, effective and saved user stay the daemon's, so the
- * user for whom the thread acts can't send signals to the thread. While a thread
- * acts as a user, its capabilities are limited to the user's capabilities: the
- * thread may do what the user may do, and no more.
+ * user for whom the thread acts can't send signals to the thread. While a
+ * thread acts as a user, its capabilities are limited to the user's
+ * capabilities: the thread may do what the user may do, and no more.
  */
 #ifndef CORE_CRED_H
 #define CORE_CRED_H
@@ -22,8 +22,8 @@
 
 /*
  * Marks a function that may run in a child with this process's memory
- * (core/child). The thread sanitizer would mistake the child for the thread that
- * waits for the child.
+ * (core/child). The thread sanitizer would mistake the child for the thread
+ * that waits for the child.
  */
 #define CORE_IN_CHILD __attribute__((no_sanitize("thread")))
 
@@ -52,7 +52,7 @@ struct core_cred core_cred_self(void);
 /* Whether acting as cred changes nothing. */
 bool core_cred_is_self(const struct core_cred *cred);
 
-/* Whether cred has all capabilities that are permitted to the calling thread. */
+/* Whether cred has all permitted capabilities of the calling thread. */
 bool core_cred_has_all(const struct core_cred *cred);
 
 /*
@@ -63,8 +63,8 @@ bool core_cred_has_all(const struct core_cred *cred);
 int core_cred_get_caps(pid_t tid, uint64_t *ret);
 
 /*
- * Makes effective the permitted capabilities of the calling thread that are also
- * in caps, and no others. core_cred_enter() does this, too. CORE_IN_CHILD.
+ * Makes effective the permitted capabilities of the calling thread that are
+ * also in caps, and no others. core_cred_enter() does this, too. CORE_IN_CHILD.
  * Returns 0 or -ENOMEM.
  */
 int core_cred_limit(uint64_t caps);
@@ -94,9 +94,9 @@ int core_cred_enter(const struct core_cred *cred);
 int core_cred_enter_capable(const struct core_cred *cred);
 
 /*
- * Makes the thread act as itself again, after core_cred_enter(cred). errno isn't
- * changed. If the identity of the process can't be restored, the process is
- * aborted, because it must not continue as somebody else.
+ * Makes the thread act as itself again, after core_cred_enter(cred). errno
+ * isn't changed. If the identity of the process can't be restored, the process
+ * is aborted, because it must not continue as somebody else.
  */
 void core_cred_leave(const struct core_cred *cred);
 
@@ -104,8 +104,8 @@ void core_cred_leave(const struct core_cred *cred);
  * If the thread is root's, sets the real user of the calling thread to
  * 4294967294, a user that nobody has, for good. The effective, saved and file
  * system users stay, so rights don't change. A notification by mq_notify(3)
- * carries the real user of the sender, and the receiver must not take the sender
- * for root.
+ * carries the real user of the sender, and the receiver must not take the
+ * sender for root.
  *
  * The thread must not start programs afterwards: some programs refuse to run if
  * the real and the effective user differ. If the user namespace has no such
@@ -114,8 +114,8 @@ void core_cred_leave(const struct core_cred *cred);
 void core_cred_be_nobody(void);
 
 /*
- * Makes a system call as cred, or another call that fails with -1 and errno. The
- * value is the call's result, its negative errno, or an error of
+ * Makes a system call as cred, or another call that fails with -1 and errno.
+ * The value is the call's result, its negative errno, or an error of
  * core_cred_enter().
  */
 #define CORE_CRED_AS(cred, call)                             \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An O_PATH descriptor only names an inode: the descriptor grants no access, and
- * opening one needs no right to the file. The kernel's link /proc/self/fd/N
+ * An O_PATH descriptor only names an inode: the descriptor grants no access,
+ * and opening one needs no right to the file. The kernel's link /proc/self/fd/N
  * leads to the inode, whatever its name is now, and the kernel checks rights as
  * for a path. A process may always follow its own links, also while one of its
  * threads acts as somebody else.
@@ -135,8 +135,8 @@ int core_file_truncate(const struct core_cred *cred, int fd, off_t size)
 {
 	_cleanup_close_ int writer = -1;
 	/*
-	 * truncate(2) would wait until the holder of a lease releases the lease.
-	 * While an object is open for writing, nobody can have a lease.
+	 * truncate(2) would wait until the holder of a lease releases the
+	 * lease. While an object is open for writing, nobody can have a lease.
 	 */
 	int r = core_file_reopen(cred, fd, O_WRONLY, &writer);
 

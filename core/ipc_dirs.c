@@ -2,15 +2,15 @@
 /*
  * A file system of type mqueue shows the queues of the IPC namespace of the
  * process that mounts it. A privileged process uses a mount that is attached
- * nowhere. Such a mount needs no mount point, shows the right namespace whatever
- * is mounted on /dev/mqueue, and ends with its descriptor.
+ * nowhere. Such a mount needs no mount point, shows the right namespace
+ * whatever is mounted on /dev/mqueue, and ends with its descriptor.
  *
  * We reach another process's namespaces through its directory in /proc. The
  * directory is opened once: the descriptor belongs to the process even after
- * another process has got the same number. The process decides what its /dev/shm
- * is, and may want to lead us elsewhere. So the path is resolved as the process
- * would resolve it, never leaves the process's root, and must lead to a tmpfs,
- * which the rest of core/ expects.
+ * another process has got the same number. The process decides what its
+ * /dev/shm is, and may want to lead us elsewhere. So the path is resolved as
+ * the process would resolve it, never leaves the process's root, and must lead
+ * to a tmpfs, which the rest of core/ expects.
  */
 #include "core/ipc_dirs.h"
 
@@ -142,8 +142,8 @@ static int open_shm_below(int root, int *ret_fd)
 	struct statfs sf;
 
 	/*
-	 * EAGAIN: while the kernel followed a "..", a file was renamed or mounted
-	 * anywhere in the system.
+	 * EAGAIN: while the kernel followed a "..", a file was renamed or
+	 * mounted anywhere in the system.
 	 */
 	for (int tries = 0; tries < TRIES && fd < 0; tries++) {
 		fd = (int)syscall(SYS_openat2, root, "dev/shm", &how,

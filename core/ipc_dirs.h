@@ -12,7 +12,7 @@
 
 /* How queues can be listed and looked up without being opened. */
 enum core_ipc_dirs_mq {
-	CORE_IPC_DIRS_MQ_DETACHED, /* in our own mount, which nobody else sees */
+	CORE_IPC_DIRS_MQ_DETACHED, /* in a mount that only we see */
 	CORE_IPC_DIRS_MQ_MOUNTED,  /* in /dev/mqueue */
 	CORE_IPC_DIRS_MQ_NONE,	   /* not at all: queues can only be opened */
 };
@@ -37,8 +37,9 @@ struct core_ipc_dirs {
  *
  * ret: the caller's; core_ipc_dirs_free() frees it.
  *
- * Returns 0, an error of open("/dev/shm") (-ENOENT, -ENOTDIR, -EACCES, -EMFILE),
- * or -ENOMEM. If queues can't be listed, that isn't an error: see "mq".
+ * Returns 0, an error of open("/dev/shm") (-ENOENT, -ENOTDIR, -EACCES,
+ * -EMFILE), or -ENOMEM. If queues can't be listed, that isn't an error: see
+ * "mq".
  *
  * Source: shm_overview(7), mq_overview(7) ("Mounting the message queue
  * filesystem"), fsopen(2), fsmount(2).

@@ -2,18 +2,19 @@
 /*
  * The table's mutex guards the list of owners, and is held only to search the
  * list. An owner's mutex is held during fcntl(2), so that the ranges here are
- * those that the kernel has. No thread holds both.
+ * the same as the kernel's. No thread holds both mutexes.
  *
- * The ranges are known here, as the kernel doesn't limit their number, and tells
- * it only in a text (/proc/self/fdinfo), after the fact. An unlock can add a range,
- * too: it must be refused before.
+ * We keep the ranges because the kernel doesn't limit their number, and reports
+ * the number only in a text (/proc/self/fdinfo), after the call. An unlock can
+ * split a range and so add one: it must be refused before the call.
  *
- * An owner is in the list while it is "locked", which is from its first lock
- * until all its locks are released together, and while a call uses it. So the
- * owner's next call may begin while all locks are released: the call finds the
- * same owner and the same description. The description is closed when the owner
- * leaves the list. An owner that has unlocked its last range stays, as it is
- * likely to lock again.
+ * An owner is in the list while it is "locked" and while a call uses the owner.
+ * "Locked" begins with the owner's first lock and ends when all its locks are
+ * released together. So the owner's next call may begin while all locks are
+ * being released: the call finds the same owner and the same description. The
+ * description is closed when the owner leaves the list. An owner that has
+ * unlocked its last range stays in the list, because the owner is likely to
+ * lock again.
  */
 #include "core/lock.h"
 
@@ -26,7 +27,7 @@
 #include <sys/param.h>
 
 struct range {
-	off_t start, end; /* the last byte; INT64_MAX: no end */
+	off_t start, end; /* end: the last byte; INT64_MAX: no end */
 	short type;
 };
 
@@ -42,7 +43,7 @@ struct core_lock_owner {
 
 	struct core_lock_mutex lock;
 	bool locked OF_OWNER;
-	bool writable OF_OWNER; /* fd is; a write lock needs that */
+	bool writable OF_OWNER; /* fd can be written, as a write lock needs */
 	int fd OF_OWNER;	/* the open file description, or -1 */
 	struct core_lock_charge *charge OF_OWNER;
 	/* The locks: sorted, disjoint, and merged as the kernel merges. */
@@ -58,7 +59,7 @@ void core_locks_init(struct core_locks *locks,
 	locks->release = release;
 }
 
-/* Not checked: nobody else knows the owner. */
+/* clang doesn't check this function: no other thread knows the owner yet. */
 static struct core_lock_owner *owner_new(struct core_locks *locks, uint64_t id)
 	CORE_REQUIRES(core_locks_mutex) CORE_NO_THREAD_SAFETY
 {
@@ -80,9 +81,10 @@ void core_locks_destroy(struct core_locks *locks) CORE_NO_THREAD_SAFETY
 }
 
 /*
- * Finds an owner for a call, which ends with put(): by its handle, which it has no
- * longer then, or, if handle is NULL, by its number. adds: makes an owner if there
- * is none. Or NULL.
+ * Finds the owner for a call, which ends with put(). If handle isn't NULL,
+ * finds the owner by its handle, and the owner then has no handle any more.
+ * Otherwise finds the owner by its number. adds: make an owner if there is
+ * none. Returns NULL without an owner.
  */
 static struct core_lock_owner *get(struct core_locks *locks, uint64_t id,
 				   const void *handle, bool adds)
@@ -104,8 +106,9 @@ static struct core_lock_owner *get(struct core_locks *locks, uint64_t id,
 }
 
 /*
- * Ends a call. handle: the handle of a lock that it has set; or NULL. The checker
- * doesn't know that the owner's last call has the owner to itself.
+ * Ends a call. handle: the handle of a lock that the call has set; or NULL.
+ * clang doesn't check this function: it can't know that no other thread uses
+ * the owner after the owner's last call.
  */
 static void put(struct core_locks *locks, struct core_lock_owner *owner,
 		const void *handle) CORE_NO_THREAD_SAFETY
@@ -161,10 +164,10 @@ static int copy_ranges(const struct core_lock_owner *owner, int fd)
  * all the access that this process can get, as an owner may use several
  * descriptors.
  *
- * An owner whose description is read-only has read locks only. The new
- * description gets them before the old one is closed, so there is no moment in
- * which another owner can set a write lock there. O_APPEND is for append-only
- * files, which can't be opened without.
+ * An owner whose description is read-only has only read locks. The new
+ * description gets these locks before the old description is closed, so there
+ * is no moment in which another owner can set a write lock there. Append-only
+ * files can't be opened without O_APPEND.
  */
 static int open_description(struct core_lock_owner *owner, int fd)
 	CORE_REQUIRES(core_lock_mutex)
@@ -211,7 +214,10 @@ static void append(struct range *ranges, size_t *n, short type, off_t start,
 		ranges[(*n)++] = (struct range){ start, end, type };
 }
 
-/* The owner's ranges after "new" is set: at most two more than before. */
+/*
+ * Computes the owner's ranges after "new" is set: at most two more than before.
+ * Returns their number.
+ */
 static size_t change_ranges(const struct core_lock_owner *owner,
 			    const struct range *new, struct range *ret)
 	CORE_REQUIRES(core_lock_mutex)
@@ -305,7 +311,8 @@ int core_locks_get(struct core_locks *locks, uint64_t id, int fd,
 }
 
 /*
- * Releases all locks of an owner that get() has returned, and ends with put().
+ * Releases all locks of an owner that get() has returned, and ends the call
+ * with put().
  */
 static void unlock_all(struct core_locks *locks, struct core_lock_owner *owner)
 {

@@ -5,13 +5,13 @@
  *
  * An owner is a process, or an open file description of another process. Each
  * owner of locks has an open file description here, which holds the owner's
- * locks as open file description locks. The kernel checks them against all
- * other locks, set through this module or by fcntl(2), and merges and splits
- * the locks of one owner. No call waits for a lock to be released:
- * see core/wait.
+ * locks as open file description locks. The kernel checks these locks against
+ * all other locks, whether they were set through this module or by fcntl(2).
+ * The kernel also merges and splits the locks of each owner. No call waits
+ * until a lock is released: see core/wait.
  *
  * Calls of one owner run one after the other. Calls of different owners never
- * wait for each other, however long the kernel takes over a list of locks.
+ * wait for each other, however long the kernel needs for a list of locks.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H
@@ -25,11 +25,11 @@
 
 /*
  * The most ranges that an owner may hold on an object. The kernel has no limit,
- * and goes through all ranges in each later call on the object.
+ * and searches all ranges in each later call on the object.
  */
 #define CORE_LOCKS_MAX_RANGES 256
 
-/* What pays for the descriptor of an owner. The caller defines it. */
+/* The charge for the descriptor of an owner. The caller defines the struct. */
 struct core_lock_charge;
 
 CORE_MUTEX(core_locks_mutex);
@@ -43,7 +43,8 @@ struct core_locks {
 };
 
 /*
- * release: called with an owner's charge after its last lock, without a lock.
+ * release: releases an owner's charge after the owner's last lock. No mutex of
+ * this module is held during the call.
  */
 void core_locks_init(struct core_locks *locks,
 		     void (*release)(struct core_lock_charge *charge));
@@ -60,20 +61,20 @@ void core_locks_destroy(struct core_locks *locks);
  *     read-only, the owner's description is opened read-only too, so that it
  *     doesn't keep anybody from executing the object.
  * lock: l_whence must be SEEK_SET; l_start and l_len must not be negative, or
- *     reach beyond INT64_MAX. The kernel's lock requests are so.
- * wait: whether to wait while another call of the same owner runs; otherwise
- *     -EAGAIN.
+ *     reach beyond INT64_MAX. The kernel's lock requests keep this rule.
+ * wait: whether to wait while another call of the same owner runs. Otherwise
+ *     the result is -EAGAIN.
  * charge: *charge pays for the owner's descriptor. An owner's first lock takes
- *     it over and sets *charge to NULL. If charge is NULL, only an owner that
- *     has set a lock before can lock.
+ *     the charge over and sets *charge to NULL. If charge is NULL, only an
+ *     owner that has set a lock before can lock.
  *
  * Returns 0, or
- *   -EAGAIN     another owner has a conflicting lock; or see wait
+ *   -EAGAIN     another owner has a conflicting lock; or see "wait"
  *   -EBADF      a write lock, and fd is read-only; or this process may not open
  *               the object for the lock
  *   -ENOLCK     the owner would have more than CORE_LOCKS_MAX_RANGES ranges; or
  *               charge is NULL, and this would be the owner's first lock
- *   -EINVAL     l_type isn't a lock's
+ *   -EINVAL     l_type isn't F_RDLCK, F_WRLCK or F_UNLCK
  *   -EMFILE, -ENFILE, -ENOMEM
  *
  * Source: fcntl(2), "Open file description locks".
@@ -83,16 +84,20 @@ int core_locks_set(struct core_locks *locks, uint64_t owner, const void *handle,
 		   struct core_lock_charge **charge);
 
 /*
- * fcntl(F_GETLK) for an owner: replaces *lock by one that conflicts, or its
- * l_type by F_UNLCK. l_pid is -1 for a lock that isn't a process's.
- * fd: of the object, not an O_PATH one. Returns 0, -EINVAL or -EOVERFLOW.
+ * fcntl(F_GETLK) for an owner: replaces *lock by a conflicting lock. If no lock
+ * conflicts, sets l_type to F_UNLCK. l_pid is -1 if the conflicting lock
+ * doesn't belong to a process.
+ *
+ * fd: a descriptor of the object, not O_PATH.
+ *
+ * Returns 0, -EINVAL or -EOVERFLOW.
  */
 int core_locks_get(struct core_locks *locks, uint64_t owner, int fd,
 		   struct flock *lock);
 
 /*
  * Releases all locks of an owner, as close(2) does. Returns whether the owner
- * may have had any. Makes no system call if the owner has none.
+ * may have had locks. Makes no system call if the owner has no locks.
  */
 bool core_locks_unlock_owner(struct core_locks *locks, uint64_t owner);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Queues are opened, created and removed by mq_open() and mq_unlink(), so that
- * every rule and error is theirs. The directory of the queues serves to look at
- * them: a queue can be found, listed and stat'ed there without the right to
- * open it.
+ * mq_open() and mq_unlink() open, create and remove queues, so that all rules
+ * and errors are the kernel's. The directory of the queues is used to look at
+ * queues: there a queue can be found, listed and stat'ed without the right to
+ * open the queue.
  */
 #include "core/mq.h"
 
@@ -41,7 +41,7 @@ static int read_limit(const char *of, const char *which, long *ret)
 	return sscanf(text, "%ld", ret) == 1 ? 0 : -EIO;
 }
 
-/* Replaces each 0. which: "default" or "max". */
+/* Replaces each member that is 0 by a limit. which: "default" or "max". */
 static int fill_in(struct mq_attr *attr, const char *which)
 {
 	int r = 0;
@@ -78,10 +78,10 @@ CORE_IN_CHILD static int create_in_child(void *arg)
 }
 
 /*
- * The kernel charges a queue to the real user of the process that creates it.
- * So a child creates the queue and returns the descriptor. We can't open the
- * queue by name instead: the name may be removed by then, and the mode may deny
- * the owner.
+ * The kernel charges a queue to the real user of the process that creates the
+ * queue. So a child creates the queue and returns the descriptor. We can't open
+ * the queue by name instead: the name may be removed by then, and the mode may
+ * deny the owner access.
  */
 static int create(const struct core_cred *cred, struct creation *creation,
 		  int *ret_fd)
@@ -98,15 +98,18 @@ static int create(const struct core_cred *cred, struct creation *creation,
 		.arg = creation,
 		.ret_fd = ret_fd,
 	});
-	/* Without a descriptor the caller can't know that there is a queue. */
+	/*
+	 * Without a descriptor the caller can't know that the queue exists, so
+	 * the queue is removed.
+	 */
 	if (r < 0 && creation->created)
 		(void)CORE_CRED_AS(cred, mq_unlink(creation->object));
 	return r;
 }
 
 /*
- * How often others may remove the queue before our open, and create it before
- * our create.
+ * How often other processes may remove the queue before our open, and create
+ * the queue before our create.
  */
 #define TRIES 64
 
@@ -140,7 +143,7 @@ int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 			fd = r;
 		if (r != -ENOENT || !(flags & O_CREAT))
 			break;
-		/* Without privileges there are no others to be charged. */
+		/* Without privileges the only user to charge is our own. */
 		if (geteuid() == 0)
 			r = create(cred, &creation, &fd);
 		else
@@ -186,8 +189,8 @@ int core_mq_msgsize(int fd, size_t *ret)
 }
 
 /*
- * Reads the text that read(2) of a queue gives: the sum of the lengths, and who is
- * notified.
+ * Reads the text that read(2) of a queue returns: the sum of the lengths, and
+ * the process that is notified.
  */
 static int read_text(int fd, struct core_mq_info *ret)
 {
@@ -202,8 +205,8 @@ static int read_text(int fd, struct core_mq_info *ret)
 }
 
 /*
- * The kernel counts reading the text as an access, so the access time is put back
- * where that is allowed. The change time can't be.
+ * The kernel counts reading the text as an access. So the access time is
+ * restored, if this process may set it. The change time can't be restored.
  */
 int core_mq_get_info(int fd, struct core_mq_info *ret)
 {
@@ -228,9 +231,9 @@ int core_mq_get_info(int fd, struct core_mq_info *ret)
 }
 
 /*
- * Looks at a queue as far as cred may. A user who may only write gets the
- * attributes but not the number of messages. An empty queue isn't read: reading
- * the text counts as an access.
+ * Reads as much of a queue's attributes and state as cred may. A user who may
+ * only write gets the attributes but not the number of messages. The text of an
+ * empty queue isn't read, because the kernel counts reading as an access.
  */
 static int look_as(const struct core_cred *cred, int fd,
 		   struct core_mq_info *ret)
@@ -260,7 +263,7 @@ int core_mq_stat(const struct core_cred *cred, int fd, long overhead,
 	struct statx stx;
 	int r = look_as(cred, fd, &info);
 
-	/* EAGAIN: somebody has a lease on it. */
+	/* EAGAIN: a process has a lease on the queue. */
 	if (r < 0 && r != -EACCES && r != -EAGAIN)
 		return r;
 	r = core_file_statx(fd, &stx);
@@ -291,8 +294,8 @@ int core_mq_send(int fd, const void *buf, size_t len, unsigned int priority)
 }
 
 /*
- * Reads the text only if the queue is empty: reading sets times, as the send
- * will.
+ * The text is read only if the queue is empty. Reading sets times of the queue,
+ * but the send that follows sets them too.
  */
 bool core_mq_is_awaited(int fd, int readable)
 {
@@ -359,7 +362,7 @@ int core_mq_purge(int fd)
 	buf = malloc((size_t)attr.mq_msgsize);
 	if (!buf)
 		return -ENOMEM;
-	/* Once at least: that shows whether fd is open for reading. */
+	/* One attempt at least shows whether fd is open for reading. */
 	for (long i = 0; i == 0 || i < attr.mq_curmsgs; i++) {
 		if (mq_receive(fd, buf, (size_t)attr.mq_msgsize, NULL) < 0)
 			return errno == EAGAIN ? 0 : -errno;
@@ -367,7 +370,7 @@ int core_mq_purge(int fd)
 	return 0;
 }
 
-/* Removes a name, unless someone has made a new queue of it meanwhile. */
+/* Removes a name, unless a new queue has got the name meanwhile. */
 static void forget_name(const struct core_ipc_dirs *dirs,
 			const struct core_cred *cred, const char *name)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A table under one lock: searching it takes less time than opening a queue. A
- * free place has an empty name. Pages that were never used take no memory.
+ * A table under one lock. A search of the table takes less time than opening a
+ * queue. A free place has an empty name. Pages that were never used take no
+ * memory.
  */
 #include "core/name_set.h"
 
@@ -15,7 +16,7 @@ CORE_MUTEX(core_name_set_mutex);
 
 struct core_name_set {
 	struct core_name_set_mutex lock;
-	/* The next to be replaced. */
+	/* The place of the name that a new name replaces next. */
 	size_t oldest CORE_GUARDED_BY(core_name_set_mutex);
 	char names[CORE_NAME_SET_MAX][NAME_MAX + 1] CORE_GUARDED_BY(
 		core_name_set_mutex);
@@ -38,7 +39,7 @@ struct core_name_set *core_name_set_free(struct core_name_set *set)
 	return NULL;
 }
 
-/* The place of a name; "": a free place. Or NULL. */
+/* Returns the place of a name, or NULL. name "": returns a free place. */
 static char *find(struct core_name_set *set, const char *name)
 	CORE_REQUIRES(core_name_set_mutex)
 {

@@ -4,7 +4,8 @@
  * lists. Threads may share a set.
  *
  * An ordinary user without /dev/mqueue has no directory of queues, and an open
- * queue's name can't be read from its descriptor. mq/ lists these names then.
+ * queue's name can't be read from the descriptor. mq/ then lists the names in
+ * such a set.
  */
 #ifndef CORE_NAME_SET_H
 #define CORE_NAME_SET_H

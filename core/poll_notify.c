@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A class of source: a descriptor of a queue that reports each change. Pollers get
- * this edge-triggered registration of their own. Arming the queue's one-shot
- * registration reports a ready queue at once, so a poller that looks and arms again
- * would spin.
+ * A class of sources: a descriptor of a queue that reports each change. Pollers
+ * get this edge-triggered registration of their own. Arming the queue's
+ * one-shot registration reports a ready queue at once, so a poller that looks
+ * and arms again would spin.
  */
 #include "core/poll_notify.h"
 

@@ -10,7 +10,7 @@
 /* Part of a caller's structure, all zero but for changed. */
 struct core_poll_notify {
 	/*
-	 * The queue may have a message or room that it had not. Called once for
+	 * Called when the queue may have a new message or new room: once for
 	 * each core_poll_notify_add(), on the epoll thread, without a lock of
 	 * core/wait.
 	 */
@@ -22,9 +22,9 @@ struct core_poll_notify {
 };
 
 /*
- * Lets changed() be called at the next change of the queue after this call
- * began; so look at the queue after this call. Does nothing if changed() is
- * still to be called.
+ * Asks for a call of changed() at the next change of the queue after the start
+ * of this call. So the caller must look at the queue after this call. If
+ * changed() has been asked for and not yet been called, does nothing.
  *
  * Returns 0, -EMFILE, -ENFILE, -ENOMEM or -ENOSPC (fs.epoll.max_user_watches).
  */
@@ -32,8 +32,8 @@ int core_poll_notify_add(struct core_wait_source *queue,
 			 struct core_poll_notify *notify);
 
 /*
- * Takes that back. When this returns, changed() isn't running. Must not be
- * called from changed().
+ * Withdraws core_poll_notify_add(). After the return, changed() isn't running
+ * and won't be called. Must not be called from changed().
  */
 void core_poll_notify_remove(struct core_wait_source *queue,
 			     struct core_poll_notify *notify);

@@ -8,8 +8,9 @@ struct core_proc_path {
 };
 
 /*
- * A path of up to 63 bytes; format: as for printf(3). The text may be used until
- * the end of the expression that calls this: chmod(core_proc_path(...).s, mode).
+ * A path of up to 63 bytes; format: as for printf(3). The text may be used
+ * until the end of the expression that calls this: chmod(core_proc_path(...).s,
+ * mode).
  */
 __attribute__((format(printf, 1, 2))) struct core_proc_path
 core_proc_path(const char *format, ...);
@@ -18,8 +19,8 @@ core_proc_path(const char *format, ...);
  * Reads a whole file. Returns its text, null-terminated, for free(3); or NULL
  * with errno.
  *
- * The file is opened once, and the kernel writes the text at the first read(2):
- * all of it is of the same moment. Source: proc(5).
+ * The file is opened once, and the kernel writes the text at the first read(2),
+ * so the whole text shows the same moment. Source: proc(5).
  */
 char *core_proc_read(const char *path);
 

@@ -15,14 +15,19 @@
 #include <sys/uio.h>
 
 /*
- * The C library's shm_open() opens the name itself: a FIFO would block it and a
- * device would be opened. Here a name is first resolved without opening it. If there
- * is none, it is created. If others create or remove the name between the steps, they
- * are repeated. Others can do so in a loop, so the number of repetitions has a bound.
+ * The C library's shm_open() opens the name itself: a FIFO would block the
+ * call, and a device would be opened. So core_shm_open() first resolves the
+ * name without opening the file, and creates the file if there is none. If
+ * another process creates or removes the name between these steps, the steps
+ * are repeated. Another process can do so in a loop, so the number of
+ * repetitions has a limit.
  */
 #define TRIES 64
 
-/* Which flags of open(2) count, besides those of how the name is found. */
+/*
+ * The flags of open(2) that are passed on. The flags that say how the name is
+ * found are handled here.
+ */
 #define FLAGS (O_ACCMODE | O_APPEND | O_NOATIME)
 
 static int open_name(const struct core_ipc_dirs *dirs,
@@ -34,7 +39,8 @@ static int open_name(const struct core_ipc_dirs *dirs,
 }
 
 /*
- * The value of sysctl fs.protected_regular; the strictest if it can't be read.
+ * The value of sysctl fs.protected_regular. If the value can't be read, returns
+ * the strictest value.
  */
 static int protected_regular(void)
 {
@@ -47,8 +53,8 @@ static int protected_regular(void)
 }
 
 /*
- * The kernel's rule for O_CREAT, may_create_in_sticky() in fs/namei.c. It can't be
- * left to the kernel, which applies it only where a name is opened.
+ * The kernel's rule for O_CREAT, may_create_in_sticky() in fs/namei.c. We must
+ * check the rule, because the kernel applies it only if a name is opened.
  */
 static int check_protected(const struct core_ipc_dirs *dirs,
 			   const struct core_cred *cred, int fd)
@@ -141,7 +147,7 @@ int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
 {
 	struct allocation allocation = { fd, mode, offset, length };
 
-	/* A hole frees memory, so nobody is charged. */
+	/* Punching a hole frees memory, so nobody is charged. */
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))
 		return core_charge_run(cred, fd, allocate, &allocation);
 	return CORE_CRED_AS(cred, fallocate(fd, mode, offset, length));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * shm: POSIX shared memory objects. An open one is a plain descriptor: read(2),
- * ftruncate(2), mmap(2) and close(2) do the rest.
+ * shm: POSIX shared memory objects. An open object is a plain descriptor for
+ * read(2), ftruncate(2), mmap(2) and close(2).
  */
 #ifndef CORE_SHM_H
 #define CORE_SHM_H
@@ -17,14 +17,16 @@
  * Opens or creates an object: shm_open(3) as cred.
  *
  * flags: O_RDONLY, O_WRONLY or O_RDWR, and O_CREAT, O_EXCL, O_TRUNC, O_APPEND
- *        (which counts for append-only objects only), O_NOATIME; others are
- *        ignored. shm_open(3) doesn't know O_WRONLY, O_APPEND and O_NOATIME.
- * mode: of a new object, less the process's umask.
+ *        (which counts for append-only objects only), O_NOATIME; other flags
+ *        are ignored. shm_open(3) doesn't know O_WRONLY, O_APPEND and
+ *        O_NOATIME.
+ * mode: of a new object; the process's umask is applied.
  * ret_fd: the caller's, close-on-exec.
  *
  * Returns 0, or
  *   -ENOENT   no such object and no O_CREAT; or the name doesn't lead to a
- *             regular file; or others create and remove it all the time
+ *             regular file; or other processes keep creating and removing the
+ *             name
  *   -EEXIST   O_CREAT and O_EXCL, and the name is taken
  *   -EACCES   not permitted; also fs.protected_regular
  *   -EINVAL, -ENAMETOOLONG   as core_name_check()
@@ -39,10 +41,11 @@ int core_shm_open(const struct core_ipc_dirs *dirs,
 /*
  * Opens the object behind fd once more, as cred.
  *
- * flags: as core_shm_open(), without O_CREAT and O_EXCL. O_TRUNC is taken for a
- *        shell's ">", which opens with O_CREAT too, so fs.protected_regular
- *        applies: in a sticky directory that others may write to, an object
- *        that belongs neither to cred nor to the directory's owner is refused.
+ * flags: as core_shm_open(), without O_CREAT and O_EXCL. O_TRUNC most likely
+ *        comes from a shell's ">", which opens with O_CREAT too. So with
+ *        O_TRUNC fs.protected_regular applies: in a sticky directory that other
+ *        users may write to, an object that belongs neither to cred nor to the
+ *        directory's owner is refused.
  * ret_fd: the caller's, close-on-exec.
  *
  * Returns 0, -EACCES, or another error of core_file_reopen().
@@ -53,9 +56,9 @@ int core_shm_reopen(const struct core_ipc_dirs *dirs,
 		    int *ret_fd);
 
 /*
- * Makes an object that has no name: open(2) with O_TMPFILE as cred.
+ * Creates an object that has no name: open(2) with O_TMPFILE as cred.
  *
- * flags: O_WRONLY or O_RDWR, and O_NOATIME. mode: less the umask.
+ * flags: O_WRONLY or O_RDWR, and O_NOATIME. mode: the umask is applied.
  * ret_fd: the caller's.
  * Returns 0, -EACCES, -EINVAL (O_RDONLY), -EMFILE, -ENFILE, -ENOSPC, -ENOMEM.
  */
@@ -64,12 +67,13 @@ int core_shm_open_anonymous(const struct core_ipc_dirs *dirs,
 			    mode_t mode, int *ret_fd);
 
 /*
- * ftruncate(2), fallocate(2) and write(2) by cred on an object that is open for
- * writing. Unlike the plain calls, they clear setuid and setgid bits unless cred is
- * root's. append: write at the end, whatever offset
- * says. Returns 0 or the bytes written, or the errors of the model;
- * core_shm_allocate() also those of core_charge_run(), which it uses unless it
- * punches a hole.
+ * ftruncate(2), fallocate(2) and write(2) as cred on an object that is open for
+ * writing. Unlike the plain calls, these calls clear setuid and setgid bits
+ * unless cred is root's. append: write at the end, whatever offset is.
+ *
+ * Each returns 0, or the number of bytes written, or an error of its model.
+ * Unless core_shm_allocate() punches a hole, it calls core_charge_run() and may
+ * return the errors of core_charge_run(), too.
  */
 int core_shm_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
@@ -93,9 +97,9 @@ int core_shm_rename(const struct core_ipc_dirs *dirs,
 		    const char *new_name, unsigned int flags);
 
 /*
- * Removes a name: shm_unlink(3) as cred. Whoever has the object open or mapped
- * keeps it. Returns 0, -ENOENT, -EACCES, -EPERM (sticky directory; the C library
- * makes EACCES of it), -EISDIR, or as core_name_check().
+ * Removes a name: shm_unlink(3) as cred. Processes that have the object open or
+ * mapped keep it. Returns 0, -ENOENT, -EACCES, -EPERM (sticky directory; the C
+ * library turns EPERM into EACCES), -EISDIR, or as core_name_check().
  */
 int core_shm_unlink(const struct core_ipc_dirs *dirs,
 		    const struct core_cred *cred, const char *name);

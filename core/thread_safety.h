@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * thread_safety: which lock guards what, checked by clang's -Wthread-safety.
+ * thread_safety: annotations that say which lock guards which data. clang
+ * checks them with -Wthread-safety.
  *
  *	CORE_MUTEX(fs_quota_mutex)
  *
@@ -18,9 +19,10 @@
  *	fs_quota_mutex_unlock(&quota->lock);
  *
  * The annotations name the type of a mutex and not the member: in C, clang 14
- * can't find a member of the structure from an attribute. So clang doesn't tell
- * two mutexes of one type apart. It reports a function that uses what is guarded
- * while it holds no mutex of the type, and one that locks a second.
+ * can't find a member of the structure from an attribute. So clang can't
+ * distinguish two mutexes of one type. clang reports a function that uses
+ * guarded data while the function holds no mutex of the type, and a function
+ * that locks a second mutex of the type.
  *
  * gcc and a clang that is called without -Wthread-safety check nothing.
  * Source: https://clang.llvm.org/docs/ThreadSafetyAnalysis.html
@@ -36,12 +38,15 @@
 #define CORE_THREAD_SAFETY_(x)
 #endif
 
-/* Of a type: its variables can be held. */
+/* Of a type: a thread can hold the type's variables. */
 #define CORE_CAPABILITY(name) CORE_THREAD_SAFETY_(capability(name))
-/* Of a member or variable: to use the value, or what the pointer points to. */
+/*
+ * Of a member or variable: the mutex must be held to use the value, or for
+ * PT_GUARDED the data that the pointer points to.
+ */
 #define CORE_GUARDED_BY(mutex)	  CORE_THREAD_SAFETY_(guarded_by(mutex))
 #define CORE_PT_GUARDED_BY(mutex) CORE_THREAD_SAFETY_(pt_guarded_by(mutex))
-/* Of a function: its caller must hold the mutex, or must not. */
+/* Of a function: the caller must hold the mutex, or must not hold the mutex. */
 #define CORE_REQUIRES(mutex) CORE_THREAD_SAFETY_(requires_capability(mutex))
 #define CORE_EXCLUDES(mutex) CORE_THREAD_SAFETY_(locks_excluded(mutex))
 /* Of a function: it returns with the mutex locked, or unlocked. */
@@ -50,19 +55,18 @@
 /* Of a function: if it returns true, the mutex is locked. */
 #define CORE_TRY_ACQUIRE(mutex) \
 	CORE_THREAD_SAFETY_(try_acquire_capability(true, mutex))
-/* Of a function: its body isn't checked. Say why. */
+/* Of a function: clang doesn't check the body. A comment must say why. */
 #define CORE_NO_THREAD_SAFETY CORE_THREAD_SAFETY_(no_thread_safety_analysis)
 
-/* What the annotations name; there are no variables of it. */
+/* The type that the annotations name. No variable of this type exists. */
 struct CORE_CAPABILITY("mutex") core_mutex_type;
 
 /*
- * Declares the type of a mutex, struct NAME, with NAME_lock(), NAME_trylock() and
- * NAME_unlock().
- * The rest is pthread's, with the member native: pthread_mutex_init(),
- * pthread_mutex_destroy(), and pthread_cond_wait(), which returns with the mutex
- * locked, as it was called. glibc's functions aren't annotated, so the bodies
- * here aren't checked.
+ * Declares the type of a mutex, struct NAME, with NAME_lock(), NAME_trylock()
+ * and NAME_unlock(). All else is done by pthread's functions on the member
+ * native: pthread_mutex_init(), pthread_mutex_destroy(), and
+ * pthread_cond_wait(), which is called and returns with the mutex locked.
+ * glibc's functions aren't annotated, so clang doesn't check the bodies here.
  */
 #define CORE_MUTEX(NAME)                                                      \
 	struct NAME {                                                         \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The functions that callers use, and two classes of sources: queues, which
- * epoll watches, and retries. The thread is in core/wait_source, and the order of
- * waiters in core/waitlist.
+ * epoll watches, and retries. core/wait_source has the thread, and
+ * core/waitlist has the order of the waiters.
  */
 #include "core/wait.h"
 
@@ -14,31 +14,32 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-/* Between two looks at the name of a queue. */
+/* The time between two checks whether a queue still has its name. */
 #define NAME_NS 1000000000
 /*
- * Waiters in retry sources try again every 10 ms, less often if there are many: an
- * attempt takes a microsecond, or a millisecond on an object with very many locks.
+ * Waiters in retry sources try again every 10 ms, and less often if there are
+ * many sources: an attempt takes a microsecond, or a millisecond on an object
+ * with very many locks.
  */
 #define RETRY_NS 10000000
 #define MANY	 64UL
 
 struct queue {
 	struct core_wait_source source; /* first */
-	uint64_t key;			/* in the tree */
-	/* What epoll reports next; see core_wait_open_queue(). */
+	uint64_t key;			/* in the tree; see compare() */
+	/* The events that epoll reports next; see new_queue(). */
 	uint32_t armed CORE_WAIT_GUARDED;
 };
 
 /*
  * The key of a queue is its inode number and its owner. The number has 32 bits,
  * so after 2^32 inodes, which takes an hour, a user can create a queue with the
- * number of an existing one. With the owner in the key, that can only hit
- * another queue of the same user: its waiters could hold up those of the other
- * queue, but an owner can do that to a queue anyway.
+ * number of an existing queue. As the owner is in the key, both queues then
+ * belong to the same user. The waiters of one queue could hold up the waiters
+ * of the other queue, but the owner of a queue can hold up its waiters anyway.
  *
- * A change of the owner needs a privilege. After it the kernel's queue may have
- * two sources here, and order is kept only within each.
+ * A change of the owner needs a privilege. After such a change the kernel's
+ * queue may have two sources here, and order is kept only within each source.
  */
 static int compare(const void *a, const void *b)
 {
@@ -59,9 +60,9 @@ static void queue_report(struct core_wait_source *source,
 }
 
 /*
- * Arming a queue that is ready reports it at once, so no wake-up is lost between
- * an attempt in vain and this. What no waiter needs any more may be reported
- * once.
+ * If the queue is ready, epoll reports the queue as soon as it is armed. So no
+ * wake-up is lost between a failed attempt and this call. An event that no
+ * waiter needs any more may be reported once.
  */
 static void queue_arm(struct core_wait_source *source) CORE_WAIT_LOCKED
 {
@@ -76,13 +77,13 @@ static void queue_arm(struct core_wait_source *source) CORE_WAIT_LOCKED
 		return;
 	queue->armed = event.events;
 	event.events |= EPOLLONESHOT;
-	/* A change of a watched descriptor has no way to fail. */
+	/* A change of a watched descriptor can't fail. */
 	if (epoll_ctl(source->wait->epoll, EPOLL_CTL_MOD, source->fd, &event) <
 	    0)
 		abort();
 }
 
-/* The kernel doesn't report that a queue has lost its name. */
+/* The kernel doesn't report when a queue loses its name. */
 static uint64_t queue_look(struct core_waiter *waiter,
 			   uint64_t now) CORE_WAIT_LOCKED
 {
@@ -135,7 +136,7 @@ static const struct core_wait_class retry_class = {
 	.unlink = retry_unlink,
 };
 
-/* Only wakes the thread, which then looks at what has changed. */
+/* This source only wakes the thread, which then finds new work in the lists. */
 static const struct core_wait_class wakeup_class;
 
 static void destroy(struct core_wait *wait)
@@ -218,10 +219,10 @@ struct core_wait *core_wait_free(struct core_wait *wait)
 }
 
 /*
- * The registration in epoll begins with a report of both directions. A queue is
- * always readable or writable, so this report comes at once, and then EPOLLONESHOT
- * disables the registration. Without that, one that waits only for errors would
- * still be woken, in the kernel, for each message.
+ * The queue is registered in epoll for both directions. A queue is always
+ * readable or writable, so a report comes at once, and then EPOLLONESHOT
+ * disables the registration. Without this first report, a registration only for
+ * errors would still be woken, in the kernel, for each message.
  */
 static int new_queue(struct core_wait *wait, uint64_t key, int fd,
 		     struct core_wait_source **ret) CORE_WAIT_LOCKED

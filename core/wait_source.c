@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The thread. It sleeps in epoll_wait(2) until a descriptor reports something, a
- * waiter is due. Then it runs the sources that are ready,
- * for one turn, in the order in which they became so.
+ * The thread sleeps in epoll_wait(2) until a descriptor reports an event or a
+ * waiter is due. Then the thread runs the sources that are ready, for one turn,
+ * in the order in which the sources became ready.
  *
- * No wake-up is lost: other threads leave work in the lists and unlock, and who
- * unlocks compares what is due first with when the thread wakes up by itself.
+ * No wake-up is lost: other threads add work to the lists and unlock. A thread
+ * that unlocks compares the time of the next work with the time at which the
+ * sleeping thread wakes up by itself.
  */
 #include "core/wait_source.h"
 
@@ -17,7 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-/* When the thread has something to do next. */
+/* The time at which the thread has work next. */
 static uint64_t next_work(const struct core_wait *wait) CORE_WAIT_LOCKED
 {
 	const struct core_waiter *due = wait->waitlists.due;
@@ -33,7 +34,7 @@ void core_wait_source_unlock(struct core_wait *wait)
 {
 	if (next_work(wait) < wait->sleeps_until) {
 		wait->sleeps_until = 0;
-		/* This only fails when the counter is full: that wakes, too. */
+		/* A full counter makes this fail, but also wakes the thread. */
 		(void)eventfd_write(wait->wakeup->fd, 1);
 	}
 	core_wait_mutex_unlock(&wait->lock);
@@ -92,7 +93,10 @@ void core_wait_source_unref(struct core_wait_source *source)
 		free(source);
 		return;
 	}
-	/* Closing alone leaves it there as long as others have it open. */
+	/*
+	 * close(2) alone would leave the description in epoll while another
+	 * descriptor of the description is open.
+	 */
 	(void)epoll_ctl(wait->epoll, EPOLL_CTL_DEL, source->fd, NULL);
 	(void)close(source->fd);
 	LIST_INSERT_HEAD(&wait->unlinked, source, entry);
@@ -167,7 +171,10 @@ void core_wait_source_try(struct core_wait_source *source,
 	core_wait_source_unref(source);
 }
 
-/* Ends the waiters whose deadline has passed; others look. */
+/*
+ * Ends the waiters whose deadline has passed, and calls look() for the other
+ * waiters that are due.
+ */
 static void handle_due(struct core_wait *wait, uint64_t now) CORE_WAIT_LOCKED
 {
 	struct core_waiter *waiter;
@@ -186,7 +193,7 @@ static void handle_due(struct core_wait *wait, uint64_t now) CORE_WAIT_LOCKED
 	}
 }
 
-/* Runs sources in one turn for all of them. */
+/* Runs the ready sources. All of them share one turn. */
 static void run_ready(struct core_wait *wait, uint64_t until) CORE_WAIT_LOCKED
 {
 	struct core_wait_source *source;
@@ -207,7 +214,7 @@ static void run_ready(struct core_wait *wait, uint64_t until) CORE_WAIT_LOCKED
 	}
 }
 
-/* For epoll_wait(2): milliseconds, rounded up, and at most 24 days. */
+/* The timeout for epoll_wait(2): milliseconds, rounded up, at most 24 days. */
 static int timeout_until(uint64_t when)
 {
 	const uint64_t now = core_wait_now();
@@ -253,7 +260,7 @@ static void *serve(void *closure)
 	return NULL;
 }
 
-/* All signals are blocked in the thread: they are the main thread's. */
+/* The thread blocks all signals, because the main thread handles them. */
 int core_wait_source_start(struct core_wait *wait)
 {
 	sigset_t all, old;

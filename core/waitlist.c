@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waiters are tried from the head of the list until one must wait. The waiters
- * behind it must wait too, without a try of their own, so the work per message
- * doesn't grow with their number. That is true only for those that were there
- * when the attempt in vain began. A waiter that came later needs a new one,
- * because what it waits for may have come just before it did.
+ * Attempts begin at the head of the list and go on until a waiter must wait.
+ * The waiters behind it must wait too, without an attempt of their own, so the
+ * work per message doesn't grow with their number. This conclusion holds only
+ * for waiters that were in the list when the failed attempt began. A waiter
+ * that was added later needs a new attempt, because the message or the room may
+ * have come just before the waiter.
  */
 #include "core/waitlist.h"
 
@@ -12,12 +13,13 @@
 #include <stddef.h>
 
 /*
- * The waiters with a deadline form a skew heap: a binary tree in which no waiter
- * is due after its children. Two heaps are melded along their right edges, and
- * the children of each node on the way are swapped. So right edges stay short,
- * and melding takes O(log n), amortized (Sleator and Tarjan, "Self-adjusting
- * heaps", 1986). To add is to meld with a heap of one node; to remove is to meld
- * the two children. The heap needs no memory of its own, so adding can't fail.
+ * The waiters with a deadline form a skew heap: a binary tree in which no
+ * waiter is due after its children. Two heaps are melded along their right
+ * edges, and the children of each node on the way are swapped. So right edges
+ * stay short, and melding takes O(log n), amortized (Sleator and Tarjan,
+ * "Self-adjusting heaps", 1986). To add is to meld with a heap of one node; to
+ * remove is to meld the two children. The heap needs no memory of its own, so
+ * adding can't fail.
  */
 static void place(struct core_waiter **slot, struct core_waiter *waiter)
 {
@@ -89,7 +91,7 @@ static void finish(struct core_waiter *waiter, int result) CORE_WAIT_LOCKED
 	remove_due(waiter);
 }
 
-/* Takes a waiter out of the list. */
+/* Removes a waiter from the list. */
 static void take(struct core_waitlist *list,
 		 struct core_waiter *waiter) CORE_WAIT_LOCKED
 {
@@ -120,7 +122,7 @@ struct core_waiter *core_waitlist_next(struct core_waitlist *list)
 
 	if (list->busy)
 		return NULL;
-	/* The waiters that the last attempt in vain spoke for. */
+	/* The last failed attempt has shown that this waiter must wait. */
 	while ((waiter = list->fresh) && waiter->came < list->n_in_vain) {
 		if (waiter->nowait) {
 			take(list, waiter);

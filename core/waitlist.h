@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * waitlist: waiters in the order in which they came, each of which ends once.
+ * waitlist: waiters in the order in which they came. Each waiter ends once.
  *
- * A data type: it has no thread, no descriptor and no clock, and it calls nobody.
- * Its owner asks for the waiter whose turn it is, makes the callback, and reports
- * what came of it:
+ * A waitlist is a data type: it has no thread, no descriptor and no clock, and
+ * it makes no callback. The owner of the list asks for the waiter whose turn
+ * has come, makes the callback, and reports the result:
  *
  *	while ((waiter = core_waitlist_next(list))) {
  *		if (waiter->state == CORE_WAITER_TRYING &&
@@ -14,15 +14,16 @@
  *		core_waitlist_finished(list);
  *	}
  *
- * Any number of threads may do that. The owner's mutex is locked during each call
- * of this module, and during no callback.
+ * Any number of threads may run this loop. The owner's mutex is locked during
+ * each call of this module, and unlocked during each callback.
  *
- * What an owner can rely on, if it makes each callback that it is asked for:
+ * What an owner can rely on, if the owner makes each callback that the list asks
+ * for:
  * - Order: attempts succeed in the order of core_waitlist_add().
- * - Exactly one completion: done() is called once for each waiter, and not before
- *   its attempt() has returned.
- * - One at a time: a waiter is handed out by core_waitlist_next() when the last
- *   one is finished, or is back in the list.
+ * - Exactly one completion: done() is called once for each waiter, and not
+ *   before its attempt() has returned.
+ * - One at a time: core_waitlist_next() returns a waiter only after the previous
+ *   waiter is finished, or is back in the list.
  * - The work for a message doesn't grow with the number of waiters.
  */
 #ifndef CORE_WAITLIST_H
@@ -48,23 +49,26 @@ TAILQ_HEAD(core_waiters, core_waiter);
 enum core_waiter_state {
 	CORE_WAITER_OUTSIDE = 0, /* not in a waitlist yet */
 	CORE_WAITER_LISTED,
-	CORE_WAITER_TRYING, /* attempt() is to be called, or runs */
-	CORE_WAITER_DONE,   /* done() is to be called, or was */
+	CORE_WAITER_TRYING, /* attempt() must be called, or is running */
+	CORE_WAITER_DONE,   /* done() must be called, or has been called */
 };
 
-/* Part of a caller's structure; the caller's memory, lent until done(). */
+/*
+ * Part of a caller's structure. The memory is the caller's; the list uses it
+ * from core_waitlist_add() until done().
+ */
 struct core_waiter {
 	/*
-	 * Tries the operation without blocking. Returns -EAGAIN if it must
-	 * wait. Returns CORE_WAIT_AGAIN if it has done a part of much work:
-	 * attempt() is called again before any other waiter of the waitlist has
-	 * its turn, but waiters in other waitlists may come first. Anything else
-	 * is final and goes to done().
+	 * Tries the operation without blocking. Returns -EAGAIN if the operation
+	 * must wait. Returns CORE_WAIT_AGAIN if a part of a long operation is
+	 * done: attempt() is called again before any other waiter of the waitlist
+	 * has its turn, but waiters in other waitlists may come first. Any other
+	 * result is final and is passed to done().
 	 */
 	int (*attempt)(struct core_waiter *waiter);
 	/*
-	 * The end: with what attempt() returned, or
-	 *   -EAGAIN    it would have to wait, and nowait is set
+	 * The waiter has ended. result: what attempt() returned, or
+	 *   -EAGAIN    the waiter would have to wait, and nowait is set
 	 *   -EINTR     cancelled
 	 *   -ETIMEDOUT the deadline has passed
 	 *   -ENOENT    the queue has no name any more, and needs_name is set
@@ -74,7 +78,8 @@ struct core_waiter {
 	void (*done)(struct core_waiter *waiter, int result);
 	bool nowait; /* end with -EAGAIN rather than wait */
 	/*
-	 * When to end with -ETIMEDOUT, in terms of core_wait_now(); 0: never.
+	 * When to end with -ETIMEDOUT, on the clock of core_wait_now(); 0:
+	 * never.
 	 */
 	uint64_t deadline;
 	/* End with -ENOENT, up to two seconds after the queue lost its name. */
@@ -82,13 +87,14 @@ struct core_waiter {
 
 	/* Private. */
 	enum core_waiter_state state CORE_WAIT_GUARDED;
-	/* Nonzero: cancelled; when DONE, the result. */
+	/* Nonzero: the waiter is cancelled. When DONE, the result. */
 	int end CORE_WAIT_GUARDED;
-	struct core_wait_source *source; /* the owner's */
-	bool looks; /* the owner's: also due at other times than its deadline */
+	struct core_wait_source *source; /* set by the owner */
+	/* Set by the owner: also due at other times than the deadline. */
+	bool looks;
 	struct core_waitlist *list CORE_WAIT_GUARDED;
 	TAILQ_ENTRY(core_waiter) entry;
-	/* After this many attempts in the list had begun. */
+	/* How many attempts in the list had begun when the waiter was added. */
 	uint64_t came CORE_WAIT_GUARDED;
 	/* In the heap of struct core_waitlists. */
 	uint64_t due;
@@ -97,7 +103,7 @@ struct core_waiter {
 
 /* What the waitlists of one owner share. */
 struct core_waitlists {
-	/* done() of these must be called; see core_waitlists_next_ended(). */
+	/* Waiters whose done() must be called: core_waitlists_next_ended(). */
 	struct core_waiters ended;
 	/* Root of a heap: the listed waiter that is due first, or NULL. */
 	struct core_waiter *due;
@@ -109,27 +115,31 @@ struct core_waitlist {
 	struct core_waitlists *all;
 	struct core_waiters fifo;
 	/*
-	 * The first waiter in the fifo that came after the last attempt in vain,
-	 * or whose end because of that attempt is to be seen to; or NULL.
+	 * The first waiter in the fifo that was added after the last failed
+	 * attempt began, or that core_waitlist_next() must still end or let
+	 * wait because of this attempt; or NULL.
 	 */
 	struct core_waiter *fresh;
-	/* A waiter was handed out by core_waitlist_next() and isn't back. */
+	/* core_waitlist_next() has returned a waiter that isn't back yet. */
 	bool busy;
-	struct core_waiter *trying; /* that waiter, until its attempt is over */
+	struct core_waiter *trying; /* the waiter whose attempt runs, or NULL */
 	bool ready;		    /* an attempt may succeed */
-	uint64_t n_attempts;	    /* that have begun */
-	uint64_t n_in_vain; /* of these, the last that had to wait; or 0 */
+	uint64_t n_attempts;	    /* attempts that have begun */
+	uint64_t n_in_vain; /* the number of the last failed attempt, or 0 */
 };
 
 void core_waitlists_init(struct core_waitlists *all);
 void core_waitlist_init(struct core_waitlist *list,
 			struct core_waitlists *all) CORE_WAIT_LOCKED;
 
-/* Puts a waiter at the end, or if it is cancelled already, among the ended. */
+/*
+ * Adds a waiter at the end of the list. If the waiter has been cancelled, adds
+ * it to the ended waiters instead.
+ */
 void core_waitlist_add(struct core_waitlist *list,
 		       struct core_waiter *waiter) CORE_WAIT_LOCKED;
 
-/* An attempt may succeed that would have been in vain before. */
+/* Called when an attempt may succeed that would have failed before. */
 static inline void
 core_waitlist_wake(struct core_waitlist *list) CORE_WAIT_LOCKED
 {
@@ -137,36 +147,36 @@ core_waitlist_wake(struct core_waitlist *list) CORE_WAIT_LOCKED
 }
 
 /*
- * Returns the waiter whose attempt() must be called, or if its state is
- * CORE_WAITER_DONE, whose done() must be; see the top. Returns NULL if there is
- * nothing to do, or if the last one that was returned isn't back: whoever reports
- * it must then ask again.
+ * Returns the waiter whose attempt() must be called. If the waiter's state is
+ * CORE_WAITER_DONE, its done() must be called instead; see the top of this
+ * file. Returns NULL if there is no work, or if the previous waiter isn't back
+ * yet: the thread that reports the previous waiter must then call this again.
  */
 struct core_waiter *
 core_waitlist_next(struct core_waitlist *list) CORE_WAIT_LOCKED;
 
 /*
- * The attempt() of the waiter has returned r. Returns whether the waiter
- * has ended: then done() must be called, with waiter->end. Otherwise the waiter
- * is back in the list.
+ * Reports that the waiter's attempt() has returned r. Returns whether the
+ * waiter has ended: then done() must be called with waiter->end. Otherwise the
+ * waiter is back in the list.
  */
 bool core_waitlist_tried(struct core_waitlist *list, int r) CORE_WAIT_LOCKED;
 
-/* done() has returned; the waiter's memory isn't touched. */
+/* Reports that done() has returned. Doesn't use the waiter's memory. */
 static inline void
 core_waitlist_finished(struct core_waitlist *list) CORE_WAIT_LOCKED
 {
 	list->busy = false;
 }
 
-/* Whether the list is empty, and no waiter from it is handed out. */
+/* Whether the list is empty, and core_waitlist_next()'s last waiter is back. */
 static inline bool
 core_waitlist_is_idle(const struct core_waitlist *list) CORE_WAIT_LOCKED
 {
 	return !list->busy && TAILQ_EMPTY(&list->fifo);
 }
 
-/* Whether nothing happens before core_waitlist_wake(), and waiters want it. */
+/* Whether the list has waiters that all wait for core_waitlist_wake(). */
 static inline bool
 core_waitlist_is_blocked(const struct core_waitlist *list) CORE_WAIT_LOCKED
 {
@@ -174,9 +184,9 @@ core_waitlist_is_blocked(const struct core_waitlist *list) CORE_WAIT_LOCKED
 }
 
 /*
- * Ends a waiter with a result, unless it has ended, or an attempt that runs now
- * succeeds. Waiters that were listed are among the ended then. Allowed before
- * core_waitlist_add().
+ * Ends a waiter with a result, unless the waiter has ended, or its running
+ * attempt succeeds. A waiter that was in the list moves to the ended waiters.
+ * May be called before core_waitlist_add().
  */
 void core_waitlist_end(struct core_waiter *waiter, int result) CORE_WAIT_LOCKED;
 
@@ -184,13 +194,16 @@ void core_waitlist_end(struct core_waiter *waiter, int result) CORE_WAIT_LOCKED;
 void core_waitlist_end_all(struct core_waitlist *list,
 			   int result) CORE_WAIT_LOCKED;
 
-/* Takes a waiter from the ended, for done() with waiter->end; or NULL. */
+/*
+ * Removes and returns one of the ended waiters, or returns NULL. The caller
+ * must call done() with waiter->end.
+ */
 struct core_waiter *
 core_waitlists_next_ended(struct core_waitlists *all) CORE_WAIT_LOCKED;
 
 /*
- * A waiter that had to wait is due at its deadline. One that looks is due at 0,
- * and then when its owner says.
+ * Sets when a waiter is due. A waiter that had to wait is due at its deadline.
+ * A waiter that looks is first due at 0, and then when the owner says.
  */
 void core_waitlists_put_off(struct core_waitlists *all,
 			    struct core_waiter *waiter,
