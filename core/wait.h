@@ -9,7 +9,6 @@
  * may be ready or another waiter joins the waitlist. One epoll thread watches
  * all the queues.
  *
- *
  * What a caller can rely on:
  * - Order: within a waitlist attempts succeed in the order of submission.
  * - Exactly one completion: done() is called once for each submitted waiter, on

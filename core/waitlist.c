@@ -15,11 +15,11 @@
 /*
  * The waiters with a deadline form a skew heap: a binary tree in which no
  * waiter is due after its children. Two heaps are melded along their right
- * edges, and the children of each node on the way are swapped. So right edges
- * stay short, and melding takes O(log n), amortized (Sleator and Tarjan,
- * "Self-adjusting heaps", 1986). To add is to meld with a heap of one node; to
- * remove is to meld the two children. The heap needs no memory of its own, so
- * adding can't fail.
+ * edges, and the children of each element on the way are swapped. So right
+ * edges stay short, and melding takes O(log n), amortized (Sleator and Tarjan,
+ * "Self-adjusting heaps", 1986). Adding a waiter melds the heap with a heap of
+ * one element. Removing a waiter melds its two children. The heap needs no
+ * memory of its own, so adding can't fail.
  */
 static void place(struct core_waiter **slot, struct core_waiter *waiter)
 {

@@ -17,13 +17,13 @@
  * Any number of threads may run this loop. The owner's mutex is locked during
  * each call of this module, and unlocked during each callback.
  *
- * What an owner can rely on, if the owner makes each callback that the list asks
- * for:
+ * What an owner can rely on, if the owner makes each callback that the list
+ * asks for:
  * - Order: attempts succeed in the order of core_waitlist_add().
  * - Exactly one completion: done() is called once for each waiter, and not
  *   before its attempt() has returned.
- * - One at a time: core_waitlist_next() returns a waiter only after the previous
- *   waiter is finished, or is back in the list.
+ * - One at a time: core_waitlist_next() returns a waiter only after the
+ *   previous waiter is finished, or is back in the list.
  * - The work for a message doesn't grow with the number of waiters.
  */
 #ifndef CORE_WAITLIST_H
@@ -59,11 +59,11 @@ enum core_waiter_state {
  */
 struct core_waiter {
 	/*
-	 * Tries the operation without blocking. Returns -EAGAIN if the operation
-	 * must wait. Returns CORE_WAIT_AGAIN if a part of a long operation is
-	 * done: attempt() is called again before any other waiter of the waitlist
-	 * has its turn, but waiters in other waitlists may come first. Any other
-	 * result is final and is passed to done().
+	 * Tries the operation without blocking. Returns -EAGAIN if the
+	 * operation must wait. Returns CORE_WAIT_AGAIN if a part of a long
+	 * operation is done: attempt() is called again before any other waiter
+	 * of the waitlist has its turn, but waiters in other waitlists may come
+	 * first. Any other result is final and is passed to done().
 	 */
 	int (*attempt)(struct core_waiter *waiter);
 	/*

@@ -2,18 +2,19 @@
 /*
  * ipcfs: POSIX shared memory and message queues as files.
  *
- * A map of the code. A request of the kernel travels down this list.
+ * This is a map of the code. A request of the kernel passes the modules from
+ * the top to the bottom.
  *
  * fs/
- *   main		wires all together; the exit status
+ *   main		calls all modules; the exit status
  * fs/daemon/		the process
  *   opts		the command line
  *   privileges		descriptors, limits, capabilities
- *   diagnose		what is in the way, and the command that mends it
+ *   diagnose		why ipcfs can't mount, and the command that fixes it
  *   mountpoint		the directory, the mount on it, and the unmount
  *   mount		makes the mount, as a descriptor
- *   sd_notify		tells the service manager about start and end
- *   loop		the threads that serve requests, and each user's share of them
+ *   sd_notify		reports start and end to the service manager
+ *   loop		the threads that serve requests; each user's share
  * fs/fuse/		requests, nodes and handles, whatever the kind
  *   negotiate		FUSE_INIT: what the kernel and the daemon can do
  *   dispatch		what libfuse calls: request -> slot of the node's kind
@@ -26,9 +27,9 @@
  *   log		rate-limited warnings
  *   backing		files that the kernel reads, writes and maps itself
  *   reply		replies that carry a node or a handle
- *   dir		what all directories do alike: listing, ...
- *   file		what all files do alike: lookup, stat, chmod, chown, ...
- * fs/kinds/		what can be seen on the mount
+ *   dir		the same for all directories: listing, ...
+ *   file		the same for all files: lookup, stat, chmod, chown, ...
+ * fs/kinds/		the directories and files on the mount
  *   root		the root, and the list of kinds: one line for each
  *   info		KIND:info/NAME: text about an object of any kind
  *   shm		kind: shm/ and the objects in it
@@ -38,23 +39,23 @@
  *   mq_read		reading queues
  *   mq_write		writing to queues
  *   read_buffer	the text that was received last
- *   pending_lines	lines that no newline has ended yet
+ *   pending_lines	lines of text that no newline has ended yet
  *   frame		messages in a text: prefix, lines
- *   view		kinds seen through options, of a path or after -o
- * core/		POSIX IPC as a library that knows nothing of FUSE. Each call that
- *			resolves a name takes whom to act as
+ *   view		kinds seen through options, in a path or after -o
+ * core/		POSIX IPC as a library that doesn't know FUSE. Each call that
+ *			resolves a name has an argument for the user to act as
  *   shm		shared memory objects
  *   mq			message queues
  *   lock		record locks on objects
  *   wait		waiting without threads
- *   wait_source	  the thread, and what all sources share
- *   waitlist		  in order, each once: a data type
- *   poll_notify	changes, for poll(2)
- *   file		what objects share
+ *   wait_source	  the thread, and the functions of all wait sources
+ *   waitlist		  waiters in order, each ends once: a data type
+ *   poll_notify	reports changes of a queue, for poll(2)
+ *   file		the functions that serve all kinds of objects
  *   caller		the rights of a request's thread, from /proc
  *   cred		act as a user
- *   child		be a user, in a process of its own
- *   charge		make a call at the expense of the caller's memory cgroup
+ *   child		be a user, in a child process
+ *   charge		make a call charged to the caller's memory cgroup
  *   ipc_dirs		the directories of the objects
  *   name, name_set	names and sets of names
  *   proc		paths and text of /proc
@@ -66,17 +67,18 @@
  *			table of mounts, finds stuck workers
  *	worker		of fs/daemon/loop: each serves a request
  *	wait		of core/wait: completes requests that had to wait
- *	retry		of fs/fuse/retry: closes descriptors that it has kept
+ *	retry		of fs/fuse/retry: closes descriptors that it has pinned
  *
- * Locks. clang checks what is annotated; see core/thread_safety.h. A thread holds at
- * most two locks, in one of these orders:
+ * Locks. clang checks the annotated data; see core/thread_safety.h. A thread
+ * holds at most two locks, in one of these orders:
  *	node table, then node or fs/fuse/charge
  *	fs/fuse/retry, then fs/fuse/charge
  *	node, then queue handle or fs/fuse/log
  *	info handle, then node
  *	directory handle, then core/name_set
- * The others are taken alone: core/wait, core/lock's table and its owners,
- * fs/daemon/loop. No lock is held while a reply is sent.
+ * A thread that holds one of the other locks holds no second lock: core/wait,
+ * core/lock's table and its owners, fs/daemon/loop. No lock is held while a
+ * reply is sent.
  */
 #include "fs/daemon/diagnose.h"
 #include "fs/daemon/loop.h"
@@ -113,10 +115,10 @@ static int fail(const char *what, int r)
 
 /*
  * Ends the connection by closing its last descriptor; then the mount is dead.
- * libfuse isn't asked to unmount, as it would do so by path. We put a directory
- * in place of the /dev/fuse descriptor, so that late replies and libfuse's
- * cleanup fail. If we closed the descriptor, its number could be reused for
- * another file.
+ * We don't ask libfuse to unmount, because libfuse would unmount by path. We
+ * put a directory in place of the /dev/fuse descriptor, so that late replies
+ * and libfuse's cleanup fail. If we closed the descriptor, its number could be
+ * reused for another file.
  */
 static void end_connection(const struct fs *fs)
 {
@@ -124,8 +126,9 @@ static void end_connection(const struct fs *fs)
 }
 
 /*
- * Last resort: a worker is stuck in the kernel, perhaps for ever, behind a lock that
- * somebody holds. It may still use any of our data, so only the mount is ended.
+ * Last resort at shutdown: a worker is stuck in the kernel, perhaps for ever,
+ * behind a lock that another process holds. The worker may still use any of our
+ * data, so we free nothing, and only end the mount.
  */
 _Noreturn static void give_up(const struct fs *fs,
 			      const struct fs_mountpoint *mountpoint)
@@ -137,7 +140,7 @@ _Noreturn static void give_up(const struct fs *fs,
 	_exit(EXIT_FAILURE);
 }
 
-/* Serves requests until the mount or the daemon is told to end. */
+/* Serves requests until an unmount or a signal. */
 static int serve(struct fs *fs, struct fs_mountpoint *mountpoint)
 {
 	int r = core_wait_new(&fs->wait);
@@ -150,15 +153,15 @@ static int serve(struct fs *fs, struct fs_mountpoint *mountpoint)
 	}
 	if (r == -ETIMEDOUT)
 		give_up(fs, mountpoint);
-	/* Waiting requests get an error. */
+	/* Waiting requests fail with ENOTCONN. */
 	if (fs->wait)
 		core_wait_stop(fs->wait);
 	return r < 0 ? fail("serving", r) : EXIT_SUCCESS;
 }
 
 /*
- * Gives up privileges, learns what the kernel can do, reports what is missing, and
- * goes to the background.
+ * Drops privileges, negotiates with the kernel, logs which features are
+ * missing, and moves the daemon to the background.
  */
 static int start(struct fs *fs, const struct fs_opts *opts)
 {
@@ -200,7 +203,7 @@ static int mount_and_serve(struct fs *fs, const struct fs_opts *opts,
 	fs->nodes = fs_nodes_free(fs, fs->nodes);
 	fs_retry_stop();
 	fs->wait = core_wait_free(fs->wait);
-	/* The unmount opens descriptors, and now some are free. */
+	/* The unmount needs free descriptors; freed nodes have closed some. */
 	return fs_mountpoint_unmount(&mountpoint) < 0 ? EXIT_FAILURE : r;
 }
 
@@ -220,7 +223,7 @@ static int run_session(struct fs *fs, const struct fs_opts *opts,
 		return EXIT_USAGE;
 	}
 	r = EXIT_FAILURE;
-	/* Before the mount, so that a signal can't leave the mount behind. */
+	/* Done before the mount: a signal can't leave the mount behind. */
 	if (fuse_set_signal_handlers(fs->session) == 0) {
 		r = opts->fake ? EXIT_SUCCESS
 			       : mount_and_serve(fs, opts, &options);
@@ -231,8 +234,9 @@ static int run_session(struct fs *fs, const struct fs_opts *opts,
 }
 
 /*
- * Opens the directories of the objects: ours, or those of a process, whose IPC
- * namespace we enter. There are no threads yet, which would stay in ours.
+ * Opens our directories of the objects, or the directories of a process, whose
+ * IPC namespace we then enter. No thread has been started yet: it would stay in
+ * our IPC namespace.
  */
 static int open_dirs(pid_t target, struct core_ipc_dirs **ret)
 {
@@ -251,13 +255,15 @@ static int open_dirs(pid_t target, struct core_ipc_dirs **ret)
 }
 
 /*
- * Each user's limits. By default a user can have a quarter of the descriptors as open
- * files, each of which takes one or a few, but at most 4096; and as many waiting
- * requests, but at most 2048. Lines that wait to be sent and lines that an open file
- * has taken are up to 64 KiB each, so that is 128 MiB and 256 MiB. 65536 nodes take
- * 28 MB. Only an attack reaches that number: from half of it on, fs/fuse/node asks the
- * kernel to forget nodes that aren't in use. An allocation may take a process with a
- * copy of the daemon's memory.
+ * Makes each user's limits. By default a user can have as many open files as a
+ * quarter of our descriptors, but at most 4096: an open file needs one or a few
+ * descriptors. A user can have as many waiting requests, but at most 2048. A
+ * waiting request has up to 64 KiB of lines to send, and an open file has up to
+ * 64 KiB of received lines: together 128 MiB and 256 MiB. 65536 nodes take 28
+ * MB. Only an attack reaches that number: from half of it on, fs/fuse/node asks
+ * the kernel to forget nodes that aren't in use. A user can run 4 allocations
+ * at a time, because an allocation may need a process with a copy of the
+ * daemon's memory.
  */
 static int make_quotas(struct fs *fs, const struct fs_opts *opts)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fusermount3 explains what it refuses in terms of its own. So we check its rules
- * before; they are in its check_perm() and do_mount().
+ * The messages of fusermount3 don't say how to fix the problem. So we check the
+ * rules of fusermount3 before we run it. The rules are in its check_perm() and
+ * do_mount().
  */
 #include "fs/daemon/diagnose.h"
 
@@ -19,7 +20,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-/* Nine queues with the default attributes: include/uapi/linux/mqueue.h. */
+/* Enough for nine queues with default attributes: linux/mqueue.h. */
 enum { DEFAULT_MSGQUEUE = 819200 };
 
 const char *fs_diagnose_sudo(void)
@@ -50,7 +51,7 @@ static int check_device(void)
 	return r;
 }
 
-/* The kernel checks here what it checks in mount(2). */
+/* fsopen(2) needs the same privilege as mount(2). */
 static bool may_mount(void)
 {
 	_cleanup_close_ int fd = fsopen("fuse", FSOPEN_CLOEXEC);
@@ -58,14 +59,17 @@ static bool may_mount(void)
 	return fd >= 0 || errno != EPERM;
 }
 
-/* Looks where libfuse does. */
+/* Looks in the same places as libfuse. */
 static bool has_fusermount(void)
 {
 	return access("/usr/bin/fusermount3", X_OK) == 0 ||
 	       system("command -v fusermount3 >/dev/null") == 0;
 }
 
-/* A file that we may not read is left to fusermount3. */
+/*
+ * Whether /etc/fuse.conf allows allow_other. If we may not read the file,
+ * returns true: fusermount3 can read the file and decides.
+ */
 static bool others_allowed(void)
 {
 	FILE *file = fopen("/etc/fuse.conf", "re");
@@ -81,7 +85,7 @@ static bool others_allowed(void)
 	return found;
 }
 
-/* On a sticky directory, such as /tmp, only its owner can mount. */
+/* On a sticky directory, such as /tmp, only the directory's owner can mount. */
 static bool is_writable(const char *path)
 {
 	struct stat st;
@@ -91,8 +95,8 @@ static bool is_writable(const char *path)
 }
 
 /*
- * A request names its thread by the number in our PID namespace, and
- * core/caller looks it up in /proc. Without privileges nothing is looked up.
+ * A request names its thread by a number in our PID namespace, and core/caller
+ * looks the number up in /proc. Without privileges no thread is looked up.
  */
 static int check_proc(void)
 {
@@ -146,8 +150,9 @@ int fs_diagnose_mount(const char *path, bool allow_other)
 }
 
 /*
- * A queue counts against its creator's soft limit, at most our hard one, if we act as
- * others; otherwise against our soft limit.
+ * If we act as other users, a queue is charged up to its creator's soft limit,
+ * or up to our hard limit if it is lower. Otherwise a queue is charged up to
+ * our soft limit.
  */
 static rlim_t queue_limit(void)
 {

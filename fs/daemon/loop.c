@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A worker waits for a request in read(2), serves it, and waits again. When the last
- * idle worker takes a request, another worker is started, up to FS_WORKERS. A worker
- * that spends more than STUCK_NS on a request is stuck and doesn't count towards that
- * limit, so it is replaced, up to MAX_WORKERS. The main thread scans for stuck workers
- * only while no worker is idle.
+ * A worker waits for a request in read(2), serves the request, and waits again.
+ * When the last idle worker reads a request, another worker is started, up to
+ * FS_WORKERS. A worker that spends more than STUCK_NS on a request is stuck and
+ * doesn't count towards that limit, so it is replaced, up to MAX_WORKERS. The
+ * main thread scans for stuck workers only while no worker is idle.
  *
- * A lane serves a few requests at a time. Others wait there as copies, and the workers
- * that read them go back to read(2). A worker that has finished a request of a lane
- * serves the next one that waits there.
+ * A lane limits how many of its requests are served at a time. The other
+ * requests of the lane wait as copies, and the workers that have read them go
+ * back to read(2). A worker that has finished a request of a lane serves the
+ * next request that waits in the lane.
  *
  * The lock isn't held while a request is read or served.
  */
@@ -46,10 +47,10 @@ CORE_MUTEX(loop_mutex);
 
 struct request {
 	struct fuse_buf buf;
-	STAILQ_ENTRY(request) entry; /* where it waits in a lane */
+	STAILQ_ENTRY(request) entry; /* in the lane where the request waits */
 };
 
-/* Requests of which at most this many are served at a time. */
+/* Requests of which at most "most" are served at a time. */
 struct lane {
 	size_t most;
 	size_t n_serving CORE_GUARDED_BY(loop_mutex);
@@ -58,7 +59,7 @@ struct lane {
 
 struct worker {
 	pthread_t thread;
-	struct request read; /* what it has read */
+	struct request read; /* the request that the worker has read */
 	bool exists CORE_GUARDED_BY(loop_mutex);
 	bool serves CORE_GUARDED_BY(loop_mutex);
 	bool stuck CORE_GUARDED_BY(loop_mutex);
@@ -67,15 +68,15 @@ struct worker {
 	uint64_t began CORE_GUARDED_BY(loop_mutex);    /* core_wait_now() */
 };
 
-/* Static, because a worker that is stuck uses it until the process ends. */
+/* Static, because a stuck worker uses the data until the process ends. */
 static struct {
 	const struct fs *fs;
 	int event; /* an eventfd: ended or scanning has become true */
 	struct loop_mutex lock;
 	pthread_cond_t idle; /* ended, and no worker serves */
 	/*
-	 * 0, or 1 or a negative errno: the end. From then on no worker begins
-	 * to serve, is started, or leaves.
+	 * 0 while the loop runs. 1 or a negative errno: the loop has ended, and
+	 * no worker begins to serve, is started, or leaves any more.
 	 */
 	int ended CORE_GUARDED_BY(loop_mutex);
 	bool scanning CORE_GUARDED_BY(loop_mutex); /* no worker is idle */
@@ -88,7 +89,10 @@ static struct {
 	.idle = PTHREAD_COND_INITIALIZER,
 };
 
-/* All READDIR; and what can_wait() and may not have a worker. */
+/*
+ * listings: all READDIR requests. serial: requests of which can_wait() is true
+ * and whose user may not have another worker.
+ */
 static struct lane listings = {
 	.most = 2,
 	.waiting = STAILQ_HEAD_INITIALIZER(listings.waiting),
@@ -118,14 +122,14 @@ static int add_worker(void) CORE_REQUIRES(loop_mutex)
 	return -r;
 }
 
-/* Starts a worker if one more is wanted. Returns whether it did. */
+/* Starts a worker if another worker is needed. Returns whether it started. */
 static bool grow(void) CORE_REQUIRES(loop_mutex)
 {
 	return !loop.ended && loop.n_workers < MAX_WORKERS &&
 	       loop.n_workers < FS_WORKERS + loop.n_stuck && add_worker() == 0;
 }
 
-/* Has the main thread look for stuck workers, if no worker is idle. */
+/* If no worker is idle, makes the main thread scan for stuck workers. */
 static void arm_scan(void) CORE_REQUIRES(loop_mutex)
 {
 	if (loop.n_serving < loop.n_workers || loop.scanning)
@@ -134,7 +138,7 @@ static void arm_scan(void) CORE_REQUIRES(loop_mutex)
 	(void)eventfd_write(loop.event, 1);
 }
 
-/* Marks workers as stuck, and replaces them. */
+/* Marks the workers that are stuck, and starts workers that replace them. */
 static void scan(void) CORE_REQUIRES(loop_mutex)
 {
 	const uint64_t now = core_wait_now();
@@ -154,8 +158,8 @@ static void scan(void) CORE_REQUIRES(loop_mutex)
 }
 
 /*
- * The kernel names the user of each close(2) (FLUSH), but not of the last one
- * (RELEASE).
+ * The kernel names the user of each close(2) (FLUSH), but not the user of the
+ * last close (RELEASE).
  */
 static uid_t user_of(const struct fuse_in_header *in)
 {
@@ -164,7 +168,10 @@ static uid_t user_of(const struct fuse_in_header *in)
 		       : in->uid;
 }
 
-/* These take no time. There may be thousands, not worth a thread each. */
+/*
+ * These requests take no time. Thousands may arrive at once, so they must not
+ * start a worker each.
+ */
 static bool is_short(const struct fuse_in_header *in)
 {
 	return in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET ||
@@ -172,8 +179,9 @@ static bool is_short(const struct fuse_in_header *in)
 }
 
 /*
- * Requests for which the kernel holds no lock. A close can't be refused, and
- * natively no lock call fails for want of threads.
+ * Requests that may wait, because the kernel holds no lock meanwhile. They aren't
+ * refused: a close can't be refused, and without ipcfs no lock call fails for
+ * lack of threads.
  */
 static bool can_wait(const struct fuse_in_header *in)
 {
@@ -183,11 +191,12 @@ static bool can_wait(const struct fuse_in_header *in)
 }
 
 /*
- * A user can have as many stuck workers as would be left for others: half of all for
- * the first user, half of the rest for the next, and so on. Some workers are kept to
- * refuse requests. A request that can wait gets a worker only while its user has fewer
- * than FS_WORKERS stuck ones: they may be stuck because the kernel computes, and
- * would take the processors from other users.
+ * A user can have as many stuck workers as remain for other users: half of all
+ * workers for the first user, half of the rest for the next user, and so on.
+ * Some workers are kept to refuse requests. A request that can wait gets a
+ * worker only while its user has fewer than FS_WORKERS stuck workers: the
+ * workers may be stuck because the kernel computes, and more of them would take
+ * the processors from other users.
  */
 static bool may_have_one(const struct fuse_in_header *in)
 	CORE_REQUIRES(loop_mutex)
@@ -201,7 +210,7 @@ static bool may_have_one(const struct fuse_in_header *in)
 	left = most - loop.n_serving;
 	if (can_wait(in))
 		left = MIN(left, (size_t)FS_WORKERS);
-	/* Nearly always; then the user's workers needn't be counted. */
+	/* Nearly always true: then the user's workers needn't be counted. */
 	if (loop.n_stuck < left)
 		return true;
 	for (size_t i = 0; i < MAX_WORKERS; i++)
@@ -209,7 +218,7 @@ static bool may_have_one(const struct fuse_in_header *in)
 	return n < left;
 }
 
-/* Leaves a copy of a request to a lane. Returns false without memory. */
+/* Adds a copy of a request to a lane. Returns false if there is no memory. */
 static bool put_off(struct lane *lane, const struct fuse_buf *buf)
 	CORE_REQUIRES(loop_mutex)
 {
@@ -237,7 +246,7 @@ static void begin(struct worker *worker, struct lane *lane,
 
 /*
  * The kernel drops the name when a LOOKUP fails with any error but ENOMEM, so a
- * refused lookup returns that.
+ * refused lookup returns ENOMEM.
  */
 static void refuse(struct fuse_session *session,
 		   const struct fuse_in_header *in)
@@ -248,15 +257,16 @@ static void refuse(struct fuse_session *session,
 		.unique = in->unique,
 	};
 
-	/* It fails if the caller doesn't wait any more. */
+	/* The write fails if the caller has stopped waiting. */
 	if (write(fuse_session_fd(session), &out, sizeof(out)) < 0)
 		return;
 }
 
 /*
- * Returns the request that a worker has read, if the worker must serve it. Otherwise
- * *ret_refused is set, or the request waits in its lane. At the end it is dropped, like
- * those that weren't read.
+ * Returns the request that a worker has read, if the worker must serve the
+ * request. Otherwise *ret_refused is set, or the request waits in its lane.
+ * After the end of the loop the request is dropped, like the requests that no
+ * worker has read.
  */
 static struct request *admit(struct worker *worker, bool *ret_refused)
 	CORE_REQUIRES(loop_mutex)
@@ -272,7 +282,7 @@ static struct request *admit(struct worker *worker, bool *ret_refused)
 		lane = &serial;
 		*ret_refused = !can_wait(in);
 	}
-	/* Without memory it is served at once, as one too many. */
+	/* Without memory for a copy, the lane's limit is exceeded. */
 	if (*ret_refused || (lane && lane->n_serving >= lane->most &&
 			     put_off(lane, &worker->read.buf)))
 		return NULL;
@@ -283,7 +293,7 @@ static struct request *admit(struct worker *worker, bool *ret_refused)
 	return &worker->read;
 }
 
-/* The worker ends, and the loop goes on. */
+/* Ends a worker while the loop continues. */
 static void leave(struct worker *worker) CORE_REQUIRES(loop_mutex)
 {
 	worker->exists = false;
@@ -294,8 +304,9 @@ static void leave(struct worker *worker) CORE_REQUIRES(loop_mutex)
 }
 
 /*
- * Ends what admit() began. Returns the next request of the lane, which the worker is
- * to serve as well, or NULL. A worker that isn't needed any more has left.
+ * Called when the worker has served a request of admit(). Returns the next
+ * request of the lane, which the worker must serve as well, or NULL. If the
+ * worker isn't needed any more, it has left.
  */
 static struct request *finish(struct worker *worker, struct request *request)
 	CORE_REQUIRES(loop_mutex)
@@ -325,7 +336,7 @@ static struct request *finish(struct worker *worker, struct request *request)
 	return next;
 }
 
-/* Serves what was read. Returns whether the worker is still needed. */
+/* Serves the request that was read. Returns whether the worker must stay. */
 static bool serve(struct worker *worker)
 {
 	struct request *request;
@@ -350,14 +361,17 @@ static bool serve(struct worker *worker)
 	return stays;
 }
 
-/* Nothing is left to read from; or there is no memory for this worker's buffer. */
+/*
+ * Called when a worker can't read requests any more: the connection has ended,
+ * or there is no memory for the worker's buffer.
+ */
 static void stop(struct worker *worker, int r)
 {
 	loop_mutex_lock(&loop.lock);
 	if (r == -ENOMEM && !loop.ended && loop.n_workers > 1) {
 		leave(worker);
 	} else {
-		/* The connection ended while a request was read: nothing is wrong. */
+		/* An unmount has ended the connection, which is no error. */
 		if (r == -ECONNABORTED || r == 0)
 			r = 1;
 		loop.ended = loop.ended ?: r;
@@ -366,7 +380,7 @@ static void stop(struct worker *worker, int r)
 	loop_mutex_unlock(&loop.lock);
 }
 
-/* A worker is canceled, if at all, while it waits for a request. */
+/* A worker can be cancelled only while it waits for a request. */
 static void *work(void *closure)
 {
 	struct worker *worker = closure;
@@ -386,12 +400,12 @@ static void *work(void *closure)
 }
 
 /*
- * Waits until a worker has seen the end, or a signal has come. Signals come in here
- * alone, so none is missed.
+ * Waits until a worker has seen the end of the connection, or a signal arrives.
+ * Signals are unblocked only in ppoll(2), so no signal is missed.
  *
- * A lazy unmount (umount -l) takes the mount out of sight, but it lives on while a
- * file is open. Requests that wait in a queue then might wait for ever where nobody
- * looks any more, so they end with an error. Open files go on working.
+ * A lazy unmount (umount -l) removes the mount from the directory tree, but the
+ * mount exists until the last file is closed. Waiting requests might then wait
+ * for ever, unnoticed, so they end with an error. Open files still work.
  */
 static int wait_for_end(const struct fs_mountpoint *mountpoint,
 			const sigset_t *signals)
@@ -399,7 +413,7 @@ static int wait_for_end(const struct fs_mountpoint *mountpoint,
 	static const struct timespec pause = { .tv_nsec = STUCK_NS };
 	struct pollfd fds[] = {
 		{ .fd = loop.event, .events = POLLIN },
-		/* The mount may have ended before the table was opened. */
+		/* The mount may have ended before we opened the table. */
 		{ .fd = fileno(mountpoint->table),
 		  .events = POLLPRI,
 		  .revents = POLLPRI },
@@ -417,7 +431,7 @@ static int wait_for_end(const struct fs_mountpoint *mountpoint,
 			return -errno;
 		(void)eventfd_read(loop.event, &value);
 		loop_mutex_lock(&loop.lock);
-		/* Not at the event that asks for it, but STUCK_NS later. */
+		/* The scan comes STUCK_NS after the event that asks for it. */
 		if (scanning)
 			scan();
 		scanning = loop.scanning;
@@ -428,8 +442,8 @@ static int wait_for_end(const struct fs_mountpoint *mountpoint,
 }
 
 /*
- * Ends the workers. Returns the error with which the loop ended, or 0. Or -ETIMEDOUT:
- * one still serves, perhaps for ever.
+ * Ends the workers. Returns the error with which the loop ended, or 0. Returns
+ * -ETIMEDOUT if a worker still serves a request, perhaps for ever.
  */
 static int end_workers(int error)
 {
@@ -453,8 +467,9 @@ static int end_workers(int error)
 }
 
 /*
- * Joins the workers, or leaves them. No worker changes what the lock guards any more;
- * workers that stop take the lock.
+ * Joins the workers if they are idle; otherwise detaches them. clang doesn't
+ * check this function: no worker changes "exists" any more, and the lock can't
+ * be held while we join, because a worker in stop() locks it.
  */
 static void forget_workers(bool idle) CORE_NO_THREAD_SAFETY
 {

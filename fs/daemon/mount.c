@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libfuse would mount by path with mount(2). The path may have changed since it
- * was checked, and afterwards there is no way to find out which mount was made.
- * So the daemon makes the mount, and gives libfuse only the device.
+ * was checked, and afterwards we couldn't find out which mount was made. So the
+ * daemon makes the mount, and libfuse gets only the device.
  */
 #include "fs/daemon/mount.h"
 
@@ -35,7 +35,7 @@ static const struct {
 	{ "async", "async", 0, 0 },
 	{ "dirsync", "dirsync", 0, 0 },
 	{ "allow_other", "allow_other", 0, 0 },
-	/* libfuse refuses all users but root and its own. */
+	/* libfuse itself refuses all users but root and the daemon's user. */
 	{ "allow_root", "allow_other", 0, 0 },
 	{ "default_permissions", "default_permissions", 0, 0 },
 	{ "auto_unmount", "auto_unmount", 0, 0 },
@@ -99,7 +99,10 @@ static int set_number(int fs, const char *key, unsigned int n)
 	return set(fs, key, value);
 }
 
-/* Sets an option, unless it is given again: the kernel accepts "source" once. */
+/*
+ * Sets an option, unless the option is given again later: the kernel accepts
+ * "source" only once.
+ */
 static int set_option(int fs, const struct fuse_args *options, int i)
 {
 	const size_t known = find(options->argv[i]);

@@ -12,8 +12,8 @@
  * command line keeps all options: libfuse reads some of them itself, and passes
  * all of them to fusermount3.
  *
- * ret: gets one option per word. The caller calls fuse_opt_free_args(), also after
- *     an error.
+ * ret: gets one option per word. The caller calls fuse_opt_free_args(), also
+ *     after an error.
  *
  * Returns 0 or -ENOMEM.
  */
@@ -25,8 +25,8 @@ int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret);
  *
  * device: an open /dev/fuse, where the mount's requests arrive.
  * ret_fd: the caller's, close-on-exec.
- * options: of fs_mount_collect(), with "fsname=" and "subtype=". If the kernel refuses
- *     one, a message on stderr names it.
+ * options: of fs_mount_collect(), with "fsname=" and "subtype=". If the kernel
+ *     refuses an option, a message on stderr names the option.
  *
  * Returns 0, -EPERM (the process may not mount), -ENOMEM, or another error of
  * fsopen(2), fsconfig(2) or fsmount(2). Source: these, fuse(4), mount(8).

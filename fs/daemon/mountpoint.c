@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * /proc/self/mountinfo lists the mounts (proc_pid_mountinfo(5)). The mount is
- * known by its numbers there and by its device number, so it is found even
- * after it was moved, or a directory above it was renamed. The kernel reports
- * each change of the table as an exceptional condition to poll(2).
+ * /proc/self/mountinfo lists the mounts (proc_pid_mountinfo(5)). We identify
+ * our mount by its numbers there and by its device number, so we find the mount
+ * even after the mount was moved, or a directory above it was renamed. The
+ * kernel reports each change of the table as an exceptional condition to
+ * poll(2).
  *
- * A path from the table may lead elsewhere by the time it is used. So the
- * daemon opens it, compares what it has opened, and unmounts by the descriptor.
- * It keeps no descriptor meanwhile: one of the mount would make umount(8) fail,
- * and one of the directory would keep the file system below busy after the
- * unmount.
+ * A path from the table may lead elsewhere by the time the path is used. So the
+ * daemon opens the path, compares the numbers of the opened mount, and unmounts
+ * by the descriptor. Until then the daemon keeps no descriptor: a descriptor of
+ * the mount would make umount(8) fail, and a descriptor of the directory would
+ * keep the file system below busy after the unmount.
  *
- * Nothing here sends a request to our mount: it may not be served yet, or any
- * more.
+ * No function here sends a request to our mount, because the daemon may not
+ * serve requests yet, or any more.
  */
 #include "fs/daemon/mountpoint.h"
 #include "fs/daemon/diagnose.h"
@@ -66,7 +67,7 @@ static void unescape(char *path)
 	*to = '\0';
 }
 
-/* Reads the next line. Returns false at the end; then the line is freed. */
+/* Reads the next line of text. At the end, frees the line and returns false. */
 static bool next(FILE *table, struct listed *listed)
 {
 	while (getline(&listed->line, &listed->size, table) > 0) {
@@ -97,8 +98,8 @@ static int identify(int fd, struct fs_mountpoint *ret)
 	const int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
 
 	/*
-	 * The kernel gives stx_mnt_id unasked. A kernel that doesn't know the
-	 * unique number gives the same number twice.
+	 * The kernel sets stx_mnt_id even if the mask doesn't ask for it. A
+	 * kernel without unique numbers returns the same number twice.
 	 */
 	if (statx(fd, "", flags, 0, &listed) < 0 ||
 	    statx(fd, "", flags, STATX_MNT_ID_UNIQUE, &stx) < 0)
@@ -110,8 +111,8 @@ static int identify(int fd, struct fs_mountpoint *ret)
 }
 
 /*
- * Finds the line of a mount. On success the caller frees ret->line. Returns 0, -ENOENT,
- * -ENOMEM or an error of fopen(3).
+ * Finds the line of a mount in the table. On success the caller frees
+ * ret->line. Returns 0, -ENOENT, -ENOMEM or an error of fopen(3).
  */
 static int find(uint64_t listed_id, struct listed *ret)
 {
@@ -128,14 +129,18 @@ static int find(uint64_t listed_id, struct listed *ret)
 	return r;
 }
 
-/* The type of the mount whose root a descriptor is; empty if it is no root. */
+/*
+ * Gets the type of a mount from a descriptor of its root. If the descriptor
+ * isn't the root of a mount, type is empty.
+ */
 static void get_mounted(int fd, char type[static TYPE_MAX])
 {
 	struct listed listed = { 0 };
 	struct statx stx = { 0 };
 
 	/*
-	 * A statx for nothing also works for users whom a FUSE mount keeps out.
+	 * statx(2) with an empty mask also works for users whom a FUSE mount
+	 * denies access.
 	 */
 	(void)statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &stx);
 	*type = '\0';
@@ -150,7 +155,7 @@ static bool is_ipcfs(const char *type)
 	return strcmp(type, "fuse.ipcfs") == 0;
 }
 
-/* Whether a mount's daemon is gone. If so, the kernel itself replies. */
+/* Whether a mount's daemon is gone. If so, the kernel itself answers. */
 static bool is_dead(int fd)
 {
 	struct stat st;
@@ -158,7 +163,7 @@ static bool is_dead(int fd)
 	return fstat(fd, &st) < 0 && errno == ENOTCONN;
 }
 
-/* An ordinary user unmounts through fusermount3, which mounted. */
+/* An ordinary user unmounts through fusermount3, which also made the mount. */
 static int unmount(int fd, const char *path)
 {
 	const char *argv[] = {
@@ -180,7 +185,10 @@ static int unmount(int fd, const char *path)
 	return waitpid(pid, &r, 0) == pid && r == 0 ? 0 : -EIO;
 }
 
-/* Says why a path can't be mounted on. type: of the mount there, or empty. */
+/*
+ * Prints why ipcfs can't be mounted on a path. type: the type of the mount
+ * there, or empty.
+ */
 static int fail(const char *path, const char *type, int r)
 {
 	const bool dead = *type && r == -ENOTCONN;
@@ -205,12 +213,13 @@ static int fail(const char *path, const char *type, int r)
 }
 
 /*
- * A dead ipcfs is replaced. A living one is refused: a second would show nothing new.
+ * A dead ipcfs on the directory is replaced. If a living ipcfs is there, we
+ * refuse to mount: a second ipcfs would show nothing new.
  *
- * Other mounts are hidden until the unmount, as mount(8) and libfuse 3 do. We don't warn
- * about files in the directory: a placeholder file is common. We warn about a mount that
- * will be hidden, but not about autofs, which is there to be mounted on. Opening with
- * O_PATH doesn't trigger an automount.
+ * Any other mount is hidden until the unmount, as with mount(8) and libfuse 3.
+ * We don't warn about files in the directory: a placeholder file is common. We
+ * warn about a mount that will be hidden, but not about autofs, which is there
+ * to be mounted on. Opening with O_PATH doesn't trigger an automount.
  */
 int fs_mountpoint_open(const char *path, const char *namespace,
 		       struct fs_mountpoint *ret)
@@ -272,7 +281,7 @@ static int attach(int mount, const struct fs_mountpoint *mountpoint, int device,
 	return -ENOMEM;
 }
 
-/* Mounts through fusermount3. libfuse itself prints what went wrong. */
+/* Mounts through fusermount3. On failure libfuse itself prints a message. */
 static int mount_by_helper(struct fs_mountpoint *mountpoint,
 			   struct fuse_session *session)
 {
@@ -325,8 +334,8 @@ static int unmount_ours(const struct fs_mountpoint *mountpoint,
 	    found.device != mountpoint->device)
 		return -EAGAIN;
 	/*
-	 * Before Linux 6.8 a new mount may have the same numbers, but it is
-	 * alive.
+	 * Before Linux 6.8 a new mount may have the numbers of ours, but a new
+	 * mount isn't dead.
 	 */
 	return is_dead(fd) ? unmount(fd, path) : 0;
 }
@@ -375,7 +384,7 @@ bool fs_mountpoint_is_mounted(const struct fs_mountpoint *mountpoint)
 	struct listed listed = { 0 };
 	bool found = false;
 
-	/* fseek(3) alone may keep what was read before. */
+	/* fseek(3) alone may keep the text that was read before. */
 	clearerr(table);
 	if (fflush(table) != 0 || fseek(table, 0, SEEK_SET) < 0)
 		return true;

@@ -17,7 +17,10 @@ enum { TARGET, MAX_USER_HANDLES, MAX_USER_WAITING };
 
 #define DISCARD(word) FUSE_OPT_KEY(word, FUSE_OPT_KEY_DISCARD)
 
-/* KEEP: libfuse gets the option as well. The last of "ro" and "rw" counts. */
+/*
+ * KEEP: the option is also passed on to libfuse. If both "ro" and "rw" are
+ * given, the last option counts.
+ */
 static const struct fuse_opt table[] = {
 	OPT("-h", help),
 	OPT("--help", help),
@@ -43,7 +46,10 @@ static const struct fuse_opt table[] = {
 	FUSE_OPT_END,
 };
 
-/* What mount(8) and fstab(5) say to each other, and defaults. "x- ": "x-ANYTHING". */
+/*
+ * Options that only mount(8) and its relatives read in fstab(5), and options
+ * that are defaults. "x- " matches "x-ANYTHING".
+ */
 static const char *const discarded[] = {
 	"auto",	       "noauto",	"user",	    "user=",	  "nouser",
 	"users",       "owner",		"group",    "nofail",	  "_netdev",
@@ -66,7 +72,9 @@ static bool is_discarded(const char *word)
 	return found;
 }
 
-/* As mount.TYPE the flags are those of mount(8), EXTERNAL HELPERS. */
+/*
+ * The flags of a program called mount.TYPE: mount(8), "EXTERNAL HELPERS".
+ */
 static const struct fuse_opt helper_table[] = {
 	OPT("-f", fake), { "-N %s", offsetof(struct fs_opts, namespace), 0 },
 	DISCARD("-n"),	 DISCARD("-s"),
@@ -79,7 +87,7 @@ static bool is_helper(const char *program)
 	return strncmp(basename(program), "mount.", strlen("mount.")) == 0;
 }
 
-/* The options of a kind, as the others, in lines of some 60 columns. */
+/* Prints a kind's options like the other options, in some 60 columns. */
 static void print_options(const struct fs_kind *kind)
 {
 	int column = printf("    -o ");
@@ -131,8 +139,8 @@ void fs_opts_usage(void)
 }
 
 /*
- * Takes [SOURCE] MOUNTPOINT, and the kinds' options. Other words that aren't in the
- * table are libfuse's.
+ * Handles [SOURCE] MOUNTPOINT, and the kinds' options. Any other word that
+ * isn't in the table is passed on to libfuse.
  */
 static int on_word(void *closure, const char *word, int key,
 		   struct fuse_args *args)

@@ -29,10 +29,10 @@ struct fs_opts {
 };
 
 /*
- * Parses the command line. On wrong use a message on stderr names the wrong word and
- * what would be right.
+ * Parses the command line. If a word is wrong, a message on stderr names the
+ * word and what would be right.
  *
- * args: keeps the options for fuse_session_new().
+ * args: the options for fuse_session_new() stay in args.
  * ret: the caller calls fs_opts_free().
  *
  * Returns 0 or -EINVAL.

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Idle, the daemon has these descriptors:
+ * While idle, the daemon has these descriptors:
  *
- *	0, 1, 2			as it was started, or in the background /dev/null
+ *	0, 1, 2			inherited, or in the background /dev/null
  *	/dev/shm, mqueue	core/ipc_dirs: the objects' directories
  *	/dev/fuse		libfuse
  *	eventfd			fs/daemon/loop
  *	eventpoll, eventfd	core/wait
  *	mountinfo		fs/daemon/mountpoint
  *
- * and in the background a socket to syslog, opened early: the log must also
- * work when descriptors are used up.
+ * In the background the daemon also has a socket to syslog. The socket is
+ * opened early, because the log must work even when no descriptor is free.
  */
 #include "fs/daemon/privileges.h"
 
@@ -31,7 +31,7 @@ static void close_inherited(void)
 {
 	int fd;
 
-	/* No descriptor of ours may be taken for stdin, stdout or stderr. */
+	/* None of our descriptors may become stdin, stdout or stderr. */
 	do
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	while (fd >= 0 && fd < 3);
@@ -39,11 +39,13 @@ static void close_inherited(void)
 }
 
 /*
- * The callers' umasks count, not ours. The kernel applies a caller's limit of file
- * size. Descriptors are what open files cost. Queues count against the callers'
- * limits, which may be above ours: a process with CAP_SYS_RESOURCE can raise its own
- * hard limit. Root's groups would be in the way of acting as others; a process that
- * may not drop its groups doesn't act as others.
+ * The callers' umasks count, so our umask is 0. The kernel applies the callers'
+ * limits of file size, so SIGXFSZ about our own limit is ignored. Each open
+ * file needs descriptors, so we raise their limit. Queues are charged up to the
+ * callers' limits, which may be above ours: a process with CAP_SYS_RESOURCE can
+ * raise its own hard limit. So we raise our hard limit. A thread that acts as a
+ * user must not have root's groups, so we drop the groups. A process that may
+ * not drop its groups doesn't act as other users.
  */
 void fs_privileges_set_up(void)
 {
@@ -64,14 +66,16 @@ void fs_privileges_set_up(void)
 }
 
 /*
- * Capabilities that are in force while a thread doesn't act as a user; see core/cred:
+ * These capabilities are effective while a thread doesn't act as a user (see
+ * core/cred):
  *
  *	SYS_ADMIN	backing files, the unmount
  *	SETUID, SETGID	act as the callers
  *	SYS_PTRACE	read the callers' groups where /proc hides other users
  *	DAC_OVERRIDE	locks, whatever the mode
  *
- * and that are in force only for callers who have the capability themselves:
+ * These capabilities are effective only while a thread acts as a caller who has
+ * the capability:
  *
  *	DAC_OVERRIDE, DAC_READ_SEARCH	open any object
  *	CHOWN, FOWNER	owner, mode and times of any
@@ -104,8 +108,9 @@ int fs_privileges_drop(void)
 		data[i].inheritable = 0;
 	}
 	/*
-	 * A program that we run gets none. This takes CAP_SETPCAP; without it
-	 * no_new_privs has to do.
+	 * A program that we run must not have any capability. Dropping the
+	 * bounding set needs CAP_SETPCAP; without CAP_SETPCAP, no_new_privs
+	 * must suffice.
 	 */
 	for (unsigned int i = 0; i < 64; i++)
 		(void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);

@@ -12,11 +12,13 @@
 void fs_privileges_set_up(void);
 
 /*
- * Gives up the privileges that aren't needed once ipcfs is mounted. Must be
- * called before the first thread and the first core_cred_enter(). Returns 0, or an error of
- * capget(2), capset(2) or prctl(2).
+ * Drops the privileges that aren't needed once ipcfs is mounted. Must be called
+ * before the first thread and the first core_cred_enter().
  *
- * Source: capabilities(7), PR_SET_NO_NEW_PRIVS(2const), PR_CAPBSET_DROP(2const).
+ * Returns 0, or an error of capget(2), capset(2) or prctl(2).
+ *
+ * Source: capabilities(7), PR_SET_NO_NEW_PRIVS(2const),
+ * PR_CAPBSET_DROP(2const).
  */
 int fs_privileges_drop(void);
 

@@ -18,7 +18,7 @@ void fs_sd_notify(const char *state)
 	if (len == 0 || len >= sizeof(address.sun_path))
 		return;
 	memcpy(address.sun_path, path, len);
-	/* An abstract address begins with a null byte, and is written so. */
+	/* "@" stands for the null byte at the start of an abstract address. */
 	if (path[0] == '@')
 		address.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
