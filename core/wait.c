@@ -114,7 +114,7 @@ static const struct core_wait_class queue_class = {
 static void try_again(struct core_wait_source *source) CORE_WAIT_LOCKED
 {
 	core_waitlist_wake(&source->lists[CORE_WAIT_IN]);
-	core_wait_source_queue(source, &source->wait->ready);
+	core_wait_source_queue(source, &source->wait->retried);
 }
 
 static uint64_t retry_look(struct core_waiter *waiter,
@@ -160,6 +160,7 @@ int core_wait_new(struct core_wait **ret)
 		return -ENOMEM;
 	core_waitlists_init(&wait->waitlists);
 	TAILQ_INIT(&wait->ready);
+	TAILQ_INIT(&wait->retried);
 	TAILQ_INIT(&wait->postponed);
 	pthread_mutex_init(&wait->lock.native, NULL);
 	pthread_cond_init(&wait->quiet, NULL);

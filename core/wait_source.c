@@ -24,7 +24,7 @@ static uint64_t next_work(const struct core_wait *wait) CORE_WAIT_LOCKED
 	const struct core_waiter *due = wait->waitlists.due;
 
 	if (wait->quit || !TAILQ_EMPTY(&wait->ready) ||
-	    !TAILQ_EMPTY(&wait->postponed) ||
+	    !TAILQ_EMPTY(&wait->retried) || !TAILQ_EMPTY(&wait->postponed) ||
 	    !TAILQ_EMPTY(&wait->waitlists.ended))
 		return 0;
 	return due ? due->due : UINT64_MAX;
@@ -193,14 +193,14 @@ static void handle_due(struct core_wait *wait, uint64_t now) CORE_WAIT_LOCKED
 	}
 }
 
-/* Runs the ready sources. All of them share one turn. */
-static void run_ready(struct core_wait *wait, uint64_t until) CORE_WAIT_LOCKED
+/* Runs the sources of a list until a time, but at least one source. */
+static void run_sources(struct core_wait_sources *list,
+			uint64_t until) CORE_WAIT_LOCKED
 {
 	struct core_wait_source *source;
 
-	core_wait_source_finish(wait, until);
-	while ((source = TAILQ_FIRST(&wait->ready))) {
-		TAILQ_REMOVE(&wait->ready, source, queue_entry);
+	while ((source = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, source, queue_entry);
 		source->queued = false;
 		if (source->class->run) {
 			source->class->run(source, until);
@@ -234,7 +234,8 @@ static void *serve(void *closure)
 	pthread_setname_np(pthread_self(), "wait");
 	core_wait_mutex_lock(&wait->lock);
 	while (!wait->quit || !TAILQ_EMPTY(&wait->ready) ||
-	       !TAILQ_EMPTY(&wait->postponed) || !LIST_EMPTY(&wait->unlinked)) {
+	       !TAILQ_EMPTY(&wait->retried) || !TAILQ_EMPTY(&wait->postponed) ||
+	       !LIST_EMPTY(&wait->unlinked)) {
 		wait->sleeps_until = next_work(wait);
 		timeout = timeout_until(wait->sleeps_until);
 		core_wait_mutex_unlock(&wait->lock);
@@ -250,7 +251,10 @@ static void *serve(void *closure)
 		TAILQ_CONCAT(&wait->ready, &wait->postponed, queue_entry);
 		now = core_wait_now();
 		handle_due(wait, now);
-		run_ready(wait, now + CORE_WAIT_TURN_NS);
+		/* All share one turn. */
+		core_wait_source_finish(wait, now + CORE_WAIT_TURN_NS);
+		run_sources(&wait->ready, now + CORE_WAIT_TURN_NS);
+		run_sources(&wait->retried, now + CORE_WAIT_TURN_NS);
 		while ((source = LIST_FIRST(&wait->unlinked))) {
 			LIST_REMOVE(source, entry);
 			free(source);

@@ -306,6 +306,48 @@ static void test_a_hundred_sources(void **state)
 	assert_result(reader(100), 0);
 }
 
+/* How many attempts that take a millisecond were made. */
+static atomic_uint n_slow;
+static unsigned int n_slow_at_read;
+
+static int attempt_slow(struct core_waiter *waiter)
+{
+	const uint64_t end = core_wait_now() + 1000000;
+
+	(void)waiter;
+	while (core_wait_now() < end)
+		;
+	n_slow++;
+	return -EAGAIN;
+}
+
+static void done_reading(struct core_waiter *waiter, int result)
+{
+	n_slow_at_read = n_slow;
+	done(waiter, result);
+}
+
+/* A user can have as many retries, and make each take a millisecond. */
+static void test_a_queue_does_not_wait_for_all_retries(void **state)
+{
+	unsigned int before;
+
+	(void)state;
+	n_slow = 0;
+	for (size_t i = 0; i < 100; i++) {
+		open_retry(i);
+		reader(i)->waiter.attempt = attempt_slow;
+		core_wait_submit(sources[i], CORE_WAIT_IN, &reader(i)->waiter);
+	}
+	reader(100)->waiter.done = done_reading;
+	submit(reader(100));
+	core_wait_retry(wait_);
+	before = n_slow;
+	send_natively(7);
+	await(1);
+	assert_in_range(n_slow_at_read - before, 0, 10);
+}
+
 static void *submit_retry_half(void *closure)
 {
 	for (size_t i = *(size_t *)closure; i < MAX_OPS; i += 2)
@@ -440,6 +482,7 @@ int main(void)
 		RETRY_TEST(stop_while_the_first_one_comes),
 		RETRY_TEST(close_in_done),
 		RETRY_TEST(a_hundred_sources),
+		RETRY_TEST(a_queue_does_not_wait_for_all_retries),
 		RETRY_TEST(races),
 		RETRY_TEST(end_all),
 		RETRY_TEST(end_all_and_the_cancelled),
