@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Does one thing in a loop and prints how long one round took.
+ * Repeats one operation in a loop and prints how long one round took.
  *
  *	bench WHAT PATH MILLISECONDS
  *
@@ -11,7 +11,7 @@
  * In nanoseconds:
  *	load, store	8 bytes at random places of PATH, mapped shared
  *
- * It exits with 3 if PATH can't be mapped.
+ * The exit status is 3 if PATH can't be mapped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ static void map(int protection)
 	n_words = (uint64_t)st.st_size / sizeof(*words);
 }
 
-/* Xorshift: fast, and any sequence will do. */
+/* Xorshift is fast, and the quality of the sequence doesn't matter. */
 static uint64_t any_word(void)
 {
 	state ^= state << 13;
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 		map(kinds[kind].protection);
 	start = now();
 	while (time < limit) {
-		/* What one round takes hides what reading the clock does. */
+		/* Many rounds hide the time of reading the clock. */
 		for (int i = 0; i < 256; i++)
 			kinds[kind].once();
 		n += 256;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The least that a FUSE server does for a write and a read: a directory in which
- * every name is a file that takes all that is written at once, and of which 64
- * bytes can be read at once. It uses libfuse's loop as ipcfs does. The arguments
- * are libfuse's.
+ * A FUSE server that does the least work for a write and a read: a directory in
+ * which every name is a file. The server replies at once to each write, and
+ * with 64 bytes to each read. The arguments are libfuse's.
  */
 #define FUSE_USE_VERSION 317
 

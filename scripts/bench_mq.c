@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Moves messages of 64 bytes through a queue and prints how fast.
+ * Moves messages of 64 bytes through a queue and prints the speed.
  *
  *	bench_mq back-and-forth PATH MILLISECONDS
- *		microseconds for one sent and received, by one process
+ *		microseconds for one message, sent and received by one process
  *	bench_mq stream PATH COUNT
- *		messages a second, from one process to another; a file is given
- *		and gives lines, many at once
+ *		messages a second, from one process to another. If PATH is a
+ *		file, each write and each read moves many lines
  *
  * PATH is a file, or "/NAME": the queue NAME by mq_send() and mq_receive().
  */
@@ -51,7 +51,7 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* Receiving asks for more than there is, as mq_receive() must. */
+/* The receive buffer is larger than the message, as mq_receive() requires. */
 static void one_there_and_back(void)
 {
 	if (native) {

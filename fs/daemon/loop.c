@@ -179,7 +179,7 @@ static bool is_short(const struct fuse_in_header *in)
 }
 
 /*
- * Requests that may wait, because the kernel holds no lock meanwhile. They aren't
+ * Requests that can wait, because the kernel holds no lock then. They aren't
  * refused: a close can't be refused, and without ipcfs no lock call fails for
  * lack of threads.
  */
