@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libfuse's calls for this want a request, which there is none of when it is to be
- * tried, and keep the reason of a failure to themselves.
+ * libfuse has calls for backing files, but they need a request, and there is
+ * none when fs_backing_works() runs. They also don't return the reason of a
+ * failure. So this file calls the kernel's ioctls itself.
  */
 #include "fs/fuse/backing.h"
 
@@ -13,16 +14,18 @@
 #include <sys/mman.h>
 
 /*
- * Those of linux/fuse.h since 6.9, FUSE_DEV_IOC_BACKING_*. The first takes a
- * struct fuse_backing_map: 16 bytes, of which the first four are the descriptor.
+ * FUSE_DEV_IOC_BACKING_* of linux/fuse.h since 6.9. The argument of the first
+ * ioctl is a struct fuse_backing_map: 16 bytes, and the first four are the
+ * descriptor.
  */
 #define BACKING_OPEN  _IOW(229, 1, int32_t[4])
 #define BACKING_CLOSE _IOW(229, 2, uint32_t)
 
 /*
  * The kernel writes to a backing file with the credentials of the thread that
- * registered it. Nobody's don't let setuid and setgid bits stay, as root's would
- * whoever writes; to register it takes CAP_SYS_ADMIN, which they leave alone.
+ * registered it. So register as user nobody: with root's credentials, setuid
+ * and setgid bits would survive a write by anybody. core_cred_enter_capable()
+ * leaves us CAP_SYS_ADMIN, which registering needs.
  */
 int fs_backing_open(struct fuse_session *session, int fd, int *ret_id)
 {
@@ -44,7 +47,10 @@ int fs_backing_open(struct fuse_session *session, int fd, int *ret_id)
 
 void fs_backing_close(struct fuse_session *session, int id)
 {
-	/* It is there, or the connection has gone and it with it. */
+	/*
+	 * The only error is that the connection has ended, and the backing file
+	 * with the connection.
+	 */
 	(void)ioctl(fuse_session_fd(session), BACKING_CLOSE, &id);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * backing: backing files, with which the kernel reads, writes and maps an open
- * file by itself (FUSE passthrough). Linux 6.9, and CAP_SYS_ADMIN of the system,
- * not of a user namespace.
+ * file by itself (FUSE passthrough). Passthrough needs Linux 6.9, and
+ * CAP_SYS_ADMIN of the system, not of a user namespace.
  */
 #ifndef FS_BACKING_H
 #define FS_BACKING_H
@@ -11,15 +11,16 @@
 #include <stdbool.h>
 
 /*
- * Whether the kernel takes backing files of this session. It is tried with memory
- * of our own, which is of the same kind as the objects are. FUSE_INIT must have
- * been answered.
+ * Whether the kernel accepts backing files in this session. The test registers
+ * a memory file of the daemon: such a file is on tmpfs, as the objects are.
+ * FUSE_INIT must have been answered.
  */
 bool fs_backing_works(struct fuse_session *session);
 
 /*
- * Registers the open file fd. ret_id: what replies name it by, until it is given
- * to fs_backing_close() or the mount ends; never 0.
+ * Registers the open file fd as a backing file. ret_id: the number by which
+ * replies name the backing file; never 0. The number is valid until
+ * fs_backing_close() or the end of the mount.
  *
  * Returns 0, -EPERM, -ENOTTY (older than Linux 6.9), -ELOOP (the file's file
  * system is stacked too deeply), -ENOMEM, or as core_cred_enter().
@@ -28,7 +29,10 @@ bool fs_backing_works(struct fuse_session *session);
  */
 int fs_backing_open(struct fuse_session *session, int fd, int *ret_id);
 
-/* Open files that have it keep it. */
+/*
+ * Closes a backing file. Open files that use the backing file keep it until
+ * they are closed.
+ */
 void fs_backing_close(struct fuse_session *session, int id);
 
 #endif

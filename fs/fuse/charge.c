@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A tree of those who pay, under one lock, which is a leaf. */
+/*
+ * A quota is a tree of the users who pay. One lock guards the tree; it is a
+ * leaf.
+ */
 #include "fs/fuse/charge.h"
 
 #include "core/thread_safety.h"
@@ -13,7 +16,7 @@
 
 CORE_MUTEX(fs_quota_mutex);
 
-/* A user who has something. */
+/* A user who has at least one charge. */
 struct fs_payer {
 	struct fs_quota *quota;
 	uid_t uid;
@@ -58,7 +61,7 @@ struct fs_quota *fs_quota_free(struct fs_quota *quota)
 	return NULL;
 }
 
-/* A user who has nothing yet. Or NULL: no memory. */
+/* Adds a user who has no charge yet. Returns NULL if there is no memory. */
 static struct fs_payer *add(struct fs_quota *quota, uid_t uid)
 	CORE_REQUIRES(fs_quota_mutex)
 {

@@ -2,12 +2,12 @@
 /*
  * charge: how much of something each user may have at a time.
  *
- * What a user pays for, such as an open file, has a charge embedded. The charge is
- * taken from a quota when the thing is made, moves with it, and is released
- * with it.
+ * Each structure that a user pays for, such as a handle, embeds a charge. The
+ * user is charged when the structure is made. The charge moves with the
+ * structure, and is released with the structure.
  *
- * Root and the user who runs the daemon have no limit: whoever could use the
- * daemon up could end it just as well.
+ * Root and the user who runs the daemon have no limit: they could kill the
+ * daemon anyway.
  */
 #ifndef FS_CHARGE_H
 #define FS_CHARGE_H
@@ -19,21 +19,27 @@
 struct fs_payer;
 struct fs_quota;
 
-/* Part of a caller's structure; private. All zero: nothing is held. */
+/* Embedded in a structure; private. All zero: the charge holds nothing. */
 struct fs_charge {
-	struct fs_payer *payer; /* NULL: nothing is held */
+	struct fs_payer *payer; /* NULL: it holds nothing */
 };
 
-/* max: for each user, above zero. Returns 0 or -ENOMEM. */
+/*
+ * Makes a quota. max: how much each user may have, above zero. Returns 0 or
+ * -ENOMEM.
+ */
 int fs_quota_new(size_t max, struct fs_quota **ret);
 
-/* All charges must have been released. NULL is allowed. Returns NULL. */
+/*
+ * Frees a quota. All charges must have been released. NULL is allowed. Returns
+ * NULL.
+ */
 struct fs_quota *fs_quota_free(struct fs_quota *quota);
 
 /*
- * Charges a user with one. The charge must hold nothing; it holds nothing after an
- * error. more: this many more than the quota's max are allowed. Returns 0, -EAGAIN
- * (the user's quota is used up), -ENOMEM.
+ * Charges a user. The charge must hold nothing; after an error the charge still
+ * holds nothing. more: the user may have this many charges beyond the quota's
+ * max. Returns 0, -EAGAIN (the user's quota is used up), -ENOMEM.
  */
 int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 		   size_t more);
@@ -43,7 +49,7 @@ static inline bool fs_charge_is_held(const struct fs_charge *charge)
 	return charge->payer;
 }
 
-/* These need a charge that is held; "to" holds nothing. */
+/* The charge to move or release must be held; "to" must hold nothing. */
 void fs_charge_move(struct fs_charge *to, struct fs_charge *from);
 void fs_charge_release(struct fs_charge *charge);
 

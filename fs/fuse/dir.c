@@ -10,32 +10,33 @@
 #include <string.h>
 
 /*
- * How many bytes of entries a handle holds. Twice as many don't make a listing
- * of 200,000 names faster; with half as many it takes a tenth longer.
+ * How many bytes of entries a handle holds. A page twice as large doesn't make
+ * a listing of 200,000 names faster; with half the page the listing takes a
+ * tenth longer.
  */
 enum { PAGE_SIZE = 16384 };
 
 CORE_MUTEX(dir_mutex);
 
 /*
- * An entry's offset is that of the real directory, and says where the next
- * entry begins. In the mqueue file system it is a mere count. So when entries
- * before it have come or gone, lseek(2) to an offset finds another place; but a
- * descriptor that only reads on keeps its place (lseek to the current offset
- * does nothing).
+ * An entry's offset comes from the real directory, and says where the next
+ * entry begins. In the mqueue file system the offset is a mere count of
+ * entries. When earlier entries have been added or removed, lseek(2) to an
+ * offset therefore finds another entry. A descriptor that only reads keeps its
+ * position (lseek to the current offset does nothing).
  *
  * So the descriptor must move only where the reader seeks. A reader that is
- * interrupted by a signal, or has a small buffer, takes a part of the reply and
- * asks for the rest again. So a reply is made of one page, and the page is
- * kept.
+ * interrupted by a signal, or has a small buffer, uses a part of the reply and
+ * asks for the rest again. Therefore a reply is made of one page, and the page
+ * is kept.
  */
 struct dir_handle {
 	struct fs_handle
-		base; /* fd: its own; -1: see "list" in fs/fuse/kind.h */
+		base; /* fd: of this listing; -1: the kind has "list" */
 	struct dir_mutex lock; /* threads may share the handle */
 	/* The offset of the first entry in the page. */
 	off_t start CORE_GUARDED_BY(dir_mutex);
-	/* Of the page's entries, bytes. */
+	/* How many bytes of the page are entries. */
 	size_t size CORE_GUARDED_BY(dir_mutex);
 	_Alignas(struct dirent64) char page[PAGE_SIZE] CORE_GUARDED_BY(
 		dir_mutex);
@@ -80,7 +81,10 @@ int fs_dir_open(struct fs_request *rq)
 	return fs_reply_open(rq, rq->node, &dir->base);
 }
 
-/* Returns where in the page an offset's entry is, or the page's size. */
+/*
+ * Finds the entry at an offset. Returns its place in the page, or the page's
+ * size.
+ */
 static size_t find(const struct dir_handle *dir, off_t offset)
 	CORE_REQUIRES(dir_mutex)
 {
@@ -97,7 +101,8 @@ static size_t find(const struct dir_handle *dir, off_t offset)
 }
 
 /*
- * Makes the entry at an offset, if there is no descriptor. Returns as "list".
+ * Makes the entry at an offset, for a directory without a descriptor. Returns
+ * what the slot "list" returns.
  */
 static int make_entry(const struct fs_request *rq, off_t offset,
 		      struct dirent64 *ret)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An operation that some kinds lack is answered with an error of its own, never
- * with ENOSYS: the kernel takes that for the whole mount and asks no more. What
- * is missing from the table at the end no kind has.
+ * An operation that some kinds lack fails with an error of its own, never with
+ * ENOSYS: after ENOSYS the kernel doesn't send the operation to any file of the
+ * mount again. Operations that are missing from the table at the end are
+ * missing from every kind.
  *
- * Rights are checked where an object is reached, by acting as the caller, and
- * not by the kernel on the mount (default_permissions), which would have to
- * guess them from the mode.
+ * The kernel checks rights where an object is opened or its name resolved,
+ * because the worker acts as the caller there. The kernel doesn't check rights
+ * on the mount (default_permissions): there it would have to guess the rights
+ * from the mode.
  */
 #include "fs/fuse/dispatch.h"
 
@@ -23,11 +25,13 @@
 
 #define HANDLE(fi) ((struct fs_handle *)(uintptr_t)(fi)->fh)
 
-/* What a slot of the request's kind returns, or if it is empty this error. */
+/*
+ * Calls a slot of the request's kind. If the slot is empty the result is error.
+ */
 #define CALL(rq, error, slot, ...) \
 	((rq)->kind->slot ? (rq)->kind->slot(rq, ##__VA_ARGS__) : (error))
 
-/* Lets a slot act as the daemon if that gives every user the same. */
+/* Lets a slot act as the daemon if its result is the same for every user. */
 static void act(struct fs_request *rq, bool for_all)
 {
 	if (for_all)
@@ -94,7 +98,7 @@ static void on_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 }
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-/* Asked for what stat(2) doesn't tell: the time of birth. */
+/* STATX asks for the time of birth, which GETATTR doesn't return. */
 static void on_statx(fuse_req_t req, fuse_ino_t id, int flags, int mask,
 		     struct fuse_file_info *fi)
 {
@@ -179,7 +183,10 @@ static void on_link(fuse_req_t req, fuse_ino_t id, fuse_ino_t dir_id,
 				    : -EPERM);
 }
 
-/* Objects are files in fixed directories, so these are nobody's to do. */
+/*
+ * Objects are files in fixed directories, so nobody may make or remove
+ * directories.
+ */
 
 static void on_mkdir(fuse_req_t req, fuse_ino_t id, const char *name,
 		     mode_t mode)
@@ -201,7 +208,10 @@ static void on_symlink(fuse_req_t req, const char *target, fuse_ino_t id,
 	(void)fuse_reply_err(req, EPERM);
 }
 
-/* Objects can't leave their directory, and mv(1) is not to copy them instead. */
+/*
+ * Objects can't leave their directory. The error isn't EXDEV, after which mv(1)
+ * would copy them instead.
+ */
 static void on_rename(fuse_req_t req, fuse_ino_t id, const char *name,
 		      fuse_ino_t new_id, const char *new_name,
 		      unsigned int flags)
@@ -268,7 +278,7 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 				   fs_file_setxattr(&rq, name, NULL, 0, 0));
 }
 
-/* Of files and of directories: both make a handle. */
+/* Opens a file or a directory: both make a handle. */
 static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
@@ -297,7 +307,8 @@ static void on_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 }
 
 /*
- * Whether a write must clear setuid and setgid bits. Older libfuse doesn't say.
+ * Whether a write must clear setuid and setgid bits. Older versions of libfuse
+ * don't say.
  */
 static bool kills_suidgid(const struct fuse_file_info *fi)
 {

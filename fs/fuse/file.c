@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/param.h>
 
-/* exec(2) opens with this flag; the kernel has it and shows it to FUSE only. */
+/* exec(2) opens with this flag of the kernel's, which only FUSE servers see. */
 #define FMODE_EXEC 0x20
 
 int fs_file_lookup(const struct fs_request *rq, const char *name)
@@ -31,9 +31,10 @@ int fs_file_lookup(const struct fs_request *rq, const char *name)
 }
 
 /*
- * Removes what was created, after a later step has failed for want of memory.
- * The object may be removed already, and the name be another object's by now.
- * That can also happen between the two steps here: Linux removes names, not
+ * Removes an object that was created, when a later step has failed for lack of
+ * memory. Another process may have removed the object meanwhile, and the name
+ * may be another object's. So the inode number is compared first. The name can
+ * still change between the comparison and the removal: Linux removes names, not
  * objects.
  */
 static void undo(const struct fs_request *rq, const char *name,
@@ -52,7 +53,7 @@ static void plain_release(struct fs *fs, struct fs_handle *handle)
 	fs_handle_free(handle);
 }
 
-/* Makes the kind's handle of *fd, which is taken over. */
+/* Makes the kind's handle of *fd. The handle owns the descriptor then. */
 static int new_handle(const struct fs_request *rq, int *fd, int flags,
 		      struct fs_handle **ret)
 {
@@ -76,8 +77,8 @@ static int new_handle(const struct fs_request *rq, int *fd, int flags,
 }
 
 /*
- * Replies with an object that was created or opened as *fd: with an entry, and unless
- * flags is -1 with a handle.
+ * Replies with the entry of an object that was created or opened as *fd. Unless
+ * flags is -1, the reply has a handle as well.
  */
 static int reply_object(struct fs_request *rq, const char *name, int *fd,
 			int flags)
@@ -94,8 +95,9 @@ static int reply_object(struct fs_request *rq, const char *name, int *fd,
 }
 
 /*
- * With O_EXCL first, also if the caller left that open: to know whether there is
- * something to be undone when the rest fails.
+ * Creates an object. The first attempt has O_EXCL, even if the caller didn't
+ * ask for O_EXCL: so we know whether we made the object, and must remove the
+ * object when a later step fails.
  */
 static int create(struct fs_request *rq, const char *name, mode_t mode,
 		  int flags, bool opens)
@@ -145,9 +147,10 @@ int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags)
 }
 
 /*
- * A descriptor of what the node is: of an open handle, as the object may have no name
- * any more. Without a handle the object is found by name. The name may be another
- * object's by now; ESTALE makes the kernel look the path up again.
+ * Gets a descriptor of the node's object. A descriptor of an open handle comes
+ * first, as the object may have no name any more. Without a handle the object
+ * is found by name. If the name is another object's by now, the result is
+ * ESTALE, and the kernel looks the path up again.
  */
 static int node_fd(const struct fs_request *rq, int *ret_fd)
 {
@@ -165,7 +168,7 @@ static int node_fd(const struct fs_request *rq, int *ret_fd)
 	fs_node_name(rq->node, name);
 	r = kind->find(rq, name, rq->node->ino, ret_fd);
 	if (r == -ENOENT || r == -ESTALE) {
-		/* If the object has had two names, one may be removed. */
+		/* If the object has had two names, one name may be removed. */
 		fs_node_other_name(rq->node, name);
 		r = kind->find(rq, name, rq->node->ino, ret_fd);
 	}
@@ -187,13 +190,15 @@ int fs_file_open(struct fs_request *rq, int flags)
 		return -EACCES;
 	r = node_fd(rq, &found);
 
-	/* Before it is opened, which may empty it. */
+	/*
+	 * Check before the reopen: with O_TRUNC the reopen empties the object.
+	 */
 	if (r == 0)
 		r = fs_node_check_fd_budget(rq->fs);
 	/*
-	 * A program must be readable to be executed: the kernel takes every
-	 * file of FUSE for readable, and so lets a tracer read the program. So
-	 * the reopen below checks the right to read.
+	 * A program must be readable to be executed. The kernel treats every
+	 * file of FUSE as readable, and so lets a tracer read the program.
+	 * Therefore the reopen below checks the right to read.
 	 */
 	if (r == 0 && (flags & FMODE_EXEC))
 		r = core_file_access(&rq->cred, found, X_OK);
@@ -259,12 +264,13 @@ static int set_times(const struct fs_request *rq, int fd,
 #define SET_TIMES (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)
 
 /*
- * The kernel sends a change of nothing in two cases, and in both setuid and
- * setgid bits must be cleared and the time of change set: chown(2) with -1 and
- * -1; and a write to a backing file, before it is made. Whoever may write makes
- * the second, so it must not fail where only an owner may change the mode: the
- * write itself clears the bits then. A message doesn't clear bits of a queue,
- * so for a queue nothing is done.
+ * The kernel sends a SETATTR that changes nothing in two cases: for chown(2)
+ * with -1 and -1, and before a write to a backing file. In both cases the
+ * setuid and setgid bits must be cleared, and the time of change be set. A
+ * writer causes the second case, and only an owner may change the mode, so for
+ * a writer the request must not
+ * fail: the write itself clears the bits then. A message doesn't clear bits of
+ * a queue, so for a queue nothing is done.
  */
 int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
 		    const struct stat *set, int to_set)
@@ -290,7 +296,10 @@ int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
 		r = kind->truncate
 			    ? kind->truncate(rq, handle, fd, set->st_size)
 			    : -EPERM;
-	/* With a new size the kernel sends the time of it, which is set by now. */
+	/*
+	 * With a new size comes its time; the truncate has set the time
+	 * already.
+	 */
 	else if (r == 0 && (to_set & SET_TIMES))
 		r = set_times(rq, fd, set, to_set);
 	if (r == 0)
@@ -320,7 +329,10 @@ static int find_xattr(const struct fs_kind *kind, const char *name)
 	return -1;
 }
 
-/* Without a name the list of attributes. buf has room for each that is the kind's. */
+/*
+ * Reads an attribute, or without a name the list of attributes. buf has room
+ * for every attribute of the kind.
+ */
 static ssize_t get_xattr(const struct fs_request *rq, const char *name,
 			 char *buf, size_t size)
 {
@@ -405,8 +417,8 @@ int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 }
 
 /*
- * Each worker keeps a buffer to read into, as large as it ever had to be: what
- * malloc(3) gives anew each time has to be faulted in each time.
+ * Each worker keeps a buffer for reads, as large as its largest read so far.
+ * The pages of a new buffer would have to be faulted in for each read.
  */
 struct buffer {
 	size_t size;

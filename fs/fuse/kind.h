@@ -1,38 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kind: what the daemon asks of a kind of object, such as shared memory.
+ * kind: the table of operations of a kind of object, such as shared memory.
  *
- * A kind is one const table, and a line in the list of kinds in fs/kinds/root.
- * fs/fuse/dispatch gets the kernel's requests. It knows three sorts of nodes: the
- * root; a directory of a kind, such as NAME/ and NAME:info/; a file of a kind. What
- * all directories do alike is in fs/fuse/dir, what all files do alike in
- * fs/fuse/file. Both call the kind's slots for what differs. tests/toy_kind.c is the
- * smallest kind that does something.
+ * A kind is one const table, and an entry in the list of kinds in
+ * fs/kinds/root. fs/fuse/dispatch gets the kernel's requests. There are three
+ * sorts of nodes: the root; a directory of a kind, such as NAME/ and
+ * NAME:info/; a file of a kind. fs/fuse/dir does what all directories have in
+ * common, fs/fuse/file what all files have in common. Both call the kind's
+ * slots for what differs. tests/toy_kind.c is the smallest kind that does
+ * something.
  *
- * A kind needs a name, a title, find, and list or dir_fd. All other slots may be empty;
- * their comments say what that means. No slot returns -ENOSYS, as the kernel takes
- * that for the whole mount.
+ * A kind needs a name, a title, find, and list or dir_fd. All other slots may
+ * be empty; a slot's comment says what an empty slot means ("Empty: ..."). No
+ * slot may return -ENOSYS: after ENOSYS the kernel doesn't send the operation
+ * to any file of the mount again.
  *
- * Results. A slot returns 0 or -errno. If it succeeds it fills in its ret parameters,
- * of which the dispatcher makes the reply. The slots under "Replies" reply themselves
- * and return
+ * Results. A slot returns 0 or -errno. A slot that succeeds fills in its ret
+ * parameters, and the dispatcher makes the reply of them. The slots under
+ * "Replies" reply themselves and return
  *   0               the slot has sent the reply that its comment names
  *   FS_REPLY_LATER  the slot has passed rq->req on to a waiter, which replies
- *   -errno          the slot has not replied; the dispatcher replies with the error
+ *   -errno          the slot has not replied; the dispatcher sends the error
  * Every request gets exactly one reply. No lock is held while a reply is sent.
  *
- * Threads. Any number of workers call slots at a time, also for the same object or
- * handle. A slot must not wait for another process: it embeds struct fs_waiting and
- * returns FS_REPLY_LATER. release is called once, after all other calls for the
- * handle have returned.
+ * Threads. Any number of workers call slots at a time, also for the same object
+ * or handle. A slot must not wait for another process. Instead the kind makes a
+ * structure that embeds struct fs_waiting, and the slot returns FS_REPLY_LATER.
+ * release is called once, after all other calls for the handle have returned.
  *
- * Rights. rq->cred is the caller, or the daemon where rights don't matter. A slot acts
- * as rq->cred whenever it resolves a name or opens an object, so the kernel checks.
+ * Rights. rq->cred is the caller, or the daemon where rights don't matter. A
+ * slot must act as rq->cred whenever it resolves a name or opens an object, so
+ * that the kernel checks the rights.
  *
- * Owners. rq and all that pointers lead to belong to whoever calls, and are valid
- * until the slot returns; a handle until its release, and rq->req until its reply. The
- * descriptor in ret_fd becomes the caller's. "fd" may be an O_PATH descriptor; the
- * slot doesn't keep or close it.
+ * Owners. The caller owns rq and everything that pointers lead to. They are
+ * valid until the slot returns; but a handle is valid until its release, and
+ * rq->req until its reply. The caller closes the descriptor in ret_fd. "fd" may
+ * be an O_PATH descriptor; the slot doesn't keep or close it.
  */
 #ifndef FS_KIND_H
 #define FS_KIND_H
@@ -49,11 +52,11 @@
 
 #define FS_REPLY_LATER 1
 
-/* The most bytes of a view, and of an attribute's value. */
+/* The most bytes of a view, and of an extended attribute's value. */
 #define FS_VIEW_MAX  64
 #define FS_XATTR_MAX 32
 
-/* The threads that serve requests, besides those that are stuck. */
+/* How many threads serve requests; stuck threads don't count. */
 enum { FS_WORKERS = 16 };
 
 struct core_ipc_dirs;
@@ -63,7 +66,7 @@ struct fs_kind;
 struct fs_node;
 struct fs_nodes;
 
-/* One mount. Set up by fs/main and FUSE_INIT; then it stays as it is. */
+/* One mount. fs/main and FUSE_INIT set the members up; then none changes. */
 struct fs {
 	struct fuse_session *session;
 	struct core_ipc_dirs *dirs;
@@ -71,20 +74,21 @@ struct fs {
 	struct fs_nodes *nodes;
 	/* What each user may have: open files, waiting requests, nodes. */
 	struct fs_quota *handles, *waiting, *n_nodes;
-	struct fs_quota *allocations; /* and fallocate(2) calls at a time */
+	struct fs_quota *allocations; /* fallocate(2) calls at a time */
 	bool read_only;		      /* -o ro */
 	bool debug;		      /* -d */
-	bool passthrough;	      /* the kernel takes backing files */
+	bool passthrough;	      /* the kernel accepts backing files */
 	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
 	struct timespec started; /* the times of the root */
 };
 
 /*
- * An option of a kind's views. "lines" sets the long at the offset in the view to 1;
- * an option whose name ends in "=" sets it to the number that follows, from min to max.
+ * An option of a kind's views. An option such as "lines" sets the long at this
+ * offset in the view to 1. An option whose name ends in "=" sets the long to
+ * the number that follows, from min to max.
  */
 struct fs_option {
-	const char *name; /* "lines", "priority="; NULL ends a table of them */
+	const char *name; /* "lines", "priority="; NULL ends the table */
 	size_t offset;
 	long min, max;
 };
@@ -95,35 +99,38 @@ struct fs_kind {
 	/* "POSIX message queues", for -h. */
 	const char *title;
 	/*
-	 * For -V: prints what works on this machine. dirs: NULL if they can't be
-	 * opened; r: the error then. Empty: nothing
+	 * For -V: prints what works on this machine. dirs: NULL if they can't
+	 * be opened; r: the error then. Empty: nothing
 	 */
 	void (*probe)(const struct core_ipc_dirs *dirs, int r);
 
 	/*
-	 * Views. NAME:OPTION[,OPTION...] is the directory NAME seen through up to
-	 * 31 options. The view is a structure of the kind's own: view_size bytes,
-	 * at most FS_VIEW_MAX, without padding, so that equal views have equal
-	 * bytes. NAME itself has a view of zeros, or the one that -o gives.
-	 * rq->view is the node's. Empty: "info" is the only option, if at all
+	 * Views. NAME:OPTION[,OPTION...] is the directory NAME seen through up
+	 * to 31 options. The view is a structure of the kind's own: view_size
+	 * bytes, at most FS_VIEW_MAX, without padding, so that equal views have
+	 * equal bytes. NAME itself has a view of zeros, or the view that -o
+	 * sets. rq->view is the node's. Empty: no option but "info", if the
+	 * kind has it
 	 */
 	const struct fs_option *options;
 	size_t view_size;
 	/* Returns what is wrong with a view, or NULL. Empty: nothing */
 	const char *(*check_view)(const void *view);
-	/* Whether -o takes these options, and "info", for the directory NAME. */
+	/*
+	 * Whether -o takes these options, and "info", for the directory NAME.
+	 */
 	bool mount_options;
 	/*
-	 * For the view "info": writes what is known of the object as lines
-	 * "KEY VALUE" into ret, which has size bytes. fd is open for reading. Returns
-	 * the length of the lines. Empty: there is no view "info"
+	 * For the view "info": describes the object in lines "KEY VALUE". ret
+	 * has size bytes. fd is open for reading. Returns the length of the
+	 * lines. Empty: there is no view "info"
 	 */
 	int (*describe)(const struct fs_request *rq, int fd, char *ret,
 			size_t size);
 
 	/*
-	 * The directory. Slots with a + are called for the view "info" too, with
-	 * a view of zeros.
+	 * The directory. Slots whose comment begins with + are called for the
+	 * view "info" too, with a view of zeros.
 	 */
 
 	/* + The real directory that this one shows, or -1. Empty: -1 */
@@ -131,18 +138,21 @@ struct fs_kind {
 	/* + Whether to list a regular file of dir_fd. Empty: yes */
 	bool (*lists)(const struct fs_request *rq, const char *name);
 	/*
-	 * + Without dir_fd: fills in the entry at offset ret->d_off (2 or more),
-	 * and sets ret->d_off to the next entry's offset. Returns 1, 0 (no more
-	 * entries), or -errno.
+	 * + Without dir_fd: fills in the entry at offset ret->d_off (2 or
+	 * more), and sets ret->d_off to the next entry's offset. Returns 1, 0
+	 * (no more entries), or -errno.
 	 */
 	int (*list)(const struct fs_request *rq, struct dirent64 *ret);
-	/* + Its attributes; stx_ino is set later. Empty: fs_dir_plain_attr() */
+	/*
+	 * + The directory's attributes; dir sets stx_ino. Empty:
+	 * fs_dir_plain_attr()
+	 */
 	int (*dir_attr)(const struct fs_request *rq, struct statx *ret);
 	/* + statvfs(3) of the objects' file system. Empty: all zero */
 	int (*statfs)(const struct fs_request *rq, struct statvfs *ret);
 	/*
-	 * Creates or opens an object: flags (O_CREAT is set) and mode of open(2).
-	 * Empty: EPERM
+	 * Creates or opens an object: flags (O_CREAT is set) and mode of
+	 * open(2). Empty: EPERM
 	 */
 	int (*create)(const struct fs_request *rq, const char *name, int flags,
 		      mode_t mode, int *ret_fd);
@@ -151,24 +161,25 @@ struct fs_kind {
 				mode_t mode, int *ret_fd);
 	/* Removes a name. Empty: EPERM */
 	int (*unlink)(const struct fs_request *rq, const char *name);
-	/* Gives the object behind fd another name. Empty: EPERM */
+	/* Adds a name to the object of fd. Empty: EPERM */
 	int (*link)(const struct fs_request *rq, int fd, const char *name);
 	/* Moves a name within the directory; RENAME_*. Empty: EPERM */
 	int (*rename)(const struct fs_request *rq, const char *name,
 		      const char *new_name, unsigned int flags);
-	/* Of the root alone. fs_reply_entry. */
+	/* Only the root has this slot. Reply: fs_reply_entry. */
 	int (*lookup)(const struct fs_request *rq, const char *name);
 
 	/* A file. */
 
 	/*
-	 * + Resolves a name to a descriptor. ino: the inode number that the object
-	 * must have (else -ESTALE), or 0 for any. Errors as core_file_find().
+	 * + Resolves a name to a descriptor. ino: the inode number that the
+	 * object must have (otherwise -ESTALE), or 0 for any. Errors as
+	 * core_file_find().
 	 */
 	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
 		    int *ret_fd);
 	/*
-	 * statx(2) of an object. stx_ino must be the same each time. handle: see
+	 * statx(2) of an object. stx_ino must never change. handle: see
 	 * fs_node_attr(), or NULL. Empty: core_file_statx()
 	 */
 	int (*attr)(const struct fs_request *rq, struct fs_handle *handle,
@@ -182,60 +193,70 @@ struct fs_kind {
 	/* Whether each lookup gives a node of its own; see fs/fuse/node.h. */
 	bool inode_per_lookup;
 	/*
-	 * Whether extended attributes and inode flags (lsattr) of files and of the
-	 * directory are those of the objects and of dir_fd. Otherwise there are
-	 * no flags (ENOTTY), and of attributes only those in xattrs.
+	 * Whether files have the extended attributes and inode flags (lsattr)
+	 * of their objects, and the directory those of dir_fd. Otherwise there
+	 * are no flags (ENOTTY), and no attributes but the ones in xattrs.
 	 */
 	bool inode_attributes;
 	/*
-	 * Names of a file's attributes that can be read, each ended by a 0, and how
-	 * many bytes that is. After ENOTSUP ls(1) would not look for ACLs any more, on
-	 * the whole mount, so others are ENODATA. Empty: none
+	 * Names of a file's extended attributes, each ended by a 0, and the
+	 * bytes of all names. Reading another attribute fails with ENODATA:
+	 * after ENOTSUP, ls(1) would not look for ACLs any more, on the whole
+	 * mount. Empty: no attributes
 	 */
 	const char *xattrs;
 	size_t xattrs_size;
-	/* Writes the value of the i-th of xattrs into ret. Returns its length. */
+	/*
+	 * Reads the value of the i-th attribute in xattrs. Returns its length.
+	 */
 	int (*getxattr)(const struct fs_request *rq, int fd, size_t i,
 			char ret[static FS_XATTR_MAX]);
 	/*
-	 * Changes the size: ftruncate(2) of an open handle, or if that is NULL
-	 * truncate(2) of the object behind fd, with the caller's rights. Empty:
+	 * Changes the size: ftruncate(2) of an open handle. If handle is NULL,
+	 * truncate(2) of the object of fd, with the caller's rights. Empty:
 	 * EPERM
 	 */
 	int (*truncate)(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size);
 	/*
-	 * Opens the object behind fd as the caller; flags of open(2). Empty: with
-	 * no other flags than how to access it
+	 * Opens the object of fd as the caller; flags of open(2). Empty:
+	 * core_file_reopen(), with no flags but O_ACCMODE
 	 */
 	int (*reopen)(const struct fs_request *rq, int fd, int flags,
 		      int *ret_fd);
 	/*
 	 * A handle: the size of the kind's structure, which begins with struct
-	 * fs_handle; 0: only that. And FS_HANDLE_* of each.
+	 * fs_handle. 0: the kind has no structure of its own. handle_flags: the
+	 * FS_HANDLE_* of each handle.
 	 */
 	size_t handle_size;
 	unsigned int handle_flags;
 	/*
-	 * Initializes a handle that has its fd, opened with these flags, and is
-	 * zero otherwise. After an error nothing is left to release. Empty: done
+	 * Initializes a handle. Its fd is set and was opened with these flags;
+	 * all other members are zero. After an error the slot leaves nothing to
+	 * release. Empty: nothing to initialize
 	 */
 	int (*init_handle)(const struct fs_request *rq,
 			   struct fs_handle *handle, int flags);
 	/*
-	 * Ends an initialized handle, with fs_handle_free(). Its node is
-	 * there, but doesn't know the handle any more. Empty: fs_handle_free()
+	 * Releases an initialized handle, at last with fs_handle_free(). The
+	 * handle's node still exists, but doesn't list the handle any more.
+	 * Empty: fs_handle_free()
 	 */
 	void (*release)(struct fs *fs, struct fs_handle *handle);
 
-	/* Replies. */
+	/* Replies. A comment begins with the reply of a success. */
 
-	/* fuse_reply_buf; fi->flags: now. Empty: pread(2) of the handle's fd */
+	/*
+	 * fuse_reply_buf; fi->flags: the current ones. Empty: pread(2) of the
+	 * handle's fd
+	 */
 	int (*read)(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);
 	/*
-	 * fuse_reply_write; acts as cred; fi->flags: now. Empty: the kind is
-	 * read-only: an open to write is EACCES, a change of attributes EPERM
+	 * fuse_reply_write; acts as cred; fi->flags: the current ones. Empty:
+	 * the kind is read-only; an open for writing fails with EACCES, a
+	 * change of attributes with EPERM
 	 */
 	int (*write)(const struct fs_request *rq, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
@@ -244,9 +265,9 @@ struct fs_kind {
 	int (*fallocate)(const struct fs_request *rq, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length);
 	/*
-	 * fuse_reply_write, to a handle of the same kind. With EOPNOTSUPP the
-	 * kernel copies itself. Empty: EINVAL, after which tools read and write
-	 * instead
+	 * fuse_reply_write; both handles are of this kind. After EOPNOTSUPP the
+	 * kernel copies by itself. Empty: EINVAL, after which tools read and
+	 * write instead
 	 */
 	int (*copy_file_range)(const struct fs_request *rq,
 			       struct fs_handle *from, off_t offset_from,
@@ -256,18 +277,20 @@ struct fs_kind {
 	int (*lseek)(const struct fs_request *rq, struct fs_handle *handle,
 		     off_t offset, int whence);
 	/*
-	 * fuse_reply_poll; poll: takes it over, to tell of a change, or NULL.
-	 * Empty: always ready
+	 * fuse_reply_poll; poll: owned by the slot, to notify the kernel of a
+	 * change, or NULL. Empty: always ready
 	 */
 	int (*poll)(const struct fs_request *rq, struct fs_handle *handle,
 		    struct fuse_pollhandle *poll);
-	/* fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed */
+	/*
+	 * fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed
+	 */
 	int (*flush)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner);
-	/* fuse_reply_lock; owner: who asks, as the kernel names it. Empty: ENOLCK */
+	/* fuse_reply_lock; owner: the kernel's number for it. Empty: ENOLCK */
 	int (*getlk)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock);
-	/* fuse_reply_err(0); sleep: wait for it. Empty: ENOLCK */
+	/* fuse_reply_err(0); sleep: wait for the lock. Empty: ENOLCK */
 	int (*setlk)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock, bool sleep);
 	/* fuse_reply_err(0); operation: of flock(2). Empty: ENOLCK */

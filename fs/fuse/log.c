@@ -10,7 +10,9 @@
 
 enum { MINUTE = 60, PER_MINUTE = 50 };
 
-/* How many there were in this minute, with this one. */
+/*
+ * Counts a warning. Returns how many there were in this minute, with this one.
+ */
 static unsigned int count(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

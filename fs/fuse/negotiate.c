@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The kernel cuts requests at max_write, and at a limit of its own in pages. */
+/* The kernel cuts writes at max_write, and at a limit of its own, in pages. */
 static size_t max_request(size_t max_write)
 {
 	FILE *file = fopen("/proc/sys/fs/fuse/max_pages_limit", "re");
@@ -26,25 +26,39 @@ void fs_negotiate(void *userdata, struct fuse_conn_info *conn)
 {
 	struct fs *fs = userdata;
 
-	/* Else ">" would arrive as a change of size, which empties a queue. */
+	/*
+	 * Otherwise ">" would arrive as a change of size, which empties a
+	 * queue.
+	 */
 	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC)) {
 		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old\n");
 		fuse_session_exit(fs->session);
 	}
 #ifdef FUSE_CAP_OVER_IO_URING
-	/* Replies come from other threads, and waiters would use the ring up. */
+	/*
+	 * No io_uring: other threads send replies, and waiting requests would
+	 * use the ring up.
+	 */
 	fuse_unset_feature_flag(conn, FUSE_CAP_OVER_IO_URING);
 #endif
-	/* Else who looks a name up holds up, unkillable, all others in there. */
+	/*
+	 * Otherwise the kernel holds the directory's lock during each lookup,
+	 * and other lookups in it block uninterruptibly.
+	 */
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_PARALLEL_DIROPS);
 	/*
-	 * Every close of a file is one of these, of which few are sent at a time by
-	 * default; and so is an asynchronous write, which may wait for ever.
+	 * Each RELEASE is a background request. By default the kernel sends
+	 * only a few background requests at a time. An asynchronous write is a
+	 * background request too, and may wait for ever, so don't let the
+	 * kernel send writes asynchronously.
 	 */
 	conn->max_background = UINT16_MAX;
 	fuse_unset_feature_flag(conn, FUSE_CAP_ASYNC_DIO);
 	fs->max_write = max_request(conn->max_write);
-	/* Bits are cleared by acting as the caller; else each write would ask. */
+	/*
+	 * Setuid and setgid bits are cleared by acting as the caller. Otherwise
+	 * the kernel would ask for security.capability before each write.
+	 */
 	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	fs->passthrough = fs->passthrough &&
 			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
@@ -57,7 +71,7 @@ int fs_negotiate_first(struct fuse_session *session, struct fs *fs)
 
 	if (r > 0) {
 		fuse_session_process_buf(session, &buf);
-		/* libfuse has no other sign that all went well. */
+		/* libfuse has no other sign of success. */
 		r = fs->max_write > 0 && !fuse_session_exited(session)
 			    ? 0
 			    : -EPROTO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * negotiate: FUSE_INIT, the first request of a session, in which the kernel and
- * the daemon tell each other what they can do.
+ * the daemon exchange what they support.
  */
 #ifndef FS_NEGOTIATE_H
 #define FS_NEGOTIATE_H
@@ -12,10 +12,11 @@
 void fs_negotiate(void *userdata, struct fuse_conn_info *conn);
 
 /*
- * Answers FUSE_INIT. Sets fs->max_write, and clears fs->passthrough if the kernel
- * can't do it.
+ * Answers FUSE_INIT. Sets fs->max_write, and clears fs->passthrough if the
+ * kernel has no passthrough.
  *
- * Returns 0, or what reading the request failed with.
+ * Returns 0, -EPROTO (the kernel's FUSE is too old), or the error of reading
+ * the request.
  */
 int fs_negotiate_first(struct fuse_session *session, struct fs *fs);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A node id is the node's address: the kernel gives back only ids that it was
- * given and hasn't forgotten. *
- * An id may be used again for another node after the last forget. The kernel
- * drops its inode before it sends that, so it can't confuse the two.
+ * A node id is the node's address: the kernel sends only ids that it got in a
+ * reply and hasn't forgotten.
+ *
+ * After the last FORGET an id may be used again for another node. The kernel
+ * drops its inode before it sends the FORGET, so the kernel can't confuse the
+ * two nodes.
  */
 #include "fs/fuse/node.h"
 
@@ -27,9 +29,12 @@ struct fs_nodes {
 	struct fs_nodes_mutex lock;
 	struct fs_node root;
 	void *shared CORE_GUARDED_BY(fs_nodes_mutex); /* struct fs_node * */
-	/* The kernel was asked to forget the first ones the longest ago. */
+	/* In the order in which the kernel was asked to forget the nodes. */
 	TAILQ_HEAD(node_list, fs_node) all CORE_GUARDED_BY(fs_nodes_mutex);
-	/* How many are in all; and how many are new since the kernel was asked. */
+	/*
+	 * How many nodes there are; how many are new since the kernel was
+	 * asked.
+	 */
 	size_t n CORE_GUARDED_BY(fs_nodes_mutex);
 	size_t n_new CORE_GUARDED_BY(fs_nodes_mutex);
 	atomic_bool cant_ask; /* the kernel is older than 6.18 */
@@ -68,7 +73,10 @@ int fs_nodes_new(const struct fs_kind *root, const void *view,
 	return 0;
 }
 
-/* The functions that free don't lock: no other thread knows what they free. */
+/*
+ * Functions that free a node don't lock: no other thread knows the node any
+ * more.
+ */
 
 static void release_handles(struct fs *fs,
 			    const struct fs_node *node) CORE_NO_THREAD_SAFETY
@@ -139,8 +147,9 @@ void fs_node_lock_charge_free(struct core_lock_charge *charge)
 }
 
 /*
- * Who pays for a node. A user can keep others' removed objects in use, and would
- * use up the quota of whoever lists them. So objects are charged to their owner.
+ * Returns the user who pays for a node. If callers paid, a user could keep many
+ * removed objects in use, and use up the quota of everybody who lists them. So
+ * objects are charged to their owner.
  */
 static uid_t payer(const struct fs_request *rq, const struct statx *stx)
 {
@@ -155,9 +164,8 @@ static bool is_shared(const struct fs_node *node)
 }
 
 /*
- * Finds a shared node, or makes a node. more: the nodes that the user may have
- * beyond the quota. Returns 0, -EAGAIN (the user has as
- * many) or -ENOMEM.
+ * Finds a shared node, or makes a node. more: how many nodes the user may have
+ * beyond the quota. Returns 0, -EAGAIN (the user has all of these) or -ENOMEM.
  */
 static int get(const struct fs_request *rq, const struct statx *stx,
 	       size_t more, struct fs_node **ret) CORE_REQUIRES(fs_nodes_mutex)
@@ -202,14 +210,14 @@ static int get(const struct fs_request *rq, const struct statx *stx,
 }
 
 /*
- * Up to MANY nodes, some 14 MB, the kernel forgets nodes when it likes to. If
- * there are more, the kernel is asked to forget PRUNED of them at a time, which
- * it does unless they are in use. That costs nothing, as the kernel looks names
- * up at each use anyway.
+ * Up to MANY nodes, some 14 MB, the kernel decides when to forget nodes. If
+ * there are more nodes, we ask the kernel to forget PRUNED of them at a time.
+ * The kernel forgets the nodes that aren't in use. Forgetting costs nothing, as
+ * the kernel looks names up at each use anyway.
  */
 enum { MANY = 32768, PRUNED = 512 };
 
-/* FUSE_NOTIFY_PRUNE of linux/fuse.h since 6.18, and its message. */
+/* FUSE_NOTIFY_PRUNE of linux/fuse.h since Linux 6.18, and its message. */
 #define NOTIFY_PRUNE 9
 
 struct prune {
@@ -220,7 +228,8 @@ struct prune {
 };
 
 /*
- * Chooses nodes that were chosen the longest ago. urgent: a user has too many nodes.
+ * Chooses the nodes whose last choice is longest ago. urgent: a user has too
+ * many nodes.
  */
 static bool choose(struct fs_nodes *nodes, bool urgent, struct prune *ret)
 	CORE_REQUIRES(fs_nodes_mutex)
@@ -244,12 +253,13 @@ static bool choose(struct fs_nodes *nodes, bool urgent, struct prune *ret)
 }
 
 /*
- * A user may have as many nodes more as there are objects, so that each object
- * can be looked up. What counts against the quota are views, queues and removed
- * objects that are kept in use by O_PATH.
+ * Returns how many nodes a user may have beyond the quota: the number of
+ * objects, so that each object can be looked up. The quota itself then limits
+ * views, queues and removed objects that O_PATH keeps in use.
+ *
  * Without FUSE_NOTIFY_PRUNE the kernel forgets removed objects only when it
- * needs memory. So a user may have a million more then, and where the file
- * system doesn't count its files.
+ * needs memory, so a user may have a million nodes more. The same holds where
+ * the file system doesn't count its files.
  */
 static size_t more_nodes(const struct fs_request *rq)
 {
@@ -341,7 +351,7 @@ void fs_node_other_name(struct fs_node *node, char *ret)
 
 /*
  * RELEASE comes some time after close(2). So after a second open we can't know
- * that only one handle is left, and n_opened never decreases.
+ * whether only one handle is left, and n_opened never decreases.
  */
 int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 		 struct statx *ret)
@@ -362,7 +372,7 @@ int fs_node_attr(const struct fs_request *rq, struct fs_node *node, int fd,
 	return r;
 }
 
-/* Its id, or 0: all goes through the daemon. */
+/* Returns the id of the backing file, or 0: all requests come to the daemon. */
 static int register_backing(const struct fs *fs, int fd)
 {
 	int id = 0;
@@ -414,13 +424,14 @@ void fs_handle_free(struct fs_handle *handle)
 	free(handle);
 }
 
-/* Three for each worker, and some for what a queue needs. */
+/* Three descriptors for each worker, and some for the needs of a queue. */
 #define SPARE_FDS (3 * FS_WORKERS + 10)
 
 /*
- * The last descriptors are left to the requests that need one for a moment: so a
- * full table refuses what would stay, and nothing else. A new descriptor, such as
- * a duplicate of the session's, gets the lowest number that is free.
+ * The last free descriptors are for requests that need a descriptor only for a
+ * moment. So a full table refuses descriptors that would stay open, and no
+ * others. A new descriptor, such as a duplicate of the session's, gets the
+ * lowest free number, so the number tells how full the table is.
  */
 int fs_node_check_fd_budget(const struct fs *fs)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The replies are the kernel's structures, sent as they are: libfuse's functions
- * can't set STREAM.
+ * The replies are the kernel's own structures: libfuse's functions can't set
+ * STREAM.
  */
 #include "fs/fuse/reply.h"
 
@@ -16,25 +16,29 @@ struct open_out {
 
 enum {
 	/*
-	 * Every read and write comes to the daemon, so what others do to an object
-	 * shows at once; mmap(MAP_SHARED) is ENODEV.
+	 * Every read and write comes to the daemon, so changes that other
+	 * processes make are visible at once. mmap(MAP_SHARED) fails with
+	 * ENODEV.
 	 */
 	DIRECT_IO = 1 << 0,
 	/*
-	 * The file has no position. With one, the kernel holds a lock on it during
-	 * each read and write of a descriptor that threads or processes share,
-	 * and a read that waits would block a write, unkillable, for ever.
+	 * The file has no position. With a position, the kernel locks the
+	 * position during each read and write of a descriptor that threads or
+	 * processes share. A read that waits would then block a write,
+	 * unkillable, for ever.
 	 */
 	STREAM = 1 << 4,
-	/* Nothing must be done at close(2). */
+	/* The kernel needn't send FLUSH at close(2). */
 	NOFLUSH = 1 << 5,
 	/* The kernel doesn't lock the inode for a write that doesn't append. */
 	PARALLEL_DIRECT_WRITES = 1 << 6,
-	/* No read or write comes: it is the object's own memory that is mapped. */
+	/*
+	 * The kernel reads, writes and maps the backing file; no request comes.
+	 */
 	PASSTHROUGH = 1 << 7,
 };
 
-/* The one place where attributes become those that the kernel takes. */
+/* Converts attributes for the kernel. No other function does. */
 static struct fuse_attr attr_of(const struct statx *stx)
 {
 	return (struct fuse_attr){
@@ -63,7 +67,7 @@ int fs_reply_attr(const struct fs_request *rq, const struct statx *stx)
 	return 0;
 }
 
-/* Only names of directories are cached. */
+/* The kernel may cache only names of directories. */
 static struct fuse_entry_out entry_of(const struct fs_node *node,
 				      const struct statx *stx)
 {
@@ -74,7 +78,9 @@ static struct fuse_entry_out entry_of(const struct fs_node *node,
 	};
 }
 
-/* Adds the handle to the node; what the kernel is to know of it. */
+/*
+ * Adds the handle to the node. Returns what the kernel must know of the handle.
+ */
 static struct open_out add(struct fs_request *rq, struct fs_node *node,
 			   struct fs_handle *handle)
 {

@@ -10,10 +10,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Pays for the open files of roots that don't have all our capabilities. */
+/*
+ * The user charged for open files of a root that lacks some of our
+ * capabilities.
+ */
 #define WEAK_ROOT ((uid_t)-3)
 
-/* For -d: what libfuse says of a request are numbers. */
+/* Logs a request by its path, for -d. libfuse logs only numbers. */
 static void trace(const struct fs_request *rq, const char *name)
 {
 	char path[NAME_MAX + 1], line[2 * sizeof(path) + 40];
@@ -75,7 +78,7 @@ int fs_request_take_handle(struct fs_request *rq)
 	uid_t uid = rq->caller->uid;
 	int r;
 
-	/* A root with fewer capabilities than ours may be unable to end us. */
+	/* A root with fewer capabilities than ours may be unable to kill us. */
 	if (uid == 0 && !core_cred_has_all(&rq->cred))
 		uid = WEAK_ROOT;
 	r = fs_charge_take(&rq->charge, rq->fs->handles, uid, 0);

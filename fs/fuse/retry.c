@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel caches no name of an object. So before the kernel uses an object,
- * the same thread has looked its name up, and uses what it found last.
+ * The kernel caches no name of an object. So before an operation on an object,
+ * the same thread has looked the object's name up, and the operation is on the
+ * object that the thread found last.
  *
- * What would be shorter doesn't do:
- * - A descriptor for each thread number modulo a table's size: threads that share a
- *   place would fail each other's opens, and users choose how many they start.
- * - A descriptor until the next use: a truncate uses the object twice, and the
- *   thread may be killed before it uses it at all.
- * - To close what has expired at the next request, or on the wait thread: without
- *   requests a removed object would keep its memory; and to close the last
- *   descriptor of one frees it, which may take seconds, while others wait.
- * So a thread of its own closes descriptors. The lock isn't held during the close.
+ * Shorter designs fail:
+ * - A table with one descriptor for each thread number modulo its size: threads
+ *   that share an entry would fail each other's opens, and users choose how
+ *   many threads they start.
+ * - A descriptor that is kept until the next use: a truncate uses the object
+ *   twice, and the thread may be killed before it uses the object at all.
+ * - Closing expired descriptors at the next request: without requests a removed
+ *   object would keep its memory.
+ * - Closing expired descriptors on the wait thread: the close of an object's
+ *   last descriptor frees the object, which may take seconds, and waiting
+ *   requests would be delayed.
+ * So the retry thread closes descriptors. The lock isn't held during the close.
  */
 #include "fs/fuse/retry.h"
 
@@ -39,16 +43,16 @@ struct pin {
 
 CORE_MUTEX(fs_retry_mutex);
 
-/* Of the one mount of this process. */
+/* The pins of the one mount of this process. */
 static struct {
 	pthread_t closer;
-	pthread_cond_t changed; /* there is a pin, or ended */
+	pthread_cond_t changed; /* a pin was added, or ended set */
 	atomic_size_t n;	/* pins; 0: no lookup takes the lock */
 	struct fs_retry_mutex lock;
 	bool started CORE_GUARDED_BY(fs_retry_mutex);
 	bool ended CORE_GUARDED_BY(fs_retry_mutex);
 	void *by_thread CORE_GUARDED_BY(fs_retry_mutex); /* struct pin * */
-	/* By their end. */
+	/* In the order of their end. */
 	TAILQ_HEAD(pin_list, pin) pins CORE_GUARDED_BY(fs_retry_mutex);
 } retries = {
 	.changed = PTHREAD_COND_INITIALIZER,
@@ -75,7 +79,7 @@ static void pin_free(struct pin *pin)
 	free(pin);
 }
 
-/* The pin of the calling thread, or NULL. */
+/* Returns the pin of the calling thread, or NULL. */
 static struct pin *find(const struct fs_request *rq)
 	CORE_REQUIRES(fs_retry_mutex)
 {
@@ -85,7 +89,9 @@ static struct pin *find(const struct fs_request *rq)
 	return slot ? *slot : NULL;
 }
 
-/* Removes the first pin if it has expired, or else waits. Or NULL. */
+/*
+ * Removes the first pin if it has expired. Otherwise waits, and returns NULL.
+ */
 static struct pin *next_expired(void) CORE_REQUIRES(fs_retry_mutex)
 {
 	struct pin *pin = TAILQ_FIRST(&retries.pins);
@@ -125,9 +131,10 @@ static void *close_expired(void *closure)
 }
 
 /*
- * Adds a pin for the calling thread. Or NULL: no memory, no more open files, or no
- * more threads. Workers have all signals blocked, and so has the thread that is
- * started here.
+ * Adds a pin for the calling thread, and starts the retry thread at the first
+ * need. Returns NULL if there is no memory, the user's quota of open files is
+ * used up, or no thread can be started. Workers have all signals blocked, and
+ * so has the thread that is started here.
  */
 static struct pin *add(const struct fs_request *rq)
 	CORE_REQUIRES(fs_retry_mutex)
@@ -155,10 +162,13 @@ static struct pin *add(const struct fs_request *rq)
 
 void fs_retry_begin(const struct fs_request *rq)
 {
-	_cleanup_close_ int fd = -1; /* of an earlier try, in vain */
+	_cleanup_close_ int fd = -1; /* of an earlier attempt that failed */
 	struct pin *pin;
 
-	/* Threads of other PID namespaces can't be told apart. */
+	/*
+	 * A thread outside our PID namespace has pid 0: which thread is
+	 * unknown.
+	 */
 	if (rq->caller->pid == 0)
 		return;
 	fs_retry_mutex_lock(&retries.lock);

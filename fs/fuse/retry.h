@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * retry: lets the second try of a path succeed where the first one was ESTALE.
+ * retry: lets an operation on a path succeed when it is retried after ESTALE.
  *
- * A name may lead to another object between the kernel's lookup and the use of
- * what was found. The use then fails with ESTALE, and the kernel looks the path
- * up again, once, and uses what that finds. So that the second use can't fail
- * in the same way, what a thread finds in the seconds after its ESTALE is kept
- * open for it.
+ * Another process may replace a name between the kernel's lookup and the
+ * operation on the object that was found. The operation then fails with ESTALE,
+ * and the kernel repeats the lookup and the operation, once. If another process
+ * replaces the name all the time, the second attempt could fail in the same
+ * way. So for some seconds after an ESTALE, the object that the thread looks up
+ * is kept open.
  *
  * For each such thread one descriptor is kept, the last one, for two to three
  * seconds. Meanwhile the user is charged with an open file. If the user's quota
@@ -17,23 +18,29 @@
 
 #include "fs/fuse/kind.h"
 
-/* The calling thread will get ESTALE: begins to keep what it finds. */
+/*
+ * The calling thread will get ESTALE. From now on the objects that the thread
+ * looks up are kept.
+ */
 void fs_retry_begin(const struct fs_request *rq);
 
 /*
- * The calling thread has looked up an object, of the request's kind. fd: a descriptor of the object,
- * which is duplicated if it must be kept.
+ * The calling thread has looked up an object of the request's kind. fd: a
+ * descriptor of the object, which is duplicated if it must be kept.
  */
 void fs_retry_keep(const struct fs_request *rq, ino_t ino, int fd);
 
 /*
- * Duplicates the descriptor that is kept for the calling thread, if it is of
- * this object. ret_fd: the caller's. Returns 0, -ENOENT (none is, or of another
- * object), -EMFILE.
+ * Duplicates the descriptor that is kept for the calling thread, if the
+ * descriptor is of this object. The caller closes *ret_fd. Returns 0, -ENOENT
+ * (no descriptor is kept, or one of another object), -EMFILE.
  */
 int fs_retry_dup(const struct fs_request *rq, ino_t ino, int *ret_fd);
 
-/* Closes what is kept; for the end, when no request is left. */
+/*
+ * Closes all descriptors that are kept, and ends the retry thread. For the end
+ * of the daemon, when no request is left.
+ */
 void fs_retry_stop(void);
 
 #endif

@@ -12,9 +12,10 @@ static void on_interrupt(fuse_req_t req, void *closure)
 }
 
 /*
- * libfuse holds a lock of the request while on_interrupt() runs, and takes that
- * lock to unset it. So on_interrupt() is set before any other thread can know the
- * structure, and doesn't run any more once it is unset.
+ * libfuse holds a lock of the request while on_interrupt() runs, and takes the
+ * same lock to unset on_interrupt(). So on_interrupt() must be set before any
+ * other thread can know the structure. Once unset, on_interrupt() doesn't run
+ * any more.
  */
 void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 		       struct core_wait_source *source, enum core_wait_dir dir)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * waiting: a request that can't be answered yet, because it waits for a message,
- * room or a lock.
+ * waiting: a request that can't be answered yet, because it waits for a
+ * message, room or a lock.
  *
- * The kind's own structure has this as its first member, and sets the waiter's
- * attempt() and done(), nowait and deadline; see core/wait.h. done() must call
- * fs_waiting_finish() before it replies and frees the structure.
+ * The kind's own structure has struct fs_waiting as its first member. The kind
+ * sets the waiter's attempt(), done(), nowait and deadline; see core/wait.h.
+ * done() must call fs_waiting_finish() before it replies and frees the
+ * structure.
  */
 #ifndef FS_WAITING_H
 #define FS_WAITING_H
@@ -15,7 +16,7 @@
 
 struct fs_waiting {
 	struct core_waiter waiter;
-	fuse_req_t req; /* to reply to; NULL: the daemon itself waits */
+	fuse_req_t req; /* to be replied to; NULL: the daemon itself waits */
 
 	/* Private. */
 	struct core_wait *wait;
@@ -23,16 +24,21 @@ struct fs_waiting {
 };
 
 /*
- * Lets done() be called when attempt() has succeeded or the wait has ended, perhaps
- * before this returns. A signal to the caller of req ends the wait with -EINTR.
+ * Submits a waiting request to core/wait. done() is called once, when attempt()
+ * has succeeded or the wait has ended, perhaps before this function returns. A
+ * signal to the process that sent req ends the wait with -EINTR.
  *
- * payer: the user who is charged while this waits. If the user's quota is used up,
+ * payer: the user who is charged during the wait. If the user's quota is used
+ * up,
  *     a single attempt is made, as with nowait.
  */
 void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 		       struct core_wait_source *source, enum core_wait_dir dir);
 
-/* Ends what fs_waiting_submit() began; nothing happens if it wasn't called. */
+/*
+ * Releases the charge and stops watching for signals, after
+ * fs_waiting_submit(). Does nothing if fs_waiting_submit() wasn't called.
+ */
 void fs_waiting_finish(struct fs_waiting *waiting);
 
 #endif
