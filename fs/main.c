@@ -134,7 +134,7 @@ _Noreturn static void give_up(const struct fs *fs,
 			      const struct fs_mountpoint *mountpoint)
 {
 	fuse_log(FUSE_LOG_ERR,
-		 "ipcfs: a request doesn't end; the mount goes\n");
+		 "ipcfs: a request doesn't end; ending the mount anyway\n");
 	end_connection(fs);
 	(void)fs_mountpoint_unmount(mountpoint);
 	_exit(EXIT_FAILURE);
@@ -219,7 +219,7 @@ static int run_session(struct fs *fs, const struct fs_opts *opts,
 	fs->session =
 		fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
 	if (!fs->session) {
-		(void)fputs("ipcfs: try 'ipcfs -h'\n", stderr);
+		(void)fputs("ipcfs: try: ipcfs -h\n", stderr);
 		return EXIT_USAGE;
 	}
 	r = EXIT_FAILURE;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# What is in the way of mounting, or of a part of it, is said on one line with the
-# command that mends it; and does mend it.
+# If ipcfs cannot mount, or a feature is missing, one line names the reason and a
+# command, and the command fixes the problem.
 
 load mount.bash
 
@@ -39,9 +39,9 @@ says() {
 	[ "$output" = "ipcfs: $line" ]
 }
 
-# mended: the command that was said, but for sudo, is given.
+# mended: runs the command that the message names, without sudo.
 mended() {
-	local command=${output##*; mend it with: }
+	local command=${output##*; try: }
 
 	eval "${command//sudo /}"
 }
@@ -57,7 +57,7 @@ mounts() {
 @test "no mount point" {
 	rmdir "$MNT"
 	for who in root as_user; do
-		says 2 $who "$MNT: no such directory; mend it with: mkdir -p '$MNT'" "$MNT"
+		says 2 $who "$MNT: no such directory; try: mkdir -p '$MNT'" "$MNT"
 	done
 	mended
 	mounts
@@ -66,9 +66,9 @@ mounts() {
 
 @test "not a directory, or out of reach" {
 	: >"$WORK/file"
-	says 2 root "$WORK/file: Not a directory; mend it with: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/file"
+	says 2 root "$WORK/file: Not a directory; try: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/file"
 	mkdir -m 700 "$WORK/closed" "$WORK/closed/in"
-	says 2 as_user "$WORK/closed/in: Permission denied; mend it with: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/closed/in"
+	says 2 as_user "$WORK/closed/in: Permission denied; try: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/closed/in"
 	finish
 }
 
@@ -85,7 +85,7 @@ mounts() {
 @test "another file system is hidden, which is said" {
 	mount -t tmpfs tmpfs "$MNT"
 	: >"$MNT/file"
-	says 0 root "$MNT: hides the tmpfs that is mounted there; see it again with: umount '$MNT'" "$MNT"
+	says 0 root "$MNT: hides the tmpfs that is mounted there; to see it again, try: umount '$MNT'" "$MNT"
 	is_mounted
 	umount "$MNT"
 	[ -e "$MNT/file" ]
@@ -96,8 +96,8 @@ mounts() {
 @test "an ipcfs is there already" {
 	# Its owner's alone, so that others are not told that it lives.
 	"$IPCFS" "$MNT" 3>&-
-	says 2 root "$MNT: fuse.ipcfs is mounted there already; mend it with: umount '$MNT'" "$MNT"
-	says 2 as_user "$MNT: fuse.ipcfs is mounted there already; mend it with: sudo umount '$MNT'" "$MNT"
+	says 2 root "$MNT: fuse.ipcfs is mounted there already; try: umount '$MNT'" "$MNT"
+	says 2 as_user "$MNT: fuse.ipcfs is mounted there already; try: sudo umount '$MNT'" "$MNT"
 	[ -d "$SHM" ]
 	mended
 	not is_mounted
@@ -123,9 +123,9 @@ mounts() {
 		eventually test -d "$SHM"
 		kill -9 $daemon
 		not wait $daemon
-		says 2 as_user "$MNT: a dead fuse.$type is mounted there; mend it with: sudo umount -l '$MNT'" "$MNT"
+		says 2 as_user "$MNT: a dead fuse.$type is mounted there; try: sudo umount -l '$MNT'" "$MNT"
 		[ $type = ipcfs ] ||
-			says 2 root "$MNT: a dead fuse.$type is mounted there; mend it with: umount -l '$MNT'" "$MNT"
+			says 2 root "$MNT: a dead fuse.$type is mounted there; try: umount -l '$MNT'" "$MNT"
 		mended
 		mounts
 	done
@@ -134,14 +134,14 @@ mounts() {
 
 @test "no /dev/fuse" {
 	mv /dev/fuse /dev/away
-	says 1 root "/dev/fuse: not there: No such file or directory; mend it with: modprobe fuse, or for a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ..." "$MNT"
-	says 1 as_user "/dev/fuse: not there: No such file or directory; mend it with: sudo modprobe fuse, or for a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ..." "$MNT"
+	says 1 root "/dev/fuse: not there: No such file or directory; try: modprobe fuse, or for a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ..." "$MNT"
+	says 1 as_user "/dev/fuse: not there: No such file or directory; try: sudo modprobe fuse, or for a container: docker run --device /dev/fuse --cap-add SYS_ADMIN ..." "$MNT"
 	finish
 }
 
 @test "a /dev/fuse that isn't for all" {
 	chmod 600 /dev/fuse
-	says 1 as_user "/dev/fuse: can't be opened: Permission denied; mend it with: sudo chmod 666 /dev/fuse" "$MNT"
+	says 1 as_user "/dev/fuse: can't be opened: Permission denied; try: sudo chmod 666 /dev/fuse" "$MNT"
 	mended
 	mounts as_user
 	finish
@@ -152,7 +152,7 @@ mounts() {
 		run setpriv --reuid $id --regid $id --clear-groups --bounding-set -sys_admin "$IPCFS" "$MNT"
 		echo "$output"
 		[ "$status" -eq 1 ]
-		[ "$output" = "ipcfs: $MNT: nobody may mount in this container or service; mend it with: docker run --cap-add SYS_ADMIN --device /dev/fuse ..." ]
+		[ "$output" = "ipcfs: $MNT: nobody may mount in this container or service; try: docker run --cap-add SYS_ADMIN --device /dev/fuse ..." ]
 	done
 	finish
 }
@@ -160,7 +160,7 @@ mounts() {
 @test "no fusermount3 for an ordinary user" {
 	program=$(command -v fusermount3)
 	mount --bind /dev/null "$program"
-	says 1 as_user "$MNT: an ordinary user mounts through fusermount3, which is not there; mend it with: sudo apt install fuse3" "$MNT"
+	says 1 as_user "$MNT: an ordinary user mounts through fusermount3, which isn't installed; try: sudo apt install fuse3" "$MNT"
 	mounts
 	umount "$program"
 	mounts as_user
@@ -171,7 +171,7 @@ mounts() {
 	mkdir "$WORK/roots"
 	mkdir -m 1777 "$WORK/sticky"
 	for dir in roots sticky; do
-		says 1 as_user "$WORK/$dir: an ordinary user mounts on directories of their own only; mend it with: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/$dir"
+		says 1 as_user "$WORK/$dir: an ordinary user can mount only on their own directories; try: mkdir -p ~/ipc && ipcfs ~/ipc" "$WORK/$dir"
 	done
 	mounts as_user
 	finish
@@ -180,7 +180,7 @@ mounts() {
 @test "allow_other is for root to allow" {
 	grep -v '^user_allow_other' /etc/fuse.conf >"$WORK/conf" || true
 	mount --bind "$WORK/conf" /etc/fuse.conf
-	says 1 as_user "$MNT: allow_other is root's, unless /etc/fuse.conf says otherwise; mend it with: echo user_allow_other | sudo tee -a /etc/fuse.conf" -o allow_other "$MNT"
+	says 1 as_user "$MNT: allow_other needs root, or user_allow_other in /etc/fuse.conf; try: echo user_allow_other | sudo tee -a /etc/fuse.conf" -o allow_other "$MNT"
 	mended
 	as_user "$IPCFS" -o allow_other "$MNT" 3>&- 2>/dev/null
 	ls "$MNT"
@@ -211,7 +211,7 @@ starts_saying() {
 mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough needs root and Linux 6.9'
 
 @test "what works only in part" {
-	listed='mq/ lists only queues opened there; for all, run as root, or: sudo mkdir -p /dev/mqueue && sudo mount -t mqueue mqueue /dev/mqueue'
+	listed='mq/ lists only queues opened there; run ipcfs as root, or try: sudo mkdir -p /dev/mqueue && sudo mount -t mqueue mqueue /dev/mqueue'
 	starts_saying -- env
 	starts_saying "$mapped" "$listed" -- as_user
 	mount -t mqueue mqueue /dev/mqueue
@@ -223,7 +223,7 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 
 @test "a low limit on what queues may take: the hard one counts for root, else the soft one" {
 	mount -t mqueue mqueue /dev/mqueue
-	few='all queues of a user may take 1000 bytes; for the usual 819200: ulimit -q 819200'
+	few='all queues of a user may take 1000 bytes, but 819200 is usual; try: ulimit -q 819200'
 	starts_saying -- prlimit --msgqueue=1000:819200
 	starts_saying "$few" -- prlimit --msgqueue=1000:1000 setpriv --bounding-set -sys_resource
 	starts_saying "$mapped" "$few" -- as_user prlimit --msgqueue=1000:819200
@@ -243,6 +243,6 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 		assert ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter) == 0
 		os.execvp(sys.argv[1], sys.argv[1:])
 	END
-	starts_saying 'mq/ is of no use: this kernel has no message queues (CONFIG_POSIX_MQUEUE)' -- python3 "$WORK/without"
+	starts_saying "mq/ doesn't work: this kernel has no message queues (CONFIG_POSIX_MQUEUE)" -- python3 "$WORK/without"
 	finish
 }

@@ -84,7 +84,7 @@ space"
 	mount --bind "$OTHER" "$MNT"
 	stop 1
 	[ "$(mounts)" = "$MNT" ]
-	logged "$MNT: the mount stays: another mount hides it, which goes first; mend it with: umount -l '$MNT'"
+	logged "$MNT: the mount stays: another mount hides it, which goes first; try: umount -l '$MNT'"
 	umount "$MNT"
 	ipcfs_start
 	[ "$(mounts)" = "$MNT" ]

@@ -46,8 +46,8 @@ static int check_device(void)
 		mend = "docker run --device /dev/fuse ...";
 	(void)fprintf(stderr, "ipcfs: /dev/fuse: %s: %s%s%s%s\n",
 		      absent ? "not there" : "can't be opened", strerror(-r),
-		      mend ? "; mend it with: " : "",
-		      mend ? fs_diagnose_sudo() : "", mend ?: "");
+		      mend ? "; try: " : "", mend ? fs_diagnose_sudo() : "",
+		      mend ?: "");
 	return r;
 }
 
@@ -104,16 +104,14 @@ static int check_proc(void)
 		return 0;
 	(void)fputs(
 		"ipcfs: /proc is not that of this PID namespace, so callers' "
-		"rights can't be read; mend it with: mount -t proc proc "
-		"/proc\n",
+		"rights can't be read; try: mount -t proc proc /proc\n",
 		stderr);
 	return -EPERM;
 }
 
 static int refuse(const char *path, const char *why, const char *mend)
 {
-	(void)fprintf(stderr, "ipcfs: %s: %s; mend it with: %s\n", path, why,
-		      mend);
+	(void)fprintf(stderr, "ipcfs: %s: %s; try: %s\n", path, why, mend);
 	return -EPERM;
 }
 
@@ -133,17 +131,17 @@ int fs_diagnose_mount(const char *path, bool allow_other)
 	if (!has_fusermount())
 		return refuse(path,
 			      "an ordinary user mounts through fusermount3, "
-			      "which is not there",
+			      "which isn't installed",
 			      "sudo apt install fuse3");
 	if (!is_writable(path))
 		return refuse(path,
-			      "an ordinary user mounts on directories of their "
-			      "own only",
+			      "an ordinary user can mount only on their own "
+			      "directories",
 			      FS_DIAGNOSE_ELSEWHERE);
 	if (allow_other && !others_allowed())
 		return refuse(path,
-			      "allow_other is root's, unless /etc/fuse.conf "
-			      "says otherwise",
+			      "allow_other needs root, or user_allow_other in "
+			      "/etc/fuse.conf",
 			      "echo user_allow_other | sudo tee -a "
 			      "/etc/fuse.conf");
 	return 0;
@@ -172,19 +170,19 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough)
 			 "slower: passthrough needs root and Linux 6.9\n");
 	if (!core_mq_is_supported()) {
 		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: mq/ is of no use: this kernel has no message "
+			 "ipcfs: mq/ doesn't work: this kernel has no message "
 			 "queues (CONFIG_POSIX_MQUEUE)\n");
 		return;
 	}
 	if (fs->dirs->mq == CORE_IPC_DIRS_MQ_NONE)
 		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: mq/ lists only queues opened there; for all, "
-			 "run as root, or: sudo mkdir -p /dev/mqueue && "
+			 "ipcfs: mq/ lists only queues opened there; run ipcfs "
+			 "as root, or try: sudo mkdir -p /dev/mqueue && "
 			 "sudo mount -t mqueue mqueue /dev/mqueue\n");
 	if (limit < DEFAULT_MSGQUEUE)
 		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: all queues of a user may take %llu bytes; for "
-			 "the usual %d: ulimit -q %d\n",
+			 "ipcfs: all queues of a user may take %llu bytes, but "
+			 "%d is usual; try: ulimit -q %d\n",
 			 limit, DEFAULT_MSGQUEUE, DEFAULT_MSGQUEUE);
 }
 

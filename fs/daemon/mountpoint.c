@@ -196,18 +196,18 @@ static int fail(const char *path, const char *type, int r)
 	(void)fprintf(stderr, "ipcfs: %s: ", path);
 	if (dead || (*type && (is_ipcfs(type) || r == -EACCES)))
 		(void)fprintf(stderr,
-			      "%s%s is mounted there%s; mend it with: "
+			      "%s%s is mounted there%s; try: "
 			      "%sumount %s'%s'\n",
 			      dead ? "a dead " : "", type,
 			      dead ? "" : " already", fs_diagnose_sudo(),
 			      dead ? "-l " : "", path);
 	else if (r == -ENOENT)
 		(void)fprintf(stderr,
-			      "no such directory; mend it with: "
+			      "no such directory; try: "
 			      "mkdir -p '%s'\n",
 			      path);
 	else
-		(void)fprintf(stderr, "%s; mend it with: %s\n", strerror(-r),
+		(void)fprintf(stderr, "%s; try: %s\n", strerror(-r),
 			      FS_DIAGNOSE_ELSEWHERE);
 	return r;
 }
@@ -258,7 +258,7 @@ int fs_mountpoint_open(const char *path, const char *namespace,
 	if (*type && strcmp(type, "autofs") != 0)
 		(void)fprintf(stderr,
 			      "ipcfs: %s: hides the %s that is mounted there; "
-			      "see it again with: umount '%s'\n",
+			      "to see it again, try: umount '%s'\n",
 			      absolute, type, absolute);
 	*ret = (struct fs_mountpoint){ .path = core_steal_ptr(absolute),
 				       .dir = core_steal_fd(&dir) };
@@ -362,7 +362,7 @@ int fs_mountpoint_unmount(const struct fs_mountpoint *mountpoint)
 		r = -EBUSY;
 	if (r < 0)
 		fuse_log(FUSE_LOG_ERR,
-			 "ipcfs: %s: the mount stays: %s; mend it with: "
+			 "ipcfs: %s: the mount stays: %s; try: "
 			 "%sumount -l '%s'\n",
 			 mountpoint->path,
 			 r == -EBUSY

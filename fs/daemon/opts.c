@@ -187,7 +187,7 @@ int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
 			: 0;
 
 	if (r == 0 && !opts.mountpoint && !opts.help && !opts.version) {
-		(void)fputs("ipcfs: no MOUNTPOINT given; try 'ipcfs -h'\n",
+		(void)fputs("ipcfs: no MOUNTPOINT given; try: ipcfs -h\n",
 			    stderr);
 		r = -EINVAL;
 	}
