@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# What a user may try to use the daemon up, or to get around a rule.
+# Attacks of users: to use up the daemon's resources, or to get around a rule.
 
 load mount.bash
 

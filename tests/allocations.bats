@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Memory that the daemon can't get.
+# The daemon when an allocation of memory fails.
 
 load mount.bash
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Linked into the daemon with the linker's --wrap: when FAULTS names a file, each
- * allocation of the daemon, core/ and a libfuse that is built in fails the first
- * time that it is made on its path of calls. What made it may then try again, and
- * gets further. The file is mapped by all who take part, so that a daemon that was
- * started anew goes on where the last one ended.
+ * Makes allocations fail. This file is linked into the daemon with the linker's
+ * --wrap. When FAULTS names a file, each allocation of the daemon, of core/ and
+ * of a libfuse that is built in fails the first time that it is made on its
+ * path of calls. The code that allocates may try again, and the second attempt
+ * succeeds. All processes of the test map the file, so that a daemon that was
+ * started anew continues where the last daemon ended.
  *
  * Source: ld(1), --wrap.
  */

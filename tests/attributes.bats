@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Attributes that aren't the content's: of the directories, and flags of inodes. Most is
-# done on the mount and natively, and must give the same.
+# Attributes that don't belong to the content: of the directories, and flags of
+# inodes. Most tests run on the mount and natively, and compare the results.
 
 load mount.bash
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What each user may have at a time. */
+/* Tests of quotas: the limit of what each user is charged. */
 #include "fs/fuse/charge.h"
 
 #include "core_test.h"

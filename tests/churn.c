@@ -3,10 +3,11 @@
  * Usage: churn COUNT OPENERS FILE ONCE_IN [NATIVE]
  *
  * OPENERS processes open FILE with O_CREAT and close it again, COUNT times
- * together, while its name comes and goes: each of them unlinks it once in ONCE_IN
- * times, or if that is 0 one process more unlinks it all the time, as NATIVE.
- * No open may fail: natively none does. Prints how many there were and which
- * errors, and fails if there was one.
+ * together, while the name is removed and created. Each process unlinks FILE
+ * once in ONCE_IN times. If ONCE_IN is 0, an additional process unlinks the
+ * file as NATIVE all the time. No open may fail, because natively no open
+ * fails. Prints the number of opens and the errors, and fails if there was an
+ * error.
  */
 #include <err.h>
 #include <errno.h>

@@ -12,7 +12,7 @@
 
 #define BIT(cap) (UINT64_C(1) << (cap))
 
-/* A process that has become what a test wants, and stays until it is released. */
+/* A process with the credentials that a test needs. It waits until released. */
 struct caller {
 	pid_t pid;
 	int release;

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* What fn has seen, of memory that is shared with a child. */
+/* What fn has seen. The memory is shared with a child. */
 struct seen {
 	pid_t pid;
 	int n_fds;

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
-/* What the child sees of itself, and what others do meanwhile. */
+/* What the child sees of itself, and what other processes do meanwhile. */
 struct seen {
 	uid_t uids[3];
 	gid_t gids[3], group;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Extended attributes of objects. */
+/* Tests of extended attributes of objects. */
 #include "core/file.h"
 
 #include "core_test.h"

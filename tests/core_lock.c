@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Another process is a child that ends within the call, or one that holds a lock
- * until it is told. It inherits the descriptors that are open when it starts, and
- * with them the locks, so a holder starts before core takes any.
+ * In these tests another process is a child that ends within the call, or a
+ * holder that holds a lock until the test ends the holder. A child inherits the
+ * open descriptors, and with them the locks. So a holder starts before
+ * core/lock sets locks.
  */
 #include "core/lock.h"
 

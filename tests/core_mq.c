@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Queues are charged to the user's RLIMIT_MSGQUEUE, over all namespaces of the
- * machine. So they are small, and gone at the end of each test; and a limit is
- * reached by users that nobody else is.
+ * The kernel charges queues to the user's RLIMIT_MSGQUEUE, over all namespaces
+ * of the machine. So the queues of these tests are small, and each test removes
+ * its queues. A test that reaches a limit uses a user id of its own.
  */
 #include "core/mq.h"
 

@@ -3,7 +3,7 @@
 
 #include "core_test.h"
 
-/* n times 'x' */
+/* Returns n times 'x'. */
 static const char *long_name(size_t n)
 {
 	static char name[NAME_MAX + 2];

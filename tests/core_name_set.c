@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-/* How many names there are; *ret: how many of them are this one. */
+/* Returns the number of names in the set. *ret: how often the set has "name". */
 static size_t count(struct core_name_set *set, const char *name, size_t *ret)
 {
 	char found[NAME_MAX + 1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writes, sizes and holes of objects. */
+/* Tests of writes, sizes and holes of shm objects. */
 #include "core/shm.h"
 
 #include "core_test.h"

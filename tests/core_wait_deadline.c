@@ -5,7 +5,7 @@
 
 static atomic_uint n_ended;
 
-/* Notes the order. */
+/* Notes the position of a waiter in the order in which the waiters end. */
 static void done_in_turn(struct core_waiter *waiter, int result)
 {
 	((struct op *)waiter)->turn = n_ended++;

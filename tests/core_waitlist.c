@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs all interleavings of a few threads on a waitlist. A waitlist changes only
- * while its owner's mutex is locked, and callbacks are made without it. So a
- * thread is a sequence of steps, from one callback to the next, and a scheduler
- * chooses which thread makes the next step. It makes all choices, one after the
- * other. What a callback does itself (a cancel, a submission to the list or a
- * completion) comes between the same steps, so it needs no thread of its own.
+ * Runs all interleavings of a few threads on a waitlist. A waitlist changes
+ * only while its owner's mutex is locked, and during callbacks the mutex is
+ * unlocked. So a thread is a sequence of steps, from one callback to the next,
+ * and a scheduler chooses which thread makes the next step. The scheduler tries
+ * all choices, one after the other. An operation inside a callback (a cancel, a
+ * submission to the list or a completion) comes between the same steps, so the
+ * operation needs no thread of its own.
  */
 #include "core/waitlist.h"
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Two thousand who wait: a thousand to read one queue, the others a hundred queues.
+# Two thousand waiting processes: a thousand read one queue, the others use a
+# hundred queues.
 
 load mount.bash
 

@@ -2,9 +2,10 @@
 /*
  * Usage: crowd read|write COUNT FILE...
  *
- * Starts COUNT processes for each FILE that open it and read or write a byte. When
- * all of them wait for the mount it says "waiting", and then how each of them
- * ends: "moved", an error or a signal. They are the process group of the crowd.
+ * For each FILE, starts COUNT processes that open the file and read or write a
+ * byte. When all processes wait for the mount, prints "waiting". Then prints
+ * how each process ends: "moved", an error or a signal. All processes are in
+ * the process group of crowd.
  */
 #include <err.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The command line, and how the daemon starts and ends.
+# The command line, and the start and the end of the daemon.
 
 load mount.bash
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# What may go wrong around the daemon: it is killed, stopped or cut off, or space
-# or descriptors are used up.
+# Faults around the daemon: the daemon is killed, stopped or cut off, or space or
+# descriptors are used up.
 
 load mount.bash
 

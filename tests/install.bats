@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# What "meson install" puts into the system, and how the system then uses it.
+# The files that "meson install" installs, and how the system uses them.
 
 load mount.bash
 load system.bash

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The view "lines": a line is a message.
+# The view "lines": each line of text is a message.
 # shellcheck disable=SC2002 # cmp would go by the size of a file
 
 load mount.bash

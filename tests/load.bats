@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Every message arrives, once and in order, whoever is interrupted or killed.
+# Every message arrives once and in order, even if processes are interrupted or
+# killed.
 
 load mount.bash
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Locks on shared memory objects, against those who lock without the mount.
+# Locks on shared memory objects, also against processes that lock without the
+# mount.
 
 load mount.bash
 

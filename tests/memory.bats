@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Shared memory through the mount as memory: mapped, and by unmodified programs.
+# Shared memory through the mount used as memory: mapped, and used by unmodified
+# programs.
 
 load mount.bash
 

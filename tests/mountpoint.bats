@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The daemon mounts on the directory that it has checked, and unmounts its own mount
-# and no other, whatever the paths lead to by then.
+# The daemon mounts on the checked directory, and unmounts its own mount and no
+# other mount, whatever the paths lead to by then.
 
 load mount.bash
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The Debian package, from its source to its end.
+# The Debian package: build, installation and removal.
 
 load mount.bash
 load system.bash

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The beginnings of lines that no newline has ended yet. */
+/* Tests of pending lines: lines of text that no newline has ended yet. */
 #include "fs/kinds/pending_lines.h"
 
 #include "core_test.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The text that an open file took from a queue last. */
+/* Tests of the read buffer: the text that a handle received last. */
 #include "fs/kinds/read_buffer.h"
 
 #include "core_test.h"

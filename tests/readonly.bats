@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# -o ro: what is there can be looked at, and that is all.
+# -o ro: objects can be inspected, but not changed.
 
 load mount.bash
 

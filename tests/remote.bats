@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The mount of another machine through sshfs: an sshd for each connection, without
-# a network.
+# The mount of another machine through sshfs. Each connection has its own sshd,
+# without a network.
 
 load mount.bash
 

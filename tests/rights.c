@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who may do what to whose objects. Each operation is done natively to one object
- * and through the mount to its twin, by several users, and both must end the same:
- * with the same errno, having seen the same, leaving the same. Run by on_mount,
- * with -o allow_other.
+ * Compares the rights of users with the native rights. Several users do each
+ * operation natively to one object and through the mount to its twin. Both must
+ * end in the same way: with the same errno and the same results, and both
+ * objects must be in the same state. on_mount runs this test, with -o
+ * allow_other.
  *
- * ROUNDS (50,000) is about how many cells of a matrix are compared, if it has
- * more: always the same ones, picked by chance.
+ * ROUNDS (default: 50,000) is about how many cells of a matrix are compared, if
+ * the matrix has more cells: always the same cells, picked by chance.
  *
- * Left out is what FUSE doesn't tell the daemon:
- * - O_CREAT when an object that exists is opened. fs.protected_regular is a rule for
- *   it; the daemon takes it as given where there is O_TRUNC.
- * - That a change of attributes which changes none is chown(2) with -1 for both.
+ * The test leaves out what FUSE doesn't report to the daemon:
+ * - O_CREAT when an existing object is opened. fs.protected_regular is a rule for
+ *   O_CREAT; the daemon assumes O_CREAT if O_TRUNC is set.
+ * - chown(2) with -1 for both ids: a change of attributes that changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -553,8 +554,9 @@ static bool passthrough;
 
 /*
  * With passthrough the kernel writes as nobody, so setuid and setgid bits go
- * whoever writes. Without, a setgid bit that stands for no right goes, too: to keep
- * it for who is in the group, the groups would have to be read for each write.
+ * whoever writes. Without, a setgid bit that stands for no right goes, too: to
+ * keep it for who is in the group, the groups would have to be read for each
+ * write.
  */
 static bool is_out_of_reach(const struct cell *cell)
 {
@@ -620,8 +622,8 @@ static void sweep_special_modes(const struct kind *kind)
 }
 
 /*
- * In directories whose own rights matter. For queues they do less: one is opened
- * without a look at its directory, and takes no group from it.
+ * In directories whose own rights matter. For queues they do less: one is
+ * opened without a look at its directory, and takes no group from it.
  */
 static void sweep_directories(const struct kind *kind)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An attacker uses a name through the mount while it is swapped, as fast as can
- * be, between an object of his and one of root's that he has no right to. Nothing
- * he does may reach root's, wherever the name led when it was looked up. Run by
- * on_mount, with -o allow_other.
+ * An attacker uses a name through the mount while the name is swapped, as fast
+ * as possible, between the attacker's object and an object of root's that the
+ * attacker has no right to. No operation may reach root's object, wherever the
+ * name led when the kernel looked the name up. on_mount runs this test, with -o
+ * allow_other.
  *
- * ROUNDS (100,000) is how many attacks each test makes.
+ * ROUNDS (default: 100,000) is the number of attacks of each test.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The units, with systemd itself; see boot.
+# The units, run by systemd itself; see boot.
 
 load mount.bash
 load system.bash

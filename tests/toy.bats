@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# A kind that is a file, toy_kind.c, and a line in the list of fs/kinds/root.c.
+# A kind needs only one file, here toy_kind.c, and a line in the list of
+# fs/kinds/root.c.
 
 load mount.bash
 

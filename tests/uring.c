@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Opens and reads a file as an io_uring worker with the groups of its past.
+ * Opens and reads a file in an io_uring worker that still has an old group.
  *
  * Usage: uring UID GROUP FILE; as root
  *
- * A member of GROUP lets the kernel start a worker, leaves the group, becomes UID, and
- * then has the worker open FILE. The request carries the user of now; the thread that
- * makes it still has the group. Prints what FILE contains, or the name of the error.
+ * A member of GROUP makes the kernel start a worker, leaves the group, becomes
+ * UID, and then makes the worker open FILE. The request carries the new user,
+ * but the thread that makes the request still has the group. Prints the content
+ * of FILE, or the name of the error.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Several users on one mount: what each is charged for, and can't do to others.
+# Several users on one mount: the charges of each user, and the operations on
+# other users' objects that must fail.
 
 load mount.bash
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Queues seen through options, in the path and after -o.
+# Queues seen through options, in the path or after -o.
 
 load mount.bash
 

@@ -11,7 +11,7 @@ int other_fd = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned int completed;
-static atomic_int running[2]; /* attempts that run now, per line */
+static atomic_int running[2]; /* running attempts, per waitlist */
 static atomic_bool overlapped;
 atomic_uint attempts[2];
 atomic_uint turns[2];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Who waits, and the ways in which waiting ends.
+# Waiting requests, and the ways in which their waiting ends.
 
 load mount.bash
 
