@@ -22,7 +22,7 @@ struct info_handle {
 	char text[ESCAPED_MAX + 512] CORE_GUARDED_BY(info_mutex);
 };
 
-/* The request as one for the plain directory of the kind that is described. */
+/* Turns a request into one for the plain directory of the described kind. */
 static struct fs_request described(const struct fs_request *rq)
 {
 	static const long plain[FS_VIEW_MAX / sizeof(long)];
@@ -42,8 +42,9 @@ static int info_find(const struct fs_request *rq, const char *name, ino_t ino,
 }
 
 /*
- * Like a file of /proc: with no size, so that tools read it to its end. The kind's
- * slot attr isn't asked: it may tell what only readers of the object may know.
+ * The file has size 0, like the files of /proc, so that tools read to the end.
+ * The kind's slot attr isn't called: its result may include facts that only
+ * readers of the object may know.
  */
 static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
 		     int fd, struct statx *ret)
@@ -109,7 +110,10 @@ static int write_text(const struct fs_request *rq, struct info_handle *handle)
 	return 0;
 }
 
-/* The text is made when its begin is read, and then stays in one piece. */
+/*
+ * The text is made when its beginning is read. Later reads return pieces of the
+ * same text.
+ */
 static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 		     size_t size, off_t offset, const struct fuse_file_info *fi)
 {

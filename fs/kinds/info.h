@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * info: KIND:info/NAME, text about an object instead of its content. It serves
- * each kind that has the slot "describe".
+ * info: the kind of KIND:info/NAME, a text about an object instead of its
+ * content. It serves each kind that has the slot "describe".
  */
 #ifndef FS_INFO_H
 #define FS_INFO_H
 
 #include "fs/fuse/kind.h"
 
-/* Its view is a pointer to the described kind: const struct fs_kind *. */
+/* The view is a pointer to the described kind: const struct fs_kind *. */
 extern const struct fs_kind fs_info;
 
 #endif

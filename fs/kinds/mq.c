@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Message queues as files: mq/ and what is in it. fs/kinds/mq_handle is an open queue. */
+/*
+ * Message queues as files: mq/ and its files. fs/kinds/mq_handle is an open
+ * queue.
+ */
 #include "core/mq.h"
 
 #include "core/cleanup.h"
@@ -13,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* mq_open() has one error for several limits: says which it was. */
+/* mq_open() has one error for several limits. Logs which limit was exceeded. */
 static void log_limit(const struct fs_mq_view *view, int r)
 {
 	struct mq_attr limits;
@@ -59,13 +62,13 @@ static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
 }
 
 /*
- * stx_size is what reading it empty would give, as far as can be known: priorities
- * above 9 take more digits in a prefix.
+ * stx_size is the number of bytes that reading the queue empty would return, as
+ * far as we can know: with "prefix", priorities above 9 need more digits.
  *
- * stx_blksize is what stdio makes its buffer: it must hold a whole message. FUSE
- * reports only powers of two, rounding down, and with less than 128 bytes glibc
- * hands on each piece that it is given. Either would make two messages of what
- * a program prints as one.
+ * stx_blksize is the size of stdio's buffer, and the buffer must hold a whole
+ * message. FUSE reports only powers of two, rounded down. With less than 128
+ * bytes, glibc writes each piece that it gets at once. A smaller buffer, or
+ * none, would make two messages of a text that a program prints as one.
  */
 static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
 		    int fd, struct statx *ret)
@@ -86,7 +89,7 @@ static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
 	return 0;
 }
 
-/* Only emptying it is a change of size that a queue knows. */
+/* A queue has only one change of size: to 0, which empties the queue. */
 static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size)
 {
@@ -102,7 +105,7 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 	return core_mq_purge(readable);
 }
 
-/* What a queue is, as lines of text, and as extended attributes to read. */
+/* Facts about a queue, as lines of text and as extended attributes. */
 
 static int obj_describe(const struct fs_request *rq, int fd, char *ret,
 			size_t size)

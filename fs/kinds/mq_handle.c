@@ -9,7 +9,10 @@
 #include <poll.h>
 #include <stddef.h>
 
-/* Takes over poll. Returns the one before, which was not told anything, or NULL. */
+/*
+ * Keeps poll as the handle's poll handle, which owns it then. Returns the
+ * previous poll handle, which wasn't notified, or NULL.
+ */
 static struct fuse_pollhandle *replace(struct fs_mq_handle *handle,
 				       struct fuse_pollhandle *poll)
 {
@@ -22,7 +25,7 @@ static struct fuse_pollhandle *replace(struct fs_mq_handle *handle,
 	return old;
 }
 
-/* After this the kernel polls again, and brings a new poll handle. */
+/* After this notification the kernel polls again, with a new poll handle. */
 static void on_change(struct core_poll_notify *notify)
 {
 	struct fs_mq_handle *handle =
@@ -36,16 +39,17 @@ static void on_change(struct core_poll_notify *notify)
 	fuse_pollhandle_destroy(poll);
 }
 
-/* Reading takes messages away, which a read-only mount doesn't allow. */
+/* Reads remove messages, and a read-only mount doesn't allow that. */
 static bool may_read(const struct fs *fs, int flags)
 {
 	return !fs->read_only || (flags & O_ACCMODE) == O_WRONLY;
 }
 
 /*
- * Before a write we must see whether a process will be notified of it. That
- * shows the caller nothing, so the daemon opens the queue as itself. A daemon
- * without privileges needn't look: its messages come from its own user anyway.
+ * Opens the queue for reading. Before a write we must know whether a process
+ * will be notified (mq_notify) of the message. The caller learns nothing from
+ * this, so the daemon opens the queue as itself. A daemon without privileges
+ * needn't know: its messages come from its own user anyway.
  */
 static int open_readable(int fd, int flags)
 {
@@ -85,11 +89,11 @@ int fs_mq_handle_init(const struct fs_request *rq, struct fs_handle *handle_,
 	handle->uid = rq->caller->uid;
 	handle->view = *(const struct fs_mq_view *)rq->view;
 	handle->readable = open_readable(handle_->fd, flags);
-	/* Only a handle that just reads can use a position, to seek back. */
+	/* Only a read-only handle has a use for a position: to seek back. */
 	handle->stream = (flags & O_ACCMODE) != O_RDONLY;
 	if (handle->stream)
 		handle_->flags |= FS_HANDLE_STREAM;
-	/* At close(2) only lines that were begun are sent. */
+	/* Only unfinished lines are sent at close(2). */
 	if (!handle->stream || !handle->view.lines)
 		handle_->flags |= FS_HANDLE_NOFLUSH;
 	return 0;
@@ -133,9 +137,9 @@ static int add(struct fs_mq_handle *handle, struct fuse_pollhandle *poll)
 }
 
 /*
- * A queue is readable exactly when a read wouldn't wait, so also at the end of
- * file. With O_NONBLOCK an empty queue isn't the end. A poll request doesn't
- * carry that flag, so the one of the last read counts.
+ * A queue is readable exactly when a read wouldn't wait, so at end-of-file as
+ * well. With O_NONBLOCK an empty queue isn't end-of-file. A poll request
+ * doesn't carry O_NONBLOCK, so the flag of the last read counts.
  */
 int fs_mq_handle_poll(const struct fs_request *rq, struct fs_handle *handle_,
 		      struct fuse_pollhandle *poll_)
@@ -144,7 +148,9 @@ int fs_mq_handle_poll(const struct fs_request *rq, struct fs_handle *handle_,
 	struct pollfd fd = { .fd = handle_->fd,
 			     .events = POLLIN | POLLRDNORM | POLLOUT |
 				       POLLWRNORM };
-	/* First: what changes after the look is told. */
+	/*
+	 * Add poll before looking, so that no change after the look is missed.
+	 */
 	int r = poll_ ? add(handle, poll_) : 0;
 
 	if (r == 0 && poll(&fd, 1, 0) < 0)

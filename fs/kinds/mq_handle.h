@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mq_handle: an open queue, as fs/kinds/mq_read and mq_write share it.
+ * mq_handle: an open queue, which fs/kinds/mq_read and mq_write share.
  *
- * A read that finds no message and a write that finds no room become waiters of
- * core/wait, which replies when their time has come; so does a read or write
- * that needn't wait, for only the waitlist knows whose turn it is.
+ * Each read that needs a message and each write that has one to send is
+ * submitted to core/wait. A request that needn't wait is submitted too, as only
+ * the waitlist knows which request's turn it is. core/wait makes the attempts;
+ * done() replies.
  *
- * The handle's lock is taken inside attempts, so core/wait must not be called while
- * it is held.
+ * Attempts lock the handle, so core/wait must not be called while the handle's
+ * lock is held.
  */
 #ifndef FS_MQ_HANDLE_H
 #define FS_MQ_HANDLE_H
@@ -23,11 +24,12 @@
 #include <stdatomic.h>
 
 /*
- * Most bytes of text that one request moves, or one message of maximal length if
- * that is more. It bounds the time per request and the memory held while it waits.
+ * Most bytes of text that one request moves, or one message of maximal length
+ * if that is more. It bounds the time per request and the memory held while it
+ * waits.
  */
 #define FS_MQ_BATCH 65536
-/* Most messages that one attempt moves: they take half a millisecond. */
+/* Most messages that one attempt moves, in about half a millisecond. */
 #define FS_MQ_MANY 1024
 
 CORE_MUTEX(fs_mq_handle_mutex);
@@ -37,22 +39,22 @@ struct fs_mq_handle {
 	struct fs *fs;
 	uid_t uid;	      /* the user who opened it */
 	int readable;	      /* for core_mq_is_awaited(), or -1 */
-	atomic_ullong looked; /* when that last returned false */
+	atomic_ullong looked; /* when that function last returned false */
 	struct core_wait_source *source;
 	size_t msgsize;
 	struct fs_mq_view view;
-	bool stream;	  /* the file has no position: reads just go on */
-	atomic_uint refs; /* the open file, and sends that outlive it */
+	bool stream;	  /* the file has no position */
+	atomic_uint refs; /* the open file, and writes that outlive it */
 	struct core_poll_notify notify;
 
 	struct fs_mq_handle_mutex lock;
 	struct fs_read_buffer buffer CORE_GUARDED_BY(fs_mq_handle_mutex);
 	/* A message was received since the open or the last end of file. */
 	bool received CORE_GUARDED_BY(fs_mq_handle_mutex);
-	/* O_NONBLOCK of the last read, or else of the open. */
+	/* O_NONBLOCK of the last read; before the first read, of the open. */
 	bool nonblock CORE_GUARDED_BY(fs_mq_handle_mutex);
 	struct fs_pending_lines pending CORE_GUARDED_BY(fs_mq_handle_mutex);
-	/* Whom to tell of a change, or NULL. */
+	/* The kernel's poll handle, to be notified of a change; or NULL. */
 	struct fuse_pollhandle *poll CORE_GUARDED_BY(fs_mq_handle_mutex);
 };
 
@@ -60,18 +62,19 @@ struct fs_mq_handle {
 int fs_mq_handle_init(const struct fs_request *rq, struct fs_handle *handle,
 		      int flags);
 
-/* Gives up a reference; the last one closes the queue. */
+/* Releases a reference. Releasing the last reference closes the queue. */
 void fs_mq_handle_unref(struct fs_mq_handle *handle);
 
 /*
- * Whether this is a later piece of a read or write that the kernel has cut, for
- * instance one of very many iovecs. A stream has no position, so what doesn't
- * begin at 0 is. Only an append is told a position all the same.
+ * Whether a request is a later piece of a read or write that the kernel has
+ * cut, for instance because of very many iovecs. A stream has no position, so
+ * every request with an offset above 0 is a later piece. Appends are an
+ * exception: the kernel sends them with an offset.
  */
 bool fs_mq_handle_is_continued(const struct fs_mq_handle *handle, off_t offset,
 			       const struct fuse_file_info *fi);
 
-/* Whether an empty queue is end of file. */
+/* Whether a read of an empty queue returns end-of-file. */
 bool fs_mq_handle_ends_if_empty(const struct fs_mq_handle *handle)
 	CORE_REQUIRES(fs_mq_handle_mutex);
 
@@ -79,7 +82,7 @@ bool fs_mq_handle_ends_if_empty(const struct fs_mq_handle *handle)
 int fs_mq_handle_poll(const struct fs_request *rq, struct fs_handle *handle,
 		      struct fuse_pollhandle *poll);
 
-/* When the file is closed: nobody is told of changes any more. */
+/* Ends all notification of changes, when the file is closed. */
 void fs_mq_handle_end_poll(struct fs_mq_handle *handle);
 
 #endif

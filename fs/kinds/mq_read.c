@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <sys/param.h>
 
-/* This many reads take one line each, before one takes several. */
+/* This many reads receive one line each, before a read receives several. */
 #define ONE_BY_ONE 100
 
 struct read {
 	struct fs_waiting base;
 	struct fs_mq_handle *handle;
-	size_t size; /* asked for */
+	size_t size; /* that the reader asks for */
 	off_t offset;
 	bool eof_if_empty;
-	struct fs_read_piece piece; /* what it gets */
+	struct fs_read_piece piece; /* the reply */
 };
 
 void fs_mq_read_add_taken(struct fs_handle *handle_, struct statx *stx)
@@ -34,9 +34,10 @@ void fs_mq_read_add_taken(struct fs_handle *handle_, struct statx *stx)
 }
 
 /*
- * How many lines to take. What was taken and not read when the file is closed is
- * lost. So a reader that reads just a few, as head(1) and the shell do, gets them
- * one by one; one that goes on reading gets more and more.
+ * Returns how many lines to receive. Lines that were received but not read are
+ * lost when the file is closed. So a reader that reads just a few lines, as
+ * head(1) and the shell do, gets them one by one. A reader that continues gets
+ * more and more lines at once.
  */
 static size_t n_lines(const struct fs_mq_handle *handle)
 	CORE_REQUIRES(fs_mq_handle_mutex)
@@ -49,7 +50,7 @@ static size_t n_lines(const struct fs_mq_handle *handle)
 }
 
 /*
- * Takes the next message from the queue, or as many lines as the read has room
+ * Receives the next message of the queue, or as many lines as the read has room
  * for.
  */
 static int receive(struct fs_mq_handle *handle, const struct read *read)
@@ -108,7 +109,10 @@ static int read_attempt(struct core_waiter *waiter)
 	return r;
 }
 
-/* Replies with a piece. A text whose reply failed was read by nobody. */
+/*
+ * Replies with a piece. If the reply fails, nobody has read the piece: put it
+ * back.
+ */
 static void reply_and_free(struct read *read)
 {
 	struct fs_read_piece *piece = &read->piece;
@@ -153,9 +157,9 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	bool found;
 
 	/*
-	 * Requests without a lock owner come from the page cache (splice, mmap), not
-	 * from read(2). Refuse them: the cache can't return a message that it
-	 * read ahead, or read for a process that was killed.
+	 * Requests without a lock owner come from the page cache (splice,
+	 * mmap), not from read(2). Refuse them: the cache can't return a
+	 * message that it read ahead, or read for a process that was killed.
 	 */
 	if (!fi->lock_owner)
 		return -EINVAL;
@@ -176,7 +180,10 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	fs_mq_handle_mutex_unlock(&handle->lock);
 	read->base.waiter.nowait =
 		read->eof_if_empty || (fi->flags & O_NONBLOCK);
-	/* A read ends with its message: a later piece finds the end. */
+	/*
+	 * A read ends with its message, so a later piece of it gets
+	 * end-of-file.
+	 */
 	if (found || fs_mq_handle_is_continued(handle, offset, fi))
 		reply_and_free(read);
 	else

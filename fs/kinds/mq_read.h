@@ -10,10 +10,11 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle,
 	       size_t size, off_t offset, const struct fuse_file_info *fi);
 
 /*
- * The slot add_taken. The size of an open file with a position is what was taken
- * through it plus what waits now. So a read doesn't make the file shorter: tail -f
- * takes a file that has become shorter for a new one, and seeks back to its
- * beginning.
+ * Adds to stx_size the text that this handle has read. The size of an open file
+ * with a position is the text that was read through the file plus the text that
+ * is in the queue now. So a read doesn't make the file shorter: tail -f
+ * believes that a file that has become shorter is a new file, and seeks back to
+ * the beginning.
  */
 void fs_mq_read_add_taken(struct fs_handle *handle, struct statx *stx);
 

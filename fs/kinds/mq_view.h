@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mq_view: the options through which queues are seen. */
+/* mq_view: the options of queues. */
 #ifndef FS_MQ_VIEW_H
 #define FS_MQ_VIEW_H
 
 #include "fs/fuse/kind.h"
 
-/* All zero is the plain view. Those that aren't numbers are 0 or 1. */
+/* All zero: the plain view. Options without a number are 0 or 1. */
 struct fs_mq_view {
 	long priority;	      /* of messages written */
 	long maxmsg, msgsize; /* of queues created; 0: the system's default */
 	long lines;	      /* messages end with a newline */
 	long prefix;	      /* messages begin with their priority */
-	long follow;	      /* an empty queue always waits */
-	long drain;	      /* an empty queue is the end of file at once */
+	long follow;	      /* a read of an empty queue always waits */
+	long drain;	      /* a read of an empty queue is end-of-file */
 };
 
 extern const struct fs_option fs_mq_options[];

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A write is one message, and so all or nothing. In the view "lines" it is a
- * stream: the messages that its newlines end are sent one after another, and what
- * is behind the last one is kept for the next write of the same process, as an
- * unfinished line. If not all can be sent, by a signal for instance, the write says
- * how many bytes were.
+ * A write is one message, so a write succeeds as a whole or not at all. In the
+ * view "lines" writes are a stream: each newline ends a message, and the
+ * messages are sent one after another. The text behind the last newline is kept
+ * as an unfinished line, for the next write of the same process. If only a part
+ * can be sent, for instance because of a signal, the write returns the number
+ * of bytes sent.
  *
- * An unfinished line is sent when its process closes the file. That may have to wait
- * for room, which close(2) must not: a process that ends can't be interrupted.
- * So the daemon waits instead, without a request. Nobody can interrupt that
- * wait, and it keeps the queue and its memory. So it ends after a minute, or
- * when the queue is removed.
+ * An unfinished line is sent when its process closes the file. The send may
+ * have to wait for room, but close(2) must not wait: a process that is exiting
+ * can't be interrupted. So the daemon waits instead, without a request. Nobody
+ * can interrupt this wait, and the wait keeps the queue and its memory in use.
+ * Therefore the wait ends after a minute, or when the queue is removed.
  */
 #include "fs/kinds/mq_write.h"
 
@@ -29,15 +30,19 @@ struct write {
 	struct fs_waiting base;
 	struct fs_mq_handle *handle;
 	uint64_t owner;
-	struct fs_pending_line *line; /* what the text begins with, or NULL */
-	size_t prefix_len;	      /* bytes of the line */
-	bool last;		      /* the text ends its last line */
+	struct fs_pending_line
+		*line;	   /* the text begins with this line; or NULL */
+	size_t prefix_len; /* bytes of the line */
+	bool last;	   /* the text ends its last line */
 	size_t sent;
 	size_t size;
 	char text[];
 };
 
-/* The unfinished line of an owner, or if that is NULL of any; or NULL. */
+/*
+ * Removes the oldest unfinished line of an owner; if owner is NULL, of any
+ * owner. Returns the line, or NULL.
+ */
 static struct fs_pending_line *take_line(struct fs_mq_handle *handle,
 					 const uint64_t *owner)
 {
@@ -57,7 +62,10 @@ static void put_line_back(struct fs_mq_handle *handle,
 	fs_mq_handle_mutex_unlock(&handle->lock);
 }
 
-/* Makes a write of a line, which is taken over, and buf behind it. Or NULL. */
+/*
+ * Makes a write of a line and the text in buf that follows the line. The write
+ * owns the line then. Returns NULL, and leaves the line, if there is no memory.
+ */
 static struct write *write_new(struct fs_mq_handle *handle, uint64_t owner,
 			       struct fs_pending_line *line, const char *buf,
 			       size_t size)
@@ -99,7 +107,9 @@ static int write_attempt(struct core_waiter *waiter)
 	struct fs_frame frame;
 	int r;
 
-	/* mq_notify(3) tells the sender's real user, which must not be root. */
+	/*
+	 * mq_notify(3) reports the sender's real user, which must not be root.
+	 */
 	core_cred_be_nobody();
 	for (int n = 0; n < FS_MQ_MANY; n++) {
 		r = next_frame(write, &frame);
@@ -117,13 +127,16 @@ static int write_attempt(struct core_waiter *waiter)
 	return CORE_WAIT_AGAIN;
 }
 
-/* Of lines that a write may hold, and that a handle may keep. */
+/* Returns the most bytes of lines in one write, and kept by one handle. */
 static size_t max_text(const struct fs_mq_handle *handle)
 {
 	return MAX(FS_MQ_BATCH, handle->msgsize + FS_FRAME_EXTRA);
 }
 
-/* Keeps what no newline has ended yet: 0, -EAGAIN (it would be too much), -ENOMEM. */
+/*
+ * Keeps the text that no newline has ended yet. Returns 0, -EAGAIN (the handle
+ * would keep too much text) or -ENOMEM.
+ */
 static int keep_rest(struct write *write)
 {
 	struct fs_mq_handle *handle = write->handle;
@@ -166,9 +179,9 @@ static void write_done(struct core_waiter *waiter, int result)
 }
 
 /*
- * The kernel cuts a long write into requests of max_write bytes, or up to a page
- * less where the caller's buffer isn't aligned. Such a request may be the first
- * piece of a longer message, so it is refused.
+ * The kernel cuts a long write into requests of max_write bytes, or up to a
+ * page less where the caller's buffer isn't aligned. Such a request may be the
+ * first piece of a longer message, so it is refused.
  */
 static bool may_be_cut(const struct fs *fs, size_t size)
 {
@@ -176,8 +189,9 @@ static bool may_be_cut(const struct fs *fs, size_t size)
 }
 
 /*
- * A look takes a microsecond. A handle that is written to without a pause looks
- * every 100 us only, and misses a registration that is younger.
+ * core_mq_is_awaited() takes a microsecond. So a handle that is written to
+ * without a pause calls it only every 100 us. The handle then misses an
+ * mq_notify(3) registration that is younger.
  */
 #define LOOK_NS 100000
 
@@ -194,11 +208,12 @@ static bool is_awaited(struct fs_mq_handle *handle)
 }
 
 /*
- * If a process will be notified, sends the first message of a write in a
- * process of the caller's, so that the notification tells the right user. The
- * caller can make that last as long as it likes. So it must not be done by the
- * wait thread, nor while others wait, nor for lines that are sent when a file
- * closes. Returns 0 if all is sent, or 1 if the rest must be submitted.
+ * If a process will be notified, sends the first message of a write from a
+ * child process with the caller's user, so that the notification reports the
+ * right user. The caller can make the child last as long as the caller likes.
+ * So the wait thread must not send in this way. The same holds while other
+ * writers wait, and for lines that are sent when a file closes. Returns 0 if
+ * all is sent, or 1 if the rest must be submitted.
  */
 static int send_awaited(const struct fs_request *rq, struct write *write,
 			const struct fs_frame *frame)
@@ -248,7 +263,10 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 	write->base.waiter.done = write_done;
 	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
 	write->base.req = rq->req;
-	/* What has nothing to send, or can't be sent, needn't wait for its turn. */
+	/*
+	 * A write that has no message to send, or whose message is invalid,
+	 * needn't wait for its turn.
+	 */
 	r = next_frame(write, &frame);
 	if (r > 0)
 		r = send_awaited(rq, write, &frame);
@@ -285,8 +303,8 @@ static void pending_done(struct core_waiter *waiter, int result)
 }
 
 /*
- * Sends a line. Returns 0 or what is wrong with it, -EMSGSIZE or -EINVAL: it is
- * freed then; or -ENOMEM: it is still the caller's.
+ * Submits an unfinished line. Returns 0; -EMSGSIZE or -EINVAL (the line is
+ * invalid, and was freed); or -ENOMEM (the caller still owns the line).
  */
 static int send_line(struct fs_mq_handle *handle, struct fs_pending_line *line)
 {

@@ -13,8 +13,8 @@ int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle,
 		      uint64_t owner);
 
 /*
- * When the file is closed: sends the lines that no newline ended. What waits for room
- * keeps a reference to the handle.
+ * Sends the unfinished lines, when the file is closed. A line that waits for
+ * room keeps a reference to the handle.
  */
 void fs_mq_write_end(struct fs_mq_handle *handle);
 

@@ -40,7 +40,7 @@ bool fs_read_buffer_take(struct fs_read_buffer *buffer, const off_t *position,
 	if (text && position && (size_t)*position - buffer->start < text->len) {
 		from = (size_t)*position - buffer->start;
 		if (from < buffer->taken)
-			buffer->n_fills = 0; /* it had read too far */
+			buffer->n_fills = 0; /* the reader had read too far */
 	} else if (position && fs_read_buffer_has_rest(buffer)) {
 		buffer->start = (size_t)*position - from;
 	}

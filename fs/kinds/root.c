@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* The list of kinds: a line for each. NAME stands for struct fs_kind fs_NAME. */
+/* The list of kinds. The entry KIND(NAME) adds the struct fs_kind fs_NAME. */
 #define KINDS(KIND) \
 	KIND(shm)   \
 	KIND(mq)
@@ -24,7 +24,7 @@ const struct fs_kind *const fs_kinds[] = { KINDS(ENTRY) NULL };
 enum { KINDS(COUNT) N_KINDS };
 static_assert(N_KINDS <= FS_KINDS_MAX, "too many kinds");
 
-/* A directory's inode number is its kind's place after that of the root. */
+/* The inode numbers of the kinds' directories follow the number of the root. */
 static ino_t entry_ino(size_t i)
 {
 	return FUSE_ROOT_ID + 1 + i;
@@ -55,7 +55,10 @@ static int root_list(const struct fs_request *rq, struct dirent64 *ret)
 	return 1;
 }
 
-/* The i-th kind, or its generic file of text, seen through a view. */
+/*
+ * Replies to a lookup with the directory of the i-th kind, or with its
+ * directory of info files, seen through a view.
+ */
 static int reply_dir(const struct fs_request *rq, size_t i,
 		     const struct fs_view *view, const char *name)
 {
@@ -69,7 +72,7 @@ static int reply_dir(const struct fs_request *rq, size_t i,
 	return r < 0 ? r : fs_reply_entry(&child_rq, name, &stx);
 }
 
-/* Views are found by name, and not listed. */
+/* A lookup finds the views of kinds, but no listing shows them. */
 static int root_lookup(const struct fs_request *rq, const char *name)
 {
 	const struct fs_root_view *root = rq->view;
@@ -99,7 +102,7 @@ static int root_attr(const struct fs_request *rq, struct statx *ret)
 	return 0;
 }
 
-/* The first kind's: that is where the memory is. */
+/* Returns the values of the first kind: its file system has the memory. */
 static int root_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
 	return fs_kinds[0]->statfs(rq, ret);

@@ -5,13 +5,13 @@
 
 #include "fs/kinds/view.h"
 
-/* The most kinds that there may be. */
+/* The most kinds that the list may have. */
 #define FS_KINDS_MAX 8
 
 /* Ends with NULL. */
 extern const struct fs_kind *const fs_kinds[];
 
-/* What each kind's plain directory shows, in the order of the list. */
+/* The view of each kind's plain directory, in the order of the list. */
 struct fs_root_view {
 	struct fs_view plain[FS_KINDS_MAX];
 };
@@ -20,8 +20,8 @@ struct fs_root_view {
 extern const struct fs_kind fs_root;
 
 /*
- * Takes an option of the command line. Returns as fs_view_take(); 1 if no kind has
- * such an option.
+ * Adds an option of the command line to the views of all kinds that have the
+ * option. Returns what fs_view_take() returns; 1 if no kind has such an option.
  */
 int fs_root_take_option(struct fs_root_view *view, const char *word);
 

@@ -17,7 +17,7 @@
 
 struct shm_handle {
 	struct fs_handle base;
-	atomic_bool locked; /* a lock of either kind was asked for through it */
+	atomic_bool locked; /* a lock of any sort was requested through it */
 };
 
 static int obj_find(const struct fs_request *rq, const char *name, ino_t ino,
@@ -36,14 +36,14 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 			int fd, off_t size)
 {
-	/* Only the first sets the times when the size stays the same. */
+	/* If the size stays the same, only ftruncate() sets the times. */
 	return handle ? core_shm_truncate(&rq->cred, handle->fd, size)
 		      : core_file_truncate(&rq->cred, fd, size);
 }
 
 /*
- * An flock(2) lock is that of the handle's fd. It wouldn't go with it: a backing
- * file that the kernel was given keeps it open.
+ * Unlock explicitly. Closing our descriptor doesn't release an flock(2) lock
+ * while the kernel's backing file holds the same open file description.
  */
 static void obj_release(struct fs *fs, struct fs_handle *handle_)
 {
@@ -72,8 +72,8 @@ static int obj_create_anonymous(const struct fs_request *rq, int flags,
 }
 
 /*
- * An append goes to the end that the object has now: the kernel computes the
- * offset from a size that others may have changed since.
+ * Append at the end that the object has now, not at offset: the kernel computes
+ * the offset from a size that another process may have changed since.
  */
 static int obj_write(const struct fs_request *rq, struct fs_handle *handle,
 		     const char *buf, size_t size, off_t offset,
@@ -106,7 +106,7 @@ static int obj_fallocate(const struct fs_request *rq, struct fs_handle *handle,
 }
 
 /*
- * Between two backing files the kernel copies itself, so that the memory is
+ * The kernel copies between two backing files itself, so that the memory is
  * charged to the process.
  */
 static int obj_copy_file_range(const struct fs_request *rq,
@@ -138,9 +138,9 @@ static int obj_lseek(const struct fs_request *rq, struct fs_handle *handle,
 }
 
 /*
- * A lock that is set or waited for. Nobody tells when the lock of another process is
- * released, so it is tried again from time to time, and at once when one is
- * released through the mount.
+ * A request to set a lock. Linux doesn't notify anybody when a process outside
+ * the mount releases a lock. So the request is retried from time to time, and
+ * at once when a lock is released through the mount.
  */
 struct lock {
 	struct fs_waiting base;
@@ -149,7 +149,7 @@ struct lock {
 	int operation; /* of flock(2); 0: a record lock */
 	uint64_t owner;
 	struct flock range;
-	/* For the descriptor that an owner's first lock costs; or NULL. */
+	/* For the descriptor that an owner's first lock needs; or NULL. */
 	struct core_lock_charge *charge;
 	bool tried;
 };
@@ -189,8 +189,9 @@ static void lock_done(struct core_waiter *waiter, int result)
 }
 
 /*
- * model: handle, and what is to be locked. The kernel asks for locks on a
- * read-only mount, too, but they would keep others from their work.
+ * Sets a lock. model: the handle, and which lock. The kernel sends lock
+ * requests on a read-only mount as well. A read-only mount refuses locks, which
+ * would block other users of the object.
  */
 static int set_lock(const struct fs_request *rq, const struct lock *model,
 		    bool sleep)
@@ -210,7 +211,7 @@ static int set_lock(const struct fs_request *rq, const struct lock *model,
 	lock->base.waiter.done = lock_done;
 	lock->base.waiter.nowait = !sleep;
 	lock->base.req = rq->req;
-	/* Without a charge an owner that has locks can go on with them. */
+	/* Without a charge an owner that has locks already can still lock. */
 	if (!lock->operation && lock->range.l_type != F_UNLCK &&
 	    fs_node_check_fd_budget(rq->fs) == 0)
 		lock->charge = fs_node_lock_charge_new(rq);
@@ -221,7 +222,7 @@ static int set_lock(const struct fs_request *rq, const struct lock *model,
 	}
 	fs_waiting_submit(&lock->base, rq->fs, rq->caller->uid, lock->source,
 			  CORE_WAIT_IN);
-	/* It may have released a part of the owner's locks. */
+	/* The request may have released a part of the owner's locks. */
 	if (!excludes)
 		core_wait_retry(rq->fs->wait);
 	return FS_REPLY_LATER;

@@ -25,7 +25,7 @@ int fs_view_wrong(bool is_path, const char *word, const char *why)
 	return -1;
 }
 
-/* strtol() alone would take "5x" for 5, and " 5" and "+5" for a number. */
+/* strtol() alone would read "5x" as 5, and accept " 5" and "+5". */
 int fs_view_number(const char *word, long min, long max, bool is_path,
 		   long *ret)
 {
@@ -51,7 +51,7 @@ static bool takes_number(const struct fs_option *option)
 	return option->name[strlen(option->name) - 1] == '=';
 }
 
-/* The option that a word is, or the table's end. */
+/* Finds the option of a word. Returns the table's end if there is none. */
 static const struct fs_option *find(const struct fs_option *option,
 				    const char *word)
 {
