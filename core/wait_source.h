@@ -59,7 +59,7 @@ struct core_wait_source {
 	struct core_waitlist lists[2] CORE_WAIT_GUARDED;
 	/* In core_wait.all; then, unlinked, in core_wait.unlinked. */
 	LIST_ENTRY(core_wait_source) entry;
-	/* In core_wait.ready, .retried or .postponed, which have a reference. */
+	/* In core_wait.ready, .retried or .postponed; they hold a reference. */
 	bool queued CORE_WAIT_GUARDED;
 	TAILQ_ENTRY(core_wait_source) queue_entry;
 	LIST_ENTRY(core_wait_source) retry_entry; /* in core_wait.retries */
@@ -83,8 +83,9 @@ struct core_wait {
 	/* The thread runs these sources next. */
 	struct core_wait_sources ready CORE_WAIT_GUARDED;
 	/*
-	 * The thread runs these sources in what is left of the turn, but at least
-	 * one source. So the number of retries doesn't delay the ready sources.
+	 * The thread runs these sources in what is left of the turn, but at
+	 * least one source. So the number of retries doesn't delay the ready
+	 * sources.
 	 */
 	struct core_wait_sources retried CORE_WAIT_GUARDED;
 	/*
@@ -131,7 +132,9 @@ int core_wait_source_new(struct core_wait *wait,
 
 void core_wait_source_unref(struct core_wait_source *source) CORE_WAIT_LOCKED;
 
-/* Makes the thread run a source. list: core_wait.ready, .retried or .postponed. */
+/*
+ * Makes the thread run a source. list: core_wait.ready, .retried or .postponed.
+ */
 void core_wait_source_queue(struct core_wait_source *source,
 			    struct core_wait_sources *list) CORE_WAIT_LOCKED;
 
