@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A kind for tests, and an example for authors of kinds: a directory of constants. */
+/* A kind for tests, and an example of a kind: a directory of constants. */
 #include "fs/fuse/kind.h"
 
 #include <pthread.h>
