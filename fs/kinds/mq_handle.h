@@ -2,7 +2,7 @@
 /*
  * mq_handle: an open queue, which fs/kinds/mq_read and mq_write share.
  *
- * Each read that needs a message and each write that has one to send is
+ * Each read that needs a message and each write with a message to send is
  * submitted to core/wait. A request that needn't wait is submitted too, as only
  * the waitlist knows which request's turn it is. core/wait makes the attempts;
  * done() replies.

@@ -30,10 +30,9 @@ struct write {
 	struct fs_waiting base;
 	struct fs_mq_handle *handle;
 	uint64_t owner;
-	struct fs_pending_line
-		*line;	   /* the text begins with this line; or NULL */
-	size_t prefix_len; /* bytes of the line */
-	bool last;	   /* the text ends its last line */
+	struct fs_pending_line *line; /* begins the text; or NULL */
+	size_t prefix_len;	      /* bytes of the line */
+	bool last;		      /* the text ends its last line */
 	size_t sent;
 	size_t size;
 	char text[];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A text as messages. The first byte chooses the view, the second the longest
- * message, the third how the text is cut into writes; what is written in pieces
- * gives the same messages as all at once, and a message framed anew is found.
+ * Divides a text into messages. The first byte chooses the view, the second
+ * byte the longest message, the third byte how the text is cut into writes. A
+ * text written in pieces must have the same messages as the text written at
+ * once. A message that is framed again must be found again.
  */
 #include "fs/kinds/frame.h"
 
@@ -36,8 +37,9 @@ static void must_be_found_again(const struct fs_mq_view *view,
 }
 
 /*
- * Takes messages from text as a handle does that gets it in pieces. Returns how
- * many, and what ended it: 0, or the error.
+ * Finds the messages of a text as a handle does that gets the text in pieces.
+ * Returns how many messages there are. ret_end: the last result of
+ * fs_frame_next().
  */
 static size_t take_all(const struct fs_mq_view *view, size_t msgsize,
 		       const char *text, size_t size, size_t piece,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Runs a fuzz target over its seeds, the files of a directory: a test as others. */
+/*
+ * Runs a fuzz target over its seeds, the files of a directory, as a normal
+ * test.
+ */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>

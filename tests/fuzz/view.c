@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A name behind "mq:": one that is a view means the same when written anew. */
+/*
+ * A name behind "mq:". If the name is a view, it must mean the same written
+ * anew.
+ */
 #include "fs/kinds/view.h"
 #include "fs/kinds/mq_view.h"
 

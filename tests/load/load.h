@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * load: all that processes do with a mount, at once.
+ * load: many processes do everything that a mount can do, at the same time.
  *
- *	main	starts, interrupts and kills them, and counts
- *	roles	what they do
+ *	main	starts, interrupts and kills processes; counts messages
+ *	roles	what the processes do
  *
- * Numbered messages go through one queue, natively and through the mount. Each
- * must have been received once in the end. What a writer was about to send when it
- * was killed may be missing, and for each reader that was killed while it received
- * one more message. What a reader receives from one writer comes in the order in
- * which it was sent, also from a reader to the one that replaces it.
+ * Writers send numbered messages through one queue, natively and through the
+ * mount. In the end each message must have been received once. If a writer was
+ * killed, the message that it was about to send may be missing. For each reader
+ * that was killed during a receive, one message may be missing. A reader
+ * receives the messages of one writer in the order in which they were sent. The
+ * order also holds from a reader to the reader that replaces it.
  */
 #ifndef TESTS_LOAD_LOAD_H
 #define TESTS_LOAD_LOAD_H
@@ -27,29 +28,29 @@ struct message {
 
 struct party;
 
-/* What a process does, until it is told to end. */
+/* A role: what a process does until the end of the test. */
 struct role {
 	const char *name;
 	enum { OTHER, WRITER, READER } kind;
 	void (*run)(struct party *self);
-	bool may_fault; /* others truncate what it has mapped */
+	bool may_fault; /* other processes truncate its mapped files */
 };
 
 extern const struct role load_roles[N_PARTIES];
 
-/* A process, and all that replace it. */
+/* A process, and all processes that replace it. */
 struct party {
 	const struct role *role;
 	pid_t pid;
 	uint32_t id;	    /* of a writer */
 	atomic_uint next;   /* the number of its next message */
-	atomic_bool moving; /* a message may be sent or taken, and not noted */
-	atomic_ulong n;	    /* how often it has done what it does */
-	/* A reader's: the number that may come next from each writer. */
+	atomic_bool moving; /* an uncounted message may be on its way */
+	atomic_ulong n;	    /* how often it has done its work */
+	/* For readers: the least number that may come next from each writer. */
 	atomic_uint may_come[MAX_WRITERS];
 };
 
-/* In memory of all processes. */
+/* All processes share this memory. */
 struct shared {
 	atomic_bool writers_end, all_end;
 	atomic_int owners[2]; /* who has each lock, if locks work */
@@ -63,13 +64,13 @@ extern struct shared *shared;
 /* The message may not have been sent. */
 enum { UNKNOWN = 0x80 };
 
-/* A number below n. The seed is the process's own. */
+/* Returns a random number below n. Each process has its own seed. */
 extern unsigned int random_state;
 unsigned int draw(unsigned int n);
 
 void pause_for(long usec);
 
-/* The path of a file of the mount; two of them can be used at once. */
+/* Returns the path of a file of the mount. Two paths can be used at a time. */
 const char *path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Opens the queue of the messages natively; ends the process if that fails. */

@@ -2,13 +2,14 @@
 /*
  * Usage: load SECONDS [READERS KILLS]
  *
- * Puts the load on the mount MNT for this long. All processes are interrupted by
- * signals, and again and again one is killed and replaced. Run by scripts/soak.
- * What was done is printed; status 1 if anything was wrong.
+ * Puts the load on the mount MNT for this many seconds. Signals interrupt all
+ * processes, and again and again a process is killed and replaced. Prints what
+ * was done. The exit status is 1 if anything was wrong. Run by scripts/soak.
  *
- * With READERS only messages are moved, to at most this many readers at a time. A
- * single one is replaced by one that reads in another way. No process is killed
- * if KILLS is 0. It goes on until all have moved a message. Run by load.bats.
+ * With READERS, processes only send and receive messages, with at most this
+ * many readers at a time. A single reader is replaced by a reader that reads in
+ * another way. No process is killed if KILLS is 0. The test continues until
+ * each process has sent or received a message. Run by load.bats.
  */
 #include "tests/load/load.h"
 
@@ -67,7 +68,7 @@ int must_open_native(int flags)
 	return mqd;
 }
 
-/* The processes' life and death. */
+/* Starting and ending processes. */
 
 static void on_alarm(int signo)
 {
@@ -93,7 +94,7 @@ static void start(struct party *party)
 	_exit(0);
 }
 
-/* Waits for its end. Returns whether that was as it should be. */
+/* Waits for the end of a process. Returns whether it ended as it should. */
 static bool has_ended_well(const struct party *party)
 {
 	int status, r;
@@ -110,7 +111,7 @@ static bool has_ended_well(const struct party *party)
 	return false;
 }
 
-/* From the command line; 0: all roles. */
+/* READERS of the command line; 0: all roles. */
 static int n_readers;
 static bool kills = true;
 
@@ -124,7 +125,10 @@ static bool takes_part(int i)
 	return false;
 }
 
-/* How many were killed, and how many messages may have gone with readers. */
+/*
+ * How many processes were killed; how many messages killed readers may have
+ * lost.
+ */
 static unsigned long n_killed, may_be_lost;
 
 static bool replace(struct party *party)
@@ -147,7 +151,7 @@ static bool replace(struct party *party)
 	return good;
 }
 
-/* Waits for the writers, or all others, to come to an end. */
+/* Waits until the writers, or all other processes, have ended. */
 static bool await(bool writers)
 {
 	bool good = true;
@@ -188,7 +192,7 @@ static bool play(time_t seconds)
 	return await(false) && good;
 }
 
-/* What has become of the messages. */
+/* Checks that each message was received once. Prints the counts. */
 static bool account(void)
 {
 	unsigned long sent = 0, missing = 0, twice = 0, unsent = 0;
@@ -263,7 +267,8 @@ int main(int argc, char **argv)
 	make_queue("/empty", 1, 1);
 	make_queue("/full", 1, 1);
 	random_state = (unsigned int)getpid();
-	(void)alarm((unsigned int)atoi(argv[1]) + 60); /* for who never ends */
+	/* If a process never ends, the alarm ends the test. */
+	(void)alarm((unsigned int)atoi(argv[1]) + 60);
 	for (int i = 0; i < N_PARTIES; i++) {
 		shared->parties[i].role = &load_roles[i];
 		if (load_roles[i].kind == WRITER)

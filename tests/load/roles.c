@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 /*
- * Whether a call has succeeded. It may fail for what others do and for signals;
- * all else ends the process, and the test.
+ * Whether a call has succeeded. A call may fail because of other processes or
+ * because of a signal. Any other error ends the process, and so the test.
  */
 static bool worked(long result, const char *what)
 {
@@ -42,7 +42,7 @@ static int must_open(const char *name, int flags)
 	return fd;
 }
 
-/* Messages that count. */
+/* Numbered messages, which are counted. */
 
 static bool is_unready(ssize_t n)
 {
@@ -75,7 +75,7 @@ static void send_all(struct party *self, int fd, bool natively)
 			err(1, "sent %zd", n);
 		self->moving = false;
 		self->n++;
-		if (natively) /* else the mount would have nothing to do */
+		if (natively) /* otherwise the mount is idle */
 			pause_for(50);
 	}
 }
@@ -107,7 +107,7 @@ static void note_received(struct party *self, const struct message *message)
 	self->n++;
 }
 
-/* Takes messages, in pieces of so many bytes. */
+/* Receives messages, in pieces of this many bytes. */
 static void receive_all(struct party *self, int fd, size_t piece)
 {
 	struct message message;
@@ -164,7 +164,7 @@ static void read_natively(struct party *self)
 	}
 }
 
-/* Queues that are emptied, that nobody serves, that come and go. */
+/* Queues that are emptied, that nobody reads, that are created and removed. */
 
 static void fill_queue(struct party *self)
 {
@@ -272,7 +272,7 @@ static void churn_objects(struct party *self)
 	}
 }
 
-/* Who has the lock has it alone. */
+/* Locks, and checks that no other process has the lock. */
 static void lock(struct party *self)
 {
 	int kind = (int)draw(2), pid = getpid();
@@ -298,8 +298,9 @@ static void lock(struct party *self)
 }
 
 /*
- * Looking at all that is there, but for the queues of tests/model: who looks at one
- * puts its access time back, and that may have changed meanwhile.
+ * Lists and reads everything, but for the queues of tests/model. Looking at a
+ * queue restores its access time, and a change of the time in between would be
+ * lost.
  */
 
 static void look_into(const char *dir_name)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A team is some processes that take turns, in an order that is random but given
- * by the seed, and share names. So each step has one outcome, although it may meet
- * what another process has open, mapped or locked. One of a team doesn't use the
- * mount: it does natively what the others do there. Teams run at once and have
- * nothing in common but the mount.
+ * A team is a few processes that share names and take turns. The order of the
+ * turns is random, but the seed determines it. So each step has one outcome,
+ * although another process may have an object of the step open, mapped or
+ * locked. One process of a team doesn't use the mount: it makes the native
+ * calls where the other processes use the mount. Teams run at the same time and
+ * have nothing in common but the mount.
  *
- *	SEED	replays a run; each prints its own
+ *	SEED	replays a run; each run prints its seed
  *	ROUNDS	a tenth of the number of steps; default 100000
  *
  * Run by on_mount with -o allow_other, in an IPC namespace of its own.
@@ -29,7 +30,7 @@
 
 enum { N_TEAMS = 2, N_ACTORS = 3, N_JOURNAL = 40, MAX_OPS = 128, STUCK = 30 };
 
-/* What was done, for who wants to know what led to a failure. */
+/* A step that was done, to show what led to a failure. */
 struct entry {
 	unsigned int actor;
 	const struct op *op;
@@ -37,7 +38,7 @@ struct entry {
 	char outcome[100];
 };
 
-/* In memory that all processes share. */
+/* All processes share this memory. */
 struct team {
 	sem_t turns[N_ACTORS];
 	uint64_t random;
@@ -60,7 +61,7 @@ static void add_ops(const struct op *table)
 	}
 }
 
-/* Drawing a step. */
+/* Drawing a step at random. */
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -78,7 +79,9 @@ static unsigned int draw_op(uint64_t *random)
 	return i;
 }
 
-/* Mostly near the begin and the pages' edges; now and then where it hurts. */
+/*
+ * Mostly near the beginning and the pages' edges; now and then an extreme one.
+ */
 static off_t draw_offset(uint64_t *random)
 {
 	static const off_t odd[] = { -1, -4096, INT64_MAX, (off_t)1 << 40,
@@ -138,7 +141,7 @@ static void draw_args(uint64_t *random, struct args *ret)
 	ret->bits = next_random(random);
 }
 
-/* Telling of a failure. */
+/* Reporting a failure. */
 
 static void print_quoted(const char *text)
 {
@@ -198,7 +201,7 @@ static bool is_same(const struct outcome *outcomes)
 	return strcmp(outcomes[NATIVE].text, outcomes[MOUNT].text) == 0;
 }
 
-/* Looks natively at what has come of it. */
+/* Notes natively the state of the objects after a step. */
 static void look(struct outcome *outcomes)
 {
 	for (int side = 0; side < N_SIDES; side++) {
@@ -208,7 +211,7 @@ static void look(struct outcome *outcomes)
 	}
 }
 
-/* Does one step both ways. Returns whether all is the same. */
+/* Does one step on both sides. Returns whether the outcomes are the same. */
 static bool step(struct team *team, unsigned int actor)
 {
 	static struct outcome outcomes[N_SIDES];
@@ -240,7 +243,7 @@ static bool step(struct team *team, unsigned int actor)
 	return false;
 }
 
-/* Takes turns until all steps are done or one has failed. */
+/* Takes turns until all steps are done or a step has failed. */
 static void play(struct team *team, unsigned int actor)
 {
 	unsigned int next;
@@ -257,7 +260,10 @@ static void play(struct team *team, unsigned int actor)
 			break;
 		(void)sem_post(&team->turns[next]);
 	}
-	/* It is over for all. */
+	/*
+	 * The run has ended: wake the other processes, so that they end as
+	 * well.
+	 */
 	for (int i = 0; i < N_ACTORS; i++)
 		(void)sem_post(&team->turns[i]);
 }
@@ -267,7 +273,7 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-/* The life of a process of a team. One of them may not make large files. */
+/* Runs a process of a team. One process of a team may not make large files. */
 static void act(unsigned int team, unsigned int actor)
 {
 	struct rlimit limit = { .rlim_cur = 300000, .rlim_max = RLIM_INFINITY };
@@ -286,7 +292,7 @@ static void act(unsigned int team, unsigned int actor)
 	exit(0);
 }
 
-/* The whole. */
+/* The whole run. */
 
 static void start(pid_t *pids, unsigned long n_steps)
 {
@@ -305,7 +311,10 @@ static void start(pid_t *pids, unsigned long n_steps)
 	}
 }
 
-/* How many steps were done; who does none for a while is stuck. */
+/*
+ * Returns how many steps were done. A team that does no step for a while is
+ * stuck.
+ */
 static unsigned long progress(void)
 {
 	unsigned long n = 0;
@@ -323,7 +332,7 @@ static void kill_all(const pid_t *pids)
 		print_journal(i);
 }
 
-/* Waits for the processes. Returns whether all ended well. */
+/* Waits for the processes. Returns whether all processes ended well. */
 static bool wait_for_all(const pid_t *pids)
 {
 	const struct timespec second = { .tv_sec = 1 };
@@ -368,7 +377,10 @@ static unsigned long number(const char *variable, unsigned long fallback)
 	return text ? strtoul(text, NULL, 10) : fallback;
 }
 
-/* Users get to the mount; queues, which are limited for each, cost little. */
+/*
+ * Lets users reach the mount. Each user's memory for queues is limited, so
+ * queues are small by default.
+ */
 static bool set_up(void)
 {
 	static const char *const small[][2] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Message queues as files, and their twins. What would wait says so with EINTR, as
- * a signal does to who waits; on the mount that takes time, so mostly the twin is
- * believed.
+ * Message queues as files, and their twins. A twin's call that would wait
+ * returns EINTR, as a waiting call does after a signal. On the mount such a
+ * call takes time, so mostly the call is left out there.
  */
 #include "tests/model/model.h"
 #include "tests/model/mq_twin.h"
@@ -42,9 +42,9 @@ static const struct view info_view = { .dir = "mq:info" };
 
 static struct handle *slots[N_SIDES][N_SLOTS];
 
-/* What a step works on. */
+/* The names and handles of a step. */
 
-/* A queue has no names with a slash, and its directory isn't native. */
+/* A queue's name has no slash, and the queues' directory isn't native. */
 static const char *name_of(enum side side, const struct args *x)
 {
 	return model_name(
@@ -79,7 +79,7 @@ static unsigned int slot(enum side side, const struct args *x)
 	return i;
 }
 
-/* The step's open queue, or one that is closed. */
+/* Returns the step's handle, which may be closed. */
 static struct handle *handle_of(enum side side, const struct args *x)
 {
 	static struct handle closed = { .fd = -1, .view = &plain };
@@ -96,7 +96,9 @@ static const char *link_to(const struct handle *handle)
 	return path;
 }
 
-/* For who tells what is there, and removes it: not a step. */
+/*
+ * The native path of a queue, to look at the queue or remove it outside steps.
+ */
 static const char *native_path(enum side side, unsigned int name)
 {
 	static char path[PATH_MAX];
@@ -143,7 +145,7 @@ static void fill_new(enum side side, unsigned int to, int fd, int flags,
 {
 	struct handle *handle;
 
-	/* The twins' numbers differ. */
+	/* The twins' descriptor numbers differ. */
 	if (note_result(ret, fd < 0 ? fd : 0) < 0)
 		return;
 	handle = calloc(1, sizeof(*handle));
@@ -233,7 +235,9 @@ OP(setfl)
 
 /* Messages. */
 
-/* The twin would wait, and nothing was done. */
+/*
+ * Whether the mount's side is left out: the twin would wait, and did nothing.
+ */
 static bool is_left_out(const struct args *x, const struct outcome *native,
 			struct outcome *ret)
 {
@@ -279,7 +283,7 @@ OP(pread)
 
 	if (is_left_out(x, native, ret))
 		return;
-	/* Mostly back in what was read. */
+	/* Mostly back, within the text that was read. */
 	if (handle->fd >= 0 && handle->access == O_RDONLY && !ONE_IN(x, 0, 4))
 		pos = (natively(side) ? handle->pos
 				      : lseek(handle->fd, 0, SEEK_CUR)) -
@@ -299,8 +303,9 @@ OP(pread)
 }
 
 /*
- * A text of up to three lines, each of which may begin as with a priority. In the
- * view "lines" each is whole: what is begun of one is sent at an uncertain time.
+ * Makes a text of up to three lines. A line may begin with a priority, or with
+ * a similar text. In the view "lines" every line is complete: the time at which
+ * an unfinished line is sent is uncertain.
  */
 static size_t compose(const struct args *x, bool lines, char *ret)
 {
@@ -339,7 +344,9 @@ OP(write)
 		n = twin_write(handle, text, size, &waits);
 	} else {
 		begin_wait(waits);
-		/* The signal may come too soon for the part that can be sent. */
+		/*
+		 * The signal may come before the part that can be sent is sent.
+		 */
 		do
 			n = writev(handle->fd, pieces, 2);
 		while (n < 0 && errno == EINTR && !native->failed);
@@ -349,7 +356,7 @@ OP(write)
 	ret->waits = waits;
 }
 
-/* Sent natively on both sides: any priority, and messages of no bytes. */
+/* Sends natively on both sides: any priority, and messages of no bytes. */
 OP(send)
 {
 	mqd_t mqd = twin_open(name_of(side, x), &plain, O_WRONLY, 0);
@@ -367,7 +374,7 @@ OP(lseek)
 	int whence = CHOOSE(x, 0, whences);
 	off_t offset = x->offset % 200 - x->to_offset % 200;
 
-	/* Mostly back in what was read. */
+	/* Mostly back, within the text that was read. */
 	if (!ONE_IN(x, 1, 4)) {
 		whence = SEEK_CUR;
 		offset = -(x->offset % 100);
@@ -418,8 +425,9 @@ static bool may_open(const char *path, int access)
 }
 
 /*
- * With the messages as content, for who may read them; a block has room for any, for
- * who may read or write them.
+ * Notes the attributes of a queue. Users who may read the queue see the bytes
+ * of its messages as its size. Users who may read or write the queue see a
+ * block size with room for any message.
  */
 static void note_queue(struct outcome *ret, enum side side,
 		       const struct view *view, struct stat *st,
@@ -438,14 +446,14 @@ static void note_queue(struct outcome *ret, enum side side,
 		if ((view->prefix || view->lines) &&
 		    (!knows || info.attr.mq_msgsize + EXTRA > 128))
 			st->st_blksize *= 2;
-		/* What was read of it is in front. */
+		/* The text that was read through the handle counts as well. */
 		if (handle && handle->access == O_RDONLY && !handle->several)
 			st->st_size += handle->start + (off_t)handle->len;
 	}
 	note_stat(ret, st);
 }
 
-/* What is seen through the mount has to be what is seen natively. */
+/* Checks that a stat through the mount shows the same as a native stat. */
 static void check_native_view(const struct args *x, const struct stat *st,
 			      struct outcome *ret)
 {
@@ -495,7 +503,10 @@ OP(chmod)
 				 : chmod(path_of(side, x), x->mode));
 }
 
-/* To change neither, which clears setuid natively, FUSE doesn't tell. */
+/*
+ * FUSE doesn't report a chown(2) that changes neither user nor group, which
+ * clears setuid natively.
+ */
 OP(chown)
 {
 	uid_t uid = model_uid(x, 1);
@@ -554,7 +565,7 @@ OP(statvfs)
 	note(ret, "%lu %lu ", sv.f_files, sv.f_namemax);
 }
 
-/* The view of a queue as text; the name in it is another one. */
+/* Reads the info file of a queue; the twins' names in the text differ. */
 OP(info)
 {
 	const char *path = path_in(&info_view, side, x);
@@ -582,7 +593,7 @@ OP(info)
 
 /* Names. */
 
-/* Who may not is told EPERM by the kernel where that checks the sticky bit. */
+/* Where the kernel checks the sticky bit, the error is EPERM. */
 OP(unlink)
 {
 	char name[NAME_MAX + 3];
@@ -607,7 +618,7 @@ OP(readdir)
 	note_dir(ret, side, path, 0);
 }
 
-/* What queues aren't, once nothing else is wrong. */
+/* Operations that queues don't have; other errors come first. */
 
 OP(no_file)
 {

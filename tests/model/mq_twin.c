@@ -55,7 +55,7 @@ int twin_open(const char *name, const struct view *view, int flags, mode_t mode)
 		       mode, view->maxmsg || view->msgsize ? &attr : NULL);
 }
 
-/* Who may write has no position. */
+/* A handle that may write has no position. */
 static bool is_stream(const struct handle *handle)
 {
 	return handle->access != O_RDONLY;
@@ -74,7 +74,10 @@ bool twin_is_readable(const struct handle *handle)
 	       (mode == DEFAULT && handle->received && !handle->nonblock_then);
 }
 
-/* Bytes of the text taken last, from a position in it or where it was left. */
+/*
+ * Reads bytes of the text received last: from a position in the text, or from
+ * where the last read ended.
+ */
 static ssize_t take(struct handle *handle, char *buf, size_t size, off_t pos)
 {
 	size_t from = handle->taken;
@@ -95,8 +98,9 @@ static ssize_t take(struct handle *handle, char *buf, size_t size, off_t pos)
 }
 
 /*
- * Receives a message; of lines, after a hundred reads, with each read twice as
- * many, but only those that surely have room in size.
+ * Receives a message. In the view "lines", after a hundred reads, each read
+ * receives twice as many lines as the read before, but only as many as surely
+ * fit into size.
  */
 static int receive(struct handle *handle, size_t size)
 {
@@ -132,7 +136,7 @@ static int receive(struct handle *handle, size_t size)
 	return 0;
 }
 
-/* An empty queue is the end of file, or EAGAIN, or it waits. */
+/* A read of an empty queue: end-of-file, or EAGAIN, or a wait. */
 static int meet_end(struct handle *handle)
 {
 	enum mode mode = handle->view->mode;
@@ -162,7 +166,7 @@ ssize_t twin_read(struct handle *handle, char *buf, size_t size, off_t pos)
 	return take(handle, buf, size, pos);
 }
 
-/* The length of a prefix: a priority in decimal and a space. */
+/* Returns the length of a prefix: a priority in decimal and a space. */
 static int parse_prefix(const char *text, size_t size, unsigned int *ret)
 {
 	char copy[16] = "";
@@ -177,7 +181,9 @@ static int parse_prefix(const char *text, size_t size, unsigned int *ret)
 	return (int)(end + 1 - copy);
 }
 
-/* Sends the first message of a text. Returns how much of it that was. */
+/*
+ * Sends the first message of a text. Returns the message's length in the text.
+ */
 static ssize_t send_first(const struct handle *handle, const char *text,
 			  size_t size)
 {
@@ -202,7 +208,7 @@ ssize_t twin_write(struct handle *handle, const char *text, size_t size,
 
 	if (handle->fd < 0 || handle->access == O_RDONLY)
 		return fail(EBADF);
-	/* All, or if there are lines those that can be sent. */
+	/* Sends the whole text; of lines, as many as there is room for. */
 	while (sent < (ssize_t)size && n >= 0) {
 		n = send_first(handle, text + sent, size - (size_t)sent);
 		sent += n < 0 ? 0 : n;

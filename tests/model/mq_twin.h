@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mq_twin: what a queue of the mount is, made of the native calls and the mount's
- * rules: the views' options, how reads take messages apart, when they wait and
- * when they end.
+ * mq_twin: a queue as it should be on the mount, made of native calls and the
+ * mount's
+ * rules: the options of views, how reads divide messages, when reads wait, and
+ * when they return end-of-file.
  */
 #ifndef TESTS_MODEL_MQ_TWIN_H
 #define TESTS_MODEL_MQ_TWIN_H
@@ -12,7 +13,10 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* Queues are small: the defaults. EXTRA: what a view may add to a message. */
+/*
+ * The defaults: queues are small. EXTRA: the bytes that a view may add to a
+ * message.
+ */
 enum { MAXMSG = 2, MSGSIZE = 128, EXTRA = sizeof("4294967295 \n") };
 
 enum mode { DEFAULT, FOLLOW, DRAIN };
@@ -25,24 +29,24 @@ struct view {
 	long maxmsg, msgsize; /* 0: the default */
 };
 
-/* An open queue. On the mount it is just fd; the rest is the twin's. */
+/* An open queue. On the mount only fd is used; the twin uses all members. */
 struct handle {
 	unsigned int refs;
-	int fd; /* O_NONBLOCK, if it is the twin's */
+	int fd; /* the twin's has O_NONBLOCK */
 	const struct view *view;
 	int access;	    /* O_RDONLY, O_WRONLY or O_RDWR */
-	bool nonblock;	    /* as its user has it */
-	bool nonblock_then; /* at the last read, or when it was opened */
-	bool several;	    /* the file was opened again, by its descriptor */
+	bool nonblock;	    /* O_NONBLOCK of the step's process */
+	bool nonblock_then; /* at the last read, or at the open */
+	bool several;	    /* opened again by /proc/PID/fd */
 	bool received; /* a message since the open or the last end of file */
-	off_t pos;     /* where it is read, if that is all that is done */
-	off_t start;   /* where the text that was taken last began */
+	off_t pos;     /* where it is read, if it is read-only */
+	off_t start;   /* where the text received last began */
 	size_t len, taken;
-	unsigned int n_reads; /* that took a message, since a seek back */
+	unsigned int n_reads; /* that received, since a seek back */
 	char text[10 * (MSGSIZE + EXTRA)];
 };
 
-/* What there is to know of a queue. */
+/* All facts about a queue. */
 struct info {
 	struct mq_attr attr;
 	long bytes; /* in all messages */
@@ -50,17 +54,21 @@ struct info {
 };
 
 /*
- * Looks at the queue that a path leads to, as root from then on, and leaves its
- * access time as it was.
+ * Gets the facts about the queue at a path. Acts as root from then on. The
+ * queue's access time doesn't change.
  */
 struct info twin_look(const char *path);
 
-/* What reading it empty would give at least: a size, as stat(2) shows it. */
+/*
+ * Returns how many bytes reading the queue empty would return at least: the
+ * size that stat(2) shows.
+ */
 long twin_size(const struct view *view, const struct info *info);
 
 /*
- * The calls of their names: they return what these do on the mount, and errno.
- * Where they would wait that is EINTR. waits: also after a part was done.
+ * Each function returns the result, and the errno, that the call of this name
+ * has on the mount. A call that would wait fails with EINTR. waits: whether the
+ * call would wait, even if a part was done.
  */
 int twin_open(const char *name, const struct view *view, int flags,
 	      mode_t mode);
@@ -72,7 +80,7 @@ int twin_truncate(const char *path, off_t size);
 ssize_t twin_getxattr(const char *path, const char *name, char *buf,
 		      size_t size);
 
-/* Whether the rest of a message is left to be read. */
+/* Whether a part of the last text wasn't read yet. */
 bool twin_has_rest(const struct handle *handle);
 
 /* Whether a read would not wait. */

@@ -124,8 +124,8 @@ void note_read(struct outcome *ret, ssize_t n)
 }
 
 /*
- * The twins' times can't be the same, but where one was set by model_times(), to
- * long ago, and nothing has changed it since.
+ * Notes a time. The twins' times differ, unless model_times() has set the time
+ * to long ago, and nothing has changed the time since.
  */
 static void note_time(struct outcome *ret, const char *what,
 		      struct timespec time)

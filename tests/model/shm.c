@@ -19,7 +19,8 @@
 static char dirs[N_SIDES][PATH_MAX];
 static char *paths[N_SIDES][N_NAMES];
 static int fds[N_SIDES][N_SLOTS];
-static unsigned int opens[N_SIDES][N_SLOTS]; /* those of one open(2) are dups */
+/* Equal numbers are duplicates of the same open file. */
+static unsigned int opens[N_SIDES][N_SLOTS];
 
 void model_shm_start(void)
 {
@@ -63,7 +64,7 @@ void model_shm_end(void)
 			(void)unlink(native_path(side, i));
 }
 
-/* What a step works on. */
+/* The names and files of a step. */
 
 const char *shm_path(enum side side, const struct args *x)
 {
@@ -99,8 +100,9 @@ void shm_show_size(int fd)
 /* Opening and closing. */
 
 /*
- * On the mount with passthrough a mapping doesn't keep the open file, and so not
- * its locks either once it is closed.
+ * Releases the locks of a file that is closed. On the mount with passthrough, a
+ * mapping doesn't keep the file open. So closing the file releases its locks,
+ * even if the file is still mapped.
  */
 static void drop_locks(enum side side, unsigned int slot)
 {
@@ -124,14 +126,14 @@ static void close_slot(enum side side, unsigned int slot, struct outcome *ret)
 	fds[side][slot] = -1;
 }
 
-/* Puts what was opened in a slot. */
+/* Puts an open file into a slot. */
 static void fill(enum side side, unsigned int to, int fd, struct outcome *ret)
 {
 	static unsigned int n_opens;
 
 	if (fd >= 0 && fds[side][to] >= 0)
 		close_slot(side, to, ret);
-	/* The twins' numbers differ. */
+	/* The twins' descriptor numbers differ. */
 	if (note_result(ret, fd < 0 ? fd : 0) < 0)
 		return;
 	fds[side][to] = fd;
@@ -156,14 +158,14 @@ static int open_flags(const struct args *x)
 	for (unsigned int i = 0; i < sizeof(options) / sizeof(*options); i++)
 		if (ONE_IN(x, i + 1, options[i].one_in))
 			flags |= options[i].flag;
-	/* Of two errors the mount may give the other. */
+	/* If two errors apply, the mount may return the other error. */
 	return x->user == 0 ? flags : flags & ~O_NOATIME;
 }
 
 /*
- * To open the directory itself is another matter. FUSE doesn't tell of O_CREAT
- * when what is opened exists; fs.protected_regular, a rule for it, is applied where
- * there is O_TRUNC.
+ * Opens an object, or the directory, which has rules of its own. FUSE doesn't
+ * report O_CREAT when the object exists. fs.protected_regular is a rule for
+ * O_CREAT; the mount applies the rule to an open with O_TRUNC.
  */
 OP(open)
 {
@@ -219,8 +221,9 @@ OP(close)
 }
 
 /*
- * What the daemon or, with passthrough, the kernel has opened for it isn't told.
- * So it goes on without access times, and with passthrough to append.
+ * F_SETFL doesn't reach the daemon's descriptor or, with passthrough, the
+ * kernel's backing file. So O_NOATIME, and with passthrough O_APPEND, keep
+ * their effect there; the step leaves these flags unchanged.
  */
 OP(setfl)
 {
@@ -261,8 +264,8 @@ OP(fstat)
 }
 
 /*
- * What is seen through the mount has to be, to the nanosecond, what is seen of the
- * same object natively.
+ * A statx through the mount must show the same, to the nanosecond, as a native
+ * statx of the same object.
  */
 OP(statx)
 {
@@ -285,7 +288,7 @@ OP(statx)
 		note(ret, "natively other ");
 }
 
-/* What is free is everybody's. */
+/* The free space is left out: all processes change it. */
 OP(statvfs)
 {
 	struct statvfs sv;
@@ -310,7 +313,10 @@ OP(chmod)
 					 : chmod(shm_path(side, x), x->mode));
 }
 
-/* To change neither, which clears setuid natively, FUSE doesn't tell. */
+/*
+ * FUSE doesn't report a chown(2) that changes neither user nor group, which
+ * clears setuid natively.
+ */
 OP(chown)
 {
 	uid_t uid = model_uid(x, 1);
@@ -358,7 +364,7 @@ OP(setxattr)
 						    value, size, flags));
 }
 
-/* Whether its size is asked for, or it, or it in too little room. */
+/* size: 0 to ask for the length, enough for the value, or too little. */
 static void note_xattr(struct outcome *ret, ssize_t n, size_t size)
 {
 	if (size == 0)
@@ -433,7 +439,7 @@ OP(mknod)
 	note_result(ret, mknod(shm_path(side, x), S_IFREG | x->mode, 0));
 }
 
-/* What objects aren't: EPERM, once nothing else is wrong. */
+/* Operations that objects don't have: EPERM; other errors come first. */
 OP(no_object)
 {
 	const char *path = shm_path(side, x);
@@ -451,7 +457,7 @@ OP(no_object)
 	note_result(ret, r);
 }
 
-/* The process's own, so once is enough. */
+/* The umask is the process's own, so one side sets it. */
 OP(umask)
 {
 	if (side == NATIVE)

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the operations on shared memory share. */
+/* shm: functions that the operations on shared memory share. */
 #ifndef TESTS_MODEL_SHM_H
 #define TESTS_MODEL_SHM_H
 
 #include "tests/model/model.h"
 
-/* The step's open file, or if that is closed perhaps another one that isn't. */
+/*
+ * Returns the step's file; if it is closed, perhaps another file that is open.
+ */
 int shm_fd(enum side side, const struct args *x);
-/* The one in its other slot, or -1. */
+/* Returns the file in the step's other slot, or -1. */
 int shm_to_fd(enum side side, const struct args *x);
 
-/* The path of the step's name; not the directory, which is not for all to change. */
+/*
+ * Returns the path of the step's name. Never the directory: all teams share it.
+ */
 const char *shm_path(enum side side, const struct args *x);
 
 /*
- * Shows the kernel the size. It goes by the one that it last saw in some things:
- * copy_file_range, locks from the end, and without passthrough what appends.
+ * Shows the kernel the size. The kernel uses the size that it saw last for
+ * copy_file_range, for locks relative to the end, and without passthrough for
+ * appends.
  */
 void shm_show_size(int fd);
 

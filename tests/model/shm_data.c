@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Contents, read and written or mapped. */
+/* Contents: reads, writes and mappings. */
 #include "tests/model/shm.h"
 
 #include <errno.h>
@@ -12,7 +12,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* To read nothing is natively an access, and on the mount none: one byte more. */
+/*
+ * A read of no bytes is natively an access, and on the mount it isn't. So each
+ * read asks for one byte more.
+ */
 
 OP(read)
 {
@@ -34,17 +37,19 @@ OP(readv)
 	note_read(ret, preadv(shm_fd(side, x), pieces, 2, x->offset));
 }
 
-/* All that a reader sees, but for the rest of very large objects. */
+/* Reads the whole content, but only the beginning of very large objects. */
 OP(content)
 {
 	note_read(ret, pread(shm_fd(side, x), model_buf, DATA_SIZE, 0));
 }
 
 /*
- * A write clears setuid and setgid bits. Natively they stay when root writes,
- * which with passthrough the kernel does as nobody; and that of setgid alone for
- * members of the group, of whom without passthrough supplementary ones don't count.
- * On the mount the kernel may clear them before it finds that nothing can be written.
+ * Notes the result of a write. A write clears setuid and setgid bits. Natively
+ * the bits stay when root writes; with passthrough the kernel writes as nobody,
+ * so the bits don't stay. Natively setgid alone stays when a member of the
+ * group writes; without passthrough, supplementary groups don't count. On the
+ * mount the kernel may clear the bits before it finds that nothing can be
+ * written.
  */
 static void note_write(struct outcome *ret, enum side side,
 		       const struct args *x, int fd, ssize_t n)
@@ -63,7 +68,10 @@ static void note_write(struct outcome *ret, enum side side,
 	}
 }
 
-/* It may append. */
+/*
+ * Returns the step's file. It may have O_APPEND, so the kernel must know the
+ * size.
+ */
 static int fd_to_write(enum side side, const struct args *x)
 {
 	int fd = shm_fd(side, x);
@@ -95,7 +103,10 @@ OP(writev)
 		{ (char *)model_data(draw(x, 0)), x->size / 2 },
 		{ (char *)model_data(draw(x, 1)), x->size / 3 },
 	};
-	/* Without passthrough it goes to the end that the kernel last saw. */
+	/*
+	 * Without passthrough, RWF_APPEND writes at the end that the kernel saw
+	 * last.
+	 */
 	int flags = self.passthrough && ONE_IN(x, 2, 4) ? RWF_APPEND : 0;
 	int fd = fd_to_write(side, x);
 
@@ -111,7 +122,7 @@ OP(copy)
 	shm_show_size(fd);
 	n = copy_file_range(fd, ONE_IN(x, 0, 4) ? NULL : &from, to_fd,
 			    ONE_IN(x, 1, 4) ? NULL : &to, x->size, 0);
-	/* With passthrough it is the kernel that reads and writes. */
+	/* With passthrough the kernel reads and writes itself. */
 	if (self.passthrough || n <= 0)
 		note_write(ret, side, x, to_fd, n);
 	else
@@ -119,7 +130,7 @@ OP(copy)
 	note(ret, "to %ld %ld ", (long)from, (long)to);
 }
 
-/* Without passthrough it reads what the kernel last saw. */
+/* Without passthrough, sendfile reads the content that the kernel saw last. */
 OP(sendfile)
 {
 	int to = shm_to_fd(side, x);
@@ -141,7 +152,9 @@ OP(lseek)
 			       CHOOSE(x, 0, whences)));
 }
 
-/* Of two errors, size and rights, the mount may give the other. */
+/*
+ * If two errors apply, size and rights, the mount may return the other error.
+ */
 OP(truncate)
 {
 	off_t size = x->user == 0 ? x->offset : x->offset % 40000;
@@ -150,7 +163,10 @@ OP(truncate)
 					 : truncate(shm_path(side, x), size));
 }
 
-/* Within RLIMIT_FSIZE, as with KEEP_SIZE it isn't the caller's that holds. */
+/*
+ * Within RLIMIT_FSIZE: with KEEP_SIZE the daemon's limit applies, not the
+ * caller's.
+ */
 OP(fallocate)
 {
 	static const int modes[] = {
@@ -182,7 +198,7 @@ OP(fsync)
 					 : fdatasync(shm_fd(side, x)));
 }
 
-/* Memory. A mapping lives on, whatever becomes of the file. */
+/* Mappings. A mapping outlives its file. */
 
 static struct map {
 	char *at;
@@ -191,8 +207,9 @@ static struct map {
 } maps[N_SIDES][N_SLOTS];
 
 /*
- * Maps it with nothing beside it: the kernel would make one mapping of two, and
- * not always for both twins, and not look at the file then.
+ * Maps a file with unmapped pages around the mapping. Otherwise the kernel
+ * could merge two adjacent mappings, perhaps for one twin only, and not call
+ * the file's mmap then.
  */
 static char *map_apart(size_t len, int prot, int flags, int fd, off_t offset)
 {
@@ -210,7 +227,10 @@ static char *map_apart(size_t len, int prot, int flags, int fd, off_t offset)
 	return at;
 }
 
-/* It takes passthrough: a private one is of what the kernel last saw. */
+/*
+ * Needs passthrough: without it, a private mapping shows the content that the
+ * kernel saw last.
+ */
 OP(mmap)
 {
 	static const int prots[] = { PROT_READ,
@@ -255,7 +275,10 @@ static void on_fault(int signo)
 	(void)signal(signo, SIG_DFL);
 }
 
-/* Byte by byte: one behind the end may fault, and those before it are done. */
+/*
+ * Accesses byte by byte: a byte behind the end may fault, after the bytes
+ * before it were accessed.
+ */
 static int access_memory(volatile char *at, char *buf, size_t size, bool store)
 {
 	struct sigaction action = { .sa_handler = on_fault };
@@ -265,7 +288,10 @@ static int access_memory(volatile char *at, char *buf, size_t size, bool store)
 	(void)sigaction(SIGSEGV, &action, NULL);
 	signo = sigsetjmp(after_fault, 1);
 	accessing = signo == 0;
-	/* Volatile, so that no register that a jump clobbers stands for it. */
+	/*
+	 * Volatile, so that i isn't in a register, which the jump would
+	 * clobber.
+	 */
 	for (volatile size_t i = 0; i < size && accessing; i++) {
 		if (store)
 			at[i] = buf[i];
@@ -276,7 +302,7 @@ static int access_memory(volatile char *at, char *buf, size_t size, bool store)
 	return signo;
 }
 
-/* Asks, or advises, of the two pages at most in which size bytes are. */
+/* Whether the pages of size bytes are in memory; two pages at most. */
 static bool are_there(char *at, size_t size)
 {
 	char *page = at - (uintptr_t)at % 4096;
@@ -294,10 +320,10 @@ static void unmap(char *at, size_t size)
 }
 
 /*
- * To load from a hole, or to store into a private copy of one, makes a page that the
- * kernel may take away again at any time, and with it from the blocks. So it is not
- * done, and as the kernel's answer isn't always the same for both twins, not for one
- * of them only.
+ * A load from a hole, or a store into a private copy of a hole, makes a page.
+ * The kernel may free this page at any time, and st_blocks decreases then. So
+ * the step isn't done for a hole. mincore(2) may answer differently for the
+ * twins, so if one side isn't done, the other isn't compared.
  */
 OP(load)
 {
@@ -323,8 +349,8 @@ OP(load)
 }
 
 /*
- * A store sets the time of change if it faults, and the kernel may make it do so
- * at any time. So it always does.
+ * A store sets the time of change if it faults. The kernel may cause a fault at
+ * any time, so the step makes every store fault.
  */
 OP(store)
 {

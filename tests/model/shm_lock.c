@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Locks. One that is held by others is tried natively, and on the mount now and
- * then waited for, until a signal comes.
+ * Locks. If another process holds the lock, the native side only tries to lock.
+ * The side of the mount waits now and then, until a signal comes.
  */
 #include "tests/model/shm.h"
 
@@ -69,7 +69,7 @@ OP(setlk)
 	note_lock(ret, r);
 }
 
-/* Who holds it is left out: for those of the mount it is the daemon. */
+/* The holder's pid is left out: for locks of the mount it is the daemon's. */
 OP(getlk)
 {
 	struct flock lock = record(x);
