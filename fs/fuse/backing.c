@@ -48,8 +48,8 @@ int fs_backing_open(struct fuse_session *session, int fd, int *ret_id)
 void fs_backing_close(struct fuse_session *session, int id)
 {
 	/*
-	 * The only error is that the connection has ended, and the backing file
-	 * with the connection.
+	 * Ignore the result. If the connection has ended, so has the backing
+	 * file; there is no other error.
 	 */
 	(void)ioctl(fuse_session_fd(session), BACKING_CLOSE, &id);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * charge: how much of something each user may have at a time.
+ * charge: limits how many handles, waiting requests and so on a user may have
+ * at a time.
  *
  * Each structure that a user pays for, such as a handle, embeds a charge. The
  * user is charged when the structure is made. The charge moves with the

@@ -5,9 +5,9 @@
  * fs/fuse/kind.h.
  *
  * A listing is passed on as the kernel returns it, a page at a time, so its
- * memory doesn't grow with the number of names. As natively, objects that come
- * or go during the listing may be in it or not; an object that stays is listed
- * once.
+ * memory doesn't grow with the number of names. As natively, an object that is
+ * created or removed during the listing may be listed or not; every other
+ * object is listed once.
  */
 #ifndef FS_DIR_H
 #define FS_DIR_H

@@ -322,9 +322,10 @@ static bool kills_suidgid(const struct fuse_file_info *fi)
 }
 
 /*
- * The right to write was checked by open. A write that must clear bits is made
- * as the caller, without capabilities, so that the kernel clears them. Root may
- * have CAP_FSETID, which keeps them, so for root the capabilities are read.
+ * The open has checked the right to write. A write that must clear setuid and
+ * setgid bits is made as the caller, without capabilities, so that the kernel
+ * clears the bits. Root may have CAP_FSETID, which keeps the bits, so for root
+ * the capabilities are read.
  */
 static void on_write(fuse_req_t req, fuse_ino_t id, const char *buf,
 		     size_t size, off_t offset, struct fuse_file_info *fi)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * dispatch: the one table that libfuse calls. Each request goes to the slot of
- * its node's kind, and what the slot returns becomes the reply.
+ * its node's kind, and the result of the slot becomes the reply.
  */
 #ifndef FS_DISPATCH_H
 #define FS_DISPATCH_H

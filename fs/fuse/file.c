@@ -148,9 +148,10 @@ int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags)
 
 /*
  * Gets a descriptor of the node's object. A descriptor of an open handle comes
- * first, as the object may have no name any more. Without a handle the object
- * is found by name. If the name is another object's by now, the result is
- * ESTALE, and the kernel looks the path up again.
+ * first, as the object may have no name any more; then a descriptor that
+ * fs/fuse/retry keeps. Without either, the object is found by name. If the name
+ * is another object's by now, the result is ESTALE, and the kernel looks the
+ * path up again.
  */
 static int node_fd(const struct fs_request *rq, int *ret_fd)
 {
@@ -266,11 +267,10 @@ static int set_times(const struct fs_request *rq, int fd,
 /*
  * The kernel sends a SETATTR that changes nothing in two cases: for chown(2)
  * with -1 and -1, and before a write to a backing file. In both cases the
- * setuid and setgid bits must be cleared, and the time of change be set. A
- * writer causes the second case, and only an owner may change the mode, so for
- * a writer the request must not
- * fail: the write itself clears the bits then. A message doesn't clear bits of
- * a queue, so for a queue nothing is done.
+ * setuid and setgid bits must be cleared and the time of change be set. The
+ * second case must not fail for a writer who may not change the mode, as only
+ * the owner may: the write itself clears the bits then. A message doesn't clear
+ * bits of a queue, so for a queue nothing is done.
  */
 int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
 		    const struct stat *set, int to_set)
@@ -315,7 +315,7 @@ int fs_file_access(const struct fs_request *rq, int mask)
 	return r < 0 ? r : core_file_access(&rq->cred, fd, mask);
 }
 
-/* A name's place in the kind's xattrs, or -1. */
+/* Returns the place of a name in the kind's xattrs, or -1. */
 static int find_xattr(const struct fs_kind *kind, const char *name)
 {
 	const char *end = kind->xattrs + kind->xattrs_size;

@@ -14,8 +14,7 @@ int fs_reply_attr(const struct fs_request *rq, const struct statx *stx);
 
 /*
  * Replies to a lookup or mknod with the node of an object, which is found or
- * made.
- * stx: the object's attributes; stx_ino is its inode number.
+ * made. stx: the object's attributes; stx_ino is its inode number.
  */
 int fs_reply_entry(const struct fs_request *rq, const char *name,
 		   const struct statx *stx);

@@ -20,11 +20,11 @@ struct fs_request {
 	fuse_req_t req;
 	/* The process that asks. libfuse frees this with the reply. */
 	const struct fuse_ctx *caller;
-	struct core_cred cred;	    /* to act as */
-	struct fs_node *node;	    /* that the request is for */
+	struct core_cred cred;	    /* the user to act as */
+	struct fs_node *node;	    /* the request is for this node */
 	const struct fs_kind *kind; /* of the node */
 	const void *view;	    /* of the node: see struct fs_kind */
-	struct fs_charge charge;    /* for the handle that is opened */
+	struct fs_charge charge;    /* for the handle to be opened */
 	gid_t *groups;		    /* of cred; to be freed */
 };
 

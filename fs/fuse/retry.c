@@ -30,14 +30,14 @@
 
 #define LIFETIME_SEC 2
 
-/* What is kept for a thread that got ESTALE. */
+/* The descriptor that is kept for a thread that got ESTALE. */
 struct pin {
 	pid_t thread;
 	time_t end;
 	struct fs_charge charge;
 	const struct fs_kind *kind;
 	ino_t ino;
-	int fd; /* -1: nothing yet */
+	int fd; /* -1: none yet */
 	TAILQ_ENTRY(pin) entry;
 };
 

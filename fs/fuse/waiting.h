@@ -29,8 +29,7 @@ struct fs_waiting {
  * signal to the process that sent req ends the wait with -EINTR.
  *
  * payer: the user who is charged during the wait. If the user's quota is used
- * up,
- *     a single attempt is made, as with nowait.
+ *     up, a single attempt is made, as with nowait.
  */
 void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 		       struct core_wait_source *source, enum core_wait_dir dir);

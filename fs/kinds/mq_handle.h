@@ -51,7 +51,7 @@ struct fs_mq_handle {
 	struct fs_read_buffer buffer CORE_GUARDED_BY(fs_mq_handle_mutex);
 	/* A message was received since the open or the last end of file. */
 	bool received CORE_GUARDED_BY(fs_mq_handle_mutex);
-	/* O_NONBLOCK of the last read; before the first read, of the open. */
+	/* O_NONBLOCK of the last read; until the first read, of the open. */
 	bool nonblock CORE_GUARDED_BY(fs_mq_handle_mutex);
 	struct fs_pending_lines pending CORE_GUARDED_BY(fs_mq_handle_mutex);
 	/* The kernel's poll handle, to be notified of a change; or NULL. */

@@ -162,7 +162,7 @@ static void lock_free(struct lock *lock)
 	free(lock);
 }
 
-/* A worker makes the first attempt, the wait thread all others. */
+/* A worker makes the first attempt, the wait thread all other attempts. */
 static int lock_attempt(struct core_waiter *waiter)
 {
 	struct lock *lock = (struct lock *)waiter;
