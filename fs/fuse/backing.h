@@ -23,7 +23,7 @@ bool fs_backing_works(struct fuse_session *session);
  * fs_backing_close() or the end of the mount.
  *
  * Returns 0, -EPERM, -ENOTTY (older than Linux 6.9), -ELOOP (the file's file
- * system is stacked too deeply), -ENOMEM, or as core_cred_enter().
+ * system is stacked too deeply), -ENOMEM, or an error of core_cred_enter().
  *
  * Source: fs/fuse/backing.c of the kernel.
  */

@@ -133,7 +133,7 @@ struct fs_kind {
 	 * view "info" too, with a view of zeros.
 	 */
 
-	/* + The real directory that this one shows, or -1. Empty: -1 */
+	/* + Returns the real directory that is shown, or -1. Empty: -1 */
 	int (*dir_fd)(const struct fs_request *rq);
 	/* + Whether to list a regular file of dir_fd. Empty: yes */
 	bool (*lists)(const struct fs_request *rq, const char *name);
@@ -173,7 +173,7 @@ struct fs_kind {
 
 	/*
 	 * + Resolves a name to a descriptor. ino: the inode number that the
-	 * object must have (otherwise -ESTALE), or 0 for any. Errors as
+	 * object must have (otherwise -ESTALE), or 0 for any. Errors: see
 	 * core_file_find().
 	 */
 	int (*find)(const struct fs_request *rq, const char *name, ino_t ino,
@@ -186,11 +186,11 @@ struct fs_kind {
 		    int fd, struct statx *ret);
 	/* Whether the result of attr depends on the caller's rights. */
 	bool attr_as_caller;
-	/* Whether a seek to the end (SEEK_END) is ESPIPE. */
+	/* Whether a seek to the end (SEEK_END) fails with ESPIPE. */
 	bool endless;
 	/* Whether a write clears setuid and setgid bits. */
 	bool clears_setuid;
-	/* Whether each lookup gives a node of its own; see fs/fuse/node.h. */
+	/* Whether each lookup makes a new node; see fs/fuse/node.h. */
 	bool inode_per_lookup;
 	/*
 	 * Whether files have the extended attributes and inode flags (lsattr)

@@ -11,7 +11,7 @@
 static size_t max_request(size_t max_write)
 {
 	FILE *file = fopen("/proc/sys/fs/fuse/max_pages_limit", "re");
-	size_t pages = 256; /* of kernels that don't say */
+	size_t pages = 256; /* of kernels without this file */
 
 	if (file) {
 		if (fscanf(file, "%zu", &pages) != 1)

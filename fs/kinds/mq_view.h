@@ -12,7 +12,7 @@ struct fs_mq_view {
 	long lines;	      /* messages end with a newline */
 	long prefix;	      /* messages begin with their priority */
 	long follow;	      /* a read of an empty queue always waits */
-	long drain;	      /* a read of an empty queue is end-of-file */
+	long drain;	      /* an empty queue is end-of-file at once */
 };
 
 extern const struct fs_option fs_mq_options[];

@@ -97,7 +97,8 @@ static const char *link_to(const struct handle *handle)
 }
 
 /*
- * The native path of a queue, to look at the queue or remove it outside steps.
+ * Returns the native path of a queue, for code that looks at the queue or
+ * removes it outside steps.
  */
 static const char *native_path(enum side side, unsigned int name)
 {
@@ -593,7 +594,10 @@ OP(info)
 
 /* Names. */
 
-/* Where the kernel checks the sticky bit, the error is EPERM. */
+/*
+ * Where the kernel itself checks the sticky bit, the error is EPERM instead of
+ * EACCES.
+ */
 OP(unlink)
 {
 	char name[NAME_MAX + 3];

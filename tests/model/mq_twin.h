@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mq_twin: a queue as it should be on the mount, made of native calls and the
- * mount's
- * rules: the options of views, how reads divide messages, when reads wait, and
- * when they return end-of-file.
+ * mount's rules: the options of views, how reads divide messages, when reads
+ * wait, and when they return end-of-file.
  */
 #ifndef TESTS_MODEL_MQ_TWIN_H
 #define TESTS_MODEL_MQ_TWIN_H
@@ -42,7 +41,7 @@ struct handle {
 	off_t pos;     /* where it is read, if it is read-only */
 	off_t start;   /* where the text received last began */
 	size_t len, taken;
-	unsigned int n_reads; /* that received, since a seek back */
+	unsigned int n_reads; /* that received a message, since a seek */
 	char text[10 * (MSGSIZE + EXTRA)];
 };
 
