@@ -312,8 +312,8 @@ static void start(pid_t *pids, unsigned long n_steps)
 }
 
 /*
- * Returns how many steps were done. A team that does no step for a while is
- * stuck.
+ * Returns how many steps all teams have done. If the number doesn't grow for a
+ * while, the run is stuck.
  */
 static unsigned long progress(void)
 {
