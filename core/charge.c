@@ -97,6 +97,7 @@ int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 	else
 		r = core_child_run(&(struct core_child){
 			.group = group,
+			.copy = true,
 			/* No allocation takes as long. */
 			.seconds = 10,
 			.fd = fd,

@@ -191,7 +191,7 @@ static void limit_time(pid_t pid, int seconds)
 static int start_and_wait(struct start *start)
 {
 	const struct core_child *child = start->child;
-	int flags = CLONE_FILES | (child->group < 0 ? CLONE_VM : 0);
+	int flags = CLONE_FILES | (child->copy ? 0 : CLONE_VM);
 	_Alignas(16) char stack[STACK_SIZE];
 	sigset_t all, old;
 	int status = 0, r = -EINTR;
@@ -225,6 +225,7 @@ int core_child_run(const struct core_child *child)
 	_cleanup_close_ int ours = -1, theirs = -1;
 	int ends[2], r;
 
+	assert(child->group < 0 || child->copy);
 	assert(!child->ret_fd || (child->group < 0 && child->fd < 0));
 	if (child->ret_fd) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,

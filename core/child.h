@@ -12,6 +12,8 @@
 
 #include "core/cred.h"
 
+#include <stdbool.h>
+
 struct core_child {
 	/*
 	 * The user that the child becomes. NULL: the child has the credentials
@@ -19,11 +21,12 @@ struct core_child {
 	 */
 	const struct core_cred *cred;
 	/*
-	 * group: an open cgroup.procs. The child enters the cgroup, has a copy
-	 * of this process's memory, and is killed after "seconds" seconds. -1:
-	 * the child shares this process's memory.
+	 * group: an open cgroup.procs. The child enters the cgroup, and is killed
+	 * after "seconds" seconds. Needs copy. -1: no cgroup is entered.
 	 */
 	int group, seconds;
+	/* The child has a copy of this process's memory, not the memory itself. */
+	bool copy;
 	int fd; /* the only descriptor that the child has; -1: none */
 	/*
 	 * CORE_IN_CHILD. fn may make system calls through the C library's thin

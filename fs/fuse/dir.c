@@ -140,9 +140,13 @@ static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
 	return n > 0;
 }
 
-/* Whether an entry is listed. ret: its inode number and type. */
-static bool is_listed(const struct fs_request *rq, const struct dir_handle *dir,
-		      const struct dirent64 *entry, struct stat *ret)
+/*
+ * Returns the name under which an entry is listed, or NULL. ret: its inode number
+ * and type.
+ */
+static const char *listed(const struct fs_request *rq,
+			  const struct dir_handle *dir,
+			  const struct dirent64 *entry, struct stat *ret)
 {
 	const struct fs_kind *kind = rq->kind;
 	bool is_self = strcmp(entry->d_name, ".") == 0;
@@ -154,10 +158,12 @@ static bool is_listed(const struct fs_request *rq, const struct dir_handle *dir,
 		ret->st_ino = dir->base.node->ino;
 	if (is_parent)
 		ret->st_ino = FUSE_ROOT_ID;
+	if (is_self || is_parent || dir->base.fd < 0)
+		return entry->d_name;
 	/* Neither tmpfs nor mqueue leaves d_type at DT_UNKNOWN. */
-	return is_self || is_parent || dir->base.fd < 0 ||
-	       (entry->d_type == DT_REG &&
-		(!kind->lists || kind->lists(rq, entry->d_name)));
+	if (entry->d_type != DT_REG)
+		return NULL;
+	return kind->listed ? kind->listed(rq, entry->d_name) : entry->d_name;
 }
 
 /*
@@ -174,11 +180,12 @@ static size_t add_entries(const struct fs_request *rq,
 
 	while (at < dir->size) {
 		const struct dirent64 *entry = (const void *)&dir->page[at];
+		const char *name = listed(rq, dir, entry, &st);
 
-		if (is_listed(rq, dir, entry, &st)) {
+		if (name) {
 			size_t n = fuse_add_direntry(rq->req, buf + used,
-						     size - used, entry->d_name,
-						     &st, entry->d_off);
+						     size - used, name, &st,
+						     entry->d_off);
 
 			if (n > size - used)
 				break;

@@ -135,8 +135,11 @@ struct fs_kind {
 
 	/* + Returns the real directory that is shown, or -1. Empty: -1 */
 	int (*dir_fd)(const struct fs_request *rq);
-	/* + Whether to list a regular file of dir_fd. Empty: yes */
-	bool (*lists)(const struct fs_request *rq, const char *name);
+	/*
+	 * + The name under which a regular file of dir_fd is listed, a part of its
+	 * own; NULL: it isn't. Empty: its own
+	 */
+	const char *(*listed)(const struct fs_request *rq, const char *file);
 	/*
 	 * + Without dir_fd: fills in the entry at offset ret->d_off (2 or
 	 * more), and sets ret->d_off to the next entry's offset. Returns 1, 0

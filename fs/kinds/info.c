@@ -151,11 +151,11 @@ static int info_list(const struct fs_request *rq, struct dirent64 *ret)
 	return inner.kind->list ? inner.kind->list(&inner, ret) : 0;
 }
 
-static bool info_lists(const struct fs_request *rq, const char *name)
+static const char *info_listed(const struct fs_request *rq, const char *file)
 {
 	struct fs_request inner = described(rq);
 
-	return !inner.kind->lists || inner.kind->lists(&inner, name);
+	return inner.kind->listed ? inner.kind->listed(&inner, file) : file;
 }
 
 static int info_dir_attr(const struct fs_request *rq, struct statx *ret)
@@ -176,7 +176,7 @@ const struct fs_kind fs_info = {
 	.name = "info",
 	.view_size = sizeof(const struct fs_kind *),
 	.dir_fd = info_dir_fd,
-	.lists = info_lists,
+	.listed = info_listed,
 	.list = info_list,
 	.dir_attr = info_dir_attr,
 	.statfs = info_statfs,

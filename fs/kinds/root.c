@@ -12,7 +12,8 @@
 /* The list of kinds. The entry KIND(NAME) adds the struct fs_kind fs_NAME. */
 #define KINDS(KIND) \
 	KIND(shm)   \
-	KIND(mq)
+	KIND(mq)    \
+	KIND(sem)
 
 #define DECLARE(name) extern const struct fs_kind fs_##name;
 KINDS(DECLARE)

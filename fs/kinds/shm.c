@@ -299,10 +299,10 @@ static int dir_rename(const struct fs_request *rq, const char *name,
 	return core_shm_rename(rq->fs->dirs, &rq->cred, name, new_name, flags);
 }
 
-static bool dir_lists(const struct fs_request *rq, const char *name)
+static const char *dir_listed(const struct fs_request *rq, const char *file)
 {
 	(void)rq;
-	return core_shm_is_object(name);
+	return core_shm_is_object(file) ? file : NULL;
 }
 
 static int obj_describe(const struct fs_request *rq, int fd, char *ret,
@@ -329,7 +329,7 @@ const struct fs_kind fs_shm = {
 	.probe = shm_probe,
 	.describe = obj_describe,
 	.dir_fd = dir_fd,
-	.lists = dir_lists,
+	.listed = dir_listed,
 	.dir_attr = dir_attr,
 	.statfs = shm_statfs,
 	.create = obj_create,
