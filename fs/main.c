@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ipcfs: POSIX shared memory and message queues as files.
+ * ipcfs: POSIX shared memory, message queues and semaphores as files.
  *
  * This is a map of the code. A request of the kernel passes the modules from
  * the top to the bottom.
@@ -34,6 +34,7 @@
  *   info		KIND:info/NAME: text about an object of any kind
  *   shm		kind: shm/ and the objects in it
  *   mq			kind: mq/ and the queues in it
+ *   sem			kind: sem/ and the semaphores in it
  *   mq_view		options through which queues are seen
  *   mq_handle		open queues: open, close, poll
  *   mq_read		reading queues
@@ -46,6 +47,7 @@
  *			resolves a name has an argument for the user to act as
  *   shm		shared memory objects
  *   mq			message queues
+ *   sem			named semaphores
  *   lock		record locks on objects
  *   wait		waiting without threads
  *   wait_source	  the thread, and the functions of all wait sources
