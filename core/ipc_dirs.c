@@ -222,3 +222,13 @@ struct core_ipc_dirs *core_ipc_dirs_free(struct core_ipc_dirs *dirs)
 	free(dirs);
 	return NULL;
 }
+
+int core_ipc_dirs_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret)
+{
+	struct statvfs sv;
+
+	if (fstatvfs(dirs->shm_dir, &sv) < 0)
+		return -errno;
+	*ret = sv;
+	return 0;
+}

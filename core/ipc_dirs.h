@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 
 /* How queues can be listed and looked up without being opened. */
@@ -83,6 +84,9 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret);
  */
 int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
 		       struct statx *ret);
+
+/* The capacity of /dev/shm: fstatvfs(3). Returns 0 or -errno. */
+int core_ipc_dirs_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret);
 
 /* Whether /dev/shm is mounted with noexec: no file in it may be executed. */
 bool core_ipc_dirs_is_noexec(const struct core_ipc_dirs *dirs);

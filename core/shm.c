@@ -201,13 +201,3 @@ bool core_shm_is_object(const char *name)
 {
 	return strncmp(name, "sem.", 4) != 0;
 }
-
-int core_shm_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret)
-{
-	struct statvfs sv;
-
-	if (fstatvfs(dirs->shm_dir, &sv) < 0)
-		return -errno;
-	*ret = sv;
-	return 0;
-}

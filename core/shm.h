@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 /*
  * Opens or creates an object: shm_open(3) as cred.
@@ -109,8 +108,5 @@ int core_shm_unlink(const struct core_ipc_dirs *dirs,
  * memory object. "sem.*" is a semaphore. Source: sem_overview(7).
  */
 bool core_shm_is_object(const char *name);
-
-/* The capacity of the objects' file system: fstatvfs(3). 0 or -errno. */
-int core_shm_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret);
 
 #endif

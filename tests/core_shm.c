@@ -329,13 +329,13 @@ static void test_statfs(void **state)
 	int fd = must_open("object", O_RDWR | O_CREAT);
 
 	(void)state;
-	assert_int_equal(core_shm_statfs(dirs, &before), 0);
+	assert_int_equal(core_ipc_dirs_statfs(dirs, &before), 0);
 	assert_return_code(statvfs("/dev/shm", &native), errno);
 	assert_int_equal(before.f_blocks, native.f_blocks);
 	assert_int_equal(before.f_files, native.f_files);
 	assert_int_equal(before.f_namemax, NAME_MAX);
 	assert_return_code(posix_fallocate(fd, 0, 1 << 20), errno);
-	assert_int_equal(core_shm_statfs(dirs, &after), 0);
+	assert_int_equal(core_ipc_dirs_statfs(dirs, &after), 0);
 	assert_int_equal((before.f_bfree - after.f_bfree) * before.f_frsize,
 			 1 << 20);
 	close(fd);

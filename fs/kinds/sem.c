@@ -7,7 +7,6 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
-#include "core/shm.h"
 #include "fs/fuse/node.h"
 #include "fs/fuse/waiting.h"
 
@@ -274,7 +273,7 @@ static int dir_unlink(const struct fs_request *rq, const char *name)
 
 static int sem_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return core_shm_statfs(rq->fs->dirs, ret);
+	return core_ipc_dirs_statfs(rq->fs->dirs, ret);
 }
 
 const struct fs_kind fs_sem = {

@@ -270,7 +270,7 @@ static int obj_flush(const struct fs_request *rq, struct fs_handle *handle,
 
 static int shm_statfs(const struct fs_request *rq, struct statvfs *ret)
 {
-	return core_shm_statfs(rq->fs->dirs, ret);
+	return core_ipc_dirs_statfs(rq->fs->dirs, ret);
 }
 
 static int dir_fd(const struct fs_request *rq)
