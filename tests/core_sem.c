@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/sem.h"
+
+#include "core_test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#define SHM  "/dev/shm/"
+#define PATH SHM "sem.it"
+
+enum { SIZE = 32, LONGEST = NAME_MAX - 4 };
+
+static struct core_ipc_dirs *dirs;
+
+static int set_up_group(void **state)
+{
+	(void)state;
+	(void)umask(022);
+	return core_ipc_dirs_new(&dirs);
+}
+
+static int tear_down_group(void **state)
+{
+	(void)state;
+	core_ipc_dirs_free(dirs);
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	(void)unlink(PATH);
+	return 0;
+}
+
+static int must_open(int flags)
+{
+	int fd = -1;
+
+	assert_int_equal(
+		core_sem_open(dirs, &test_root, "it", flags, 0600, &fd), 0);
+	return fd;
+}
+
+/* The result of core_sem_open(), which must have opened nothing. */
+static int open_fails(const struct core_cred *cred, const char *name, int flags)
+{
+	int fd = UNKNOWN;
+	int r = core_sem_open(dirs, cred, name, flags, 0600, &fd);
+
+	assert_int_equal(fd, UNKNOWN);
+	return r;
+}
+
+static struct core_sem_info get(int fd)
+{
+	struct core_sem_info info = { 0 };
+
+	assert_int_equal(core_sem_get(fd, &info), 0);
+	return info;
+}
+
+static void set(int fd, unsigned int value)
+{
+	assert_int_equal(core_sem_change(fd, CORE_SEM_SET, value), 0);
+}
+
+static sem_t *native(void)
+{
+	sem_t *sem = sem_open("/it", 0);
+
+	assert_ptr_not_equal(sem, SEM_FAILED);
+	return sem;
+}
+
+/* Waits until condition is true; the test's time limit ends it. */
+#define UNTIL(condition)                     \
+	do {                                 \
+		while (!(condition))         \
+			(void)sched_yield(); \
+	} while (0)
+
+static void test_a_new_semaphore(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT);
+	struct stat st = test_stat(PATH);
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(st.st_size, SIZE);
+	assert_int_equal(st.st_mode, S_IFREG | 0600);
+	assert_int_equal(st.st_nlink, 1);
+	assert_int_equal(get(fd).value, 0);
+	assert_int_equal(get(fd).waiters, 0);
+	close(fd);
+}
+
+static void test_create_and_exclusive(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(open_fails(&test_root, "it", O_RDWR), -ENOENT);
+	assert_int_equal(open_fails(&test_root, "it", O_RDWR | O_EXCL),
+			 -ENOENT);
+	fd = must_open(O_RDWR | O_CREAT | O_EXCL);
+	set(fd, 7);
+	close(fd);
+	assert_int_equal(open_fails(&test_root, "it",
+				    O_RDWR | O_CREAT | O_EXCL),
+			 -EEXIST);
+	for (int flags = O_RDONLY; flags <= O_RDWR; flags++) {
+		fd = must_open(flags | O_CREAT);
+		assert_int_equal(get(fd).value, 7);
+		close(fd);
+	}
+	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), 0);
+	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), -ENOENT);
+	assert_int_equal(access(PATH, F_OK), -1);
+}
+
+static void test_mode_is_less_the_umask(void **state)
+{
+	mode_t old = umask(027);
+	int fd = -1;
+	int r = core_sem_open(dirs, &test_root, "it", O_RDWR | O_CREAT, 0666,
+			      &fd);
+
+	(void)state;
+	(void)umask(old);
+	assert_int_equal(r, 0);
+	set(fd, 1);
+	close(fd);
+	assert_int_equal(test_stat(PATH).st_mode, S_IFREG | 0640);
+	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), 0);
+	/* Whoever makes a semaphore can use it, whatever its mode. */
+	assert_int_equal(core_sem_open(dirs, &test_root, "it", O_RDWR | O_CREAT,
+				       0, &fd),
+			 0);
+	set(fd, 1);
+	close(fd);
+	assert_int_equal(test_stat(PATH).st_mode, S_IFREG);
+}
+
+static void test_the_c_library_sees_the_same(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT), value;
+	sem_t *sem = native();
+
+	(void)state;
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 3), 0);
+	assert_return_code(sem_getvalue(sem, &value), errno);
+	assert_int_equal(value, 3);
+	assert_return_code(sem_trywait(sem), errno);
+	assert_int_equal(get(fd).value, 2);
+	assert_return_code(sem_post(sem), errno);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 3), 0);
+	assert_int_equal(sem_trywait(sem), -1);
+	assert_int_equal(errno, EAGAIN);
+	(void)sem_close(sem);
+	close(fd);
+	assert_return_code(sem_unlink("/it"), errno);
+
+	sem = sem_open("/it", O_CREAT | O_EXCL, 0600, 5);
+	assert_ptr_not_equal(sem, SEM_FAILED);
+	fd = must_open(O_RDWR);
+	assert_int_equal(get(fd).value, 5);
+	(void)sem_close(sem);
+	close(fd);
+	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), 0);
+	assert_ptr_equal(sem_open("/it", 0), SEM_FAILED);
+}
+
+static void test_take_is_all_or_nothing(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT);
+
+	(void)state;
+	set(fd, 4);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 5), -EAGAIN);
+	assert_int_equal(get(fd).value, 4);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 0), 0);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 0), 0);
+	assert_int_equal(get(fd).value, 4);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 4), 0);
+	assert_int_equal(get(fd).value, 0);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 1), -EAGAIN);
+	close(fd);
+}
+
+static void test_the_greatest_value(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT);
+	sem_t *sem = native();
+
+	(void)state;
+	set(fd, SEM_VALUE_MAX);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 1), -EOVERFLOW);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, SEM_VALUE_MAX),
+			 -EOVERFLOW);
+	assert_int_equal(sem_post(sem), -1);
+	assert_int_equal(errno, EOVERFLOW);
+	assert_int_equal(get(fd).value, SEM_VALUE_MAX);
+	set(fd, SEM_VALUE_MAX - 2);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 3), -EOVERFLOW);
+	assert_int_equal(get(fd).value, SEM_VALUE_MAX - 2);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 2), 0);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, SEM_VALUE_MAX), 0);
+	assert_int_equal(get(fd).value, 0);
+	(void)sem_close(sem);
+	close(fd);
+}
+
+/*
+ * Threads of other processes that wait.
+ */
+
+enum { N_WAITERS = 5 };
+
+struct waiters {
+	sem_t *sem;
+	_Atomic unsigned int *woken; /* shared */
+	pid_t pids[N_WAITERS];
+};
+
+static void start_waiters(struct waiters *waiters, int fd)
+{
+	waiters->sem = native();
+	waiters->woken = test_shared(sizeof(*waiters->woken));
+	for (int i = 0; i < N_WAITERS; i++) {
+		waiters->pids[i] = fork();
+		if (waiters->pids[i] == 0) {
+			if (sem_wait(waiters->sem) < 0)
+				_exit(1);
+			atomic_fetch_add(waiters->woken, 1);
+			_exit(0);
+		}
+	}
+	UNTIL(get(fd).waiters == N_WAITERS);
+}
+
+static void end_waiters(struct waiters *waiters)
+{
+	int status;
+
+	for (int i = 0; i < N_WAITERS; i++) {
+		assert_int_equal(waitpid(waiters->pids[i], &status, 0),
+				 waiters->pids[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(*waiters->woken, N_WAITERS);
+	munmap(waiters->woken, sizeof(*waiters->woken));
+	(void)sem_close(waiters->sem);
+}
+
+static void test_as_many_wake_as_are_posted(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT);
+	struct waiters waiters;
+
+	(void)state;
+	start_waiters(&waiters, fd);
+	/* The waiters' count stays as it is. */
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 0), 0);
+	set(fd, 0);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 1), -EAGAIN);
+	assert_int_equal(get(fd).waiters, N_WAITERS);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 3), 0);
+	UNTIL(*waiters.woken == 3);
+	assert_int_equal(get(fd).value, 0);
+	assert_int_equal(get(fd).waiters, N_WAITERS - 3);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 1), 0);
+	UNTIL(*waiters.woken == 4);
+	assert_int_equal(get(fd).value, 0);
+	assert_int_equal(get(fd).waiters, N_WAITERS - 4);
+	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 1), 0);
+	end_waiters(&waiters);
+	assert_int_equal(get(fd).value, 0);
+	assert_int_equal(get(fd).waiters, 0);
+	close(fd);
+}
+
+static void test_a_raised_value_wakes(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT);
+	struct waiters waiters;
+
+	(void)state;
+	start_waiters(&waiters, fd);
+	set(fd, 2);
+	UNTIL(*waiters.woken == 2);
+	assert_int_equal(get(fd).value, 0);
+	assert_int_equal(get(fd).waiters, N_WAITERS - 2);
+	set(fd, SEM_VALUE_MAX);
+	end_waiters(&waiters);
+	assert_int_equal(get(fd).value, SEM_VALUE_MAX - (N_WAITERS - 2));
+	close(fd);
+}
+
+/*
+ * Files that are no semaphore.
+ */
+
+static void assert_is_no_semaphore(int fd)
+{
+	struct core_sem_info info = { .value = UNKNOWN, .waiters = UNKNOWN };
+
+	assert_int_equal(core_sem_get(fd, &info), -EOPNOTSUPP);
+	assert_int_equal(info.value, UNKNOWN);
+	assert_int_equal(info.waiters, UNKNOWN);
+	for (enum core_sem_change change = CORE_SEM_POST;
+	     change <= CORE_SEM_SET; change++)
+		for (unsigned int n = 0; n < 2; n++)
+			assert_int_equal(core_sem_change(fd, change, n),
+					 -EOPNOTSUPP);
+}
+
+static void test_files_of_other_sizes(void **state)
+{
+	static const size_t sizes[] = { 0, 16, 31, 33, 4096 };
+	char content[4096], now[sizeof(content)];
+
+	(void)state;
+	memset(content, 'x', sizeof(content));
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		int fd;
+
+		test_make_file(PATH, "", 0600, 0, 0);
+		fd = must_open(O_RDWR | O_CREAT);
+		assert_int_equal(write(fd, content, sizes[i]), sizes[i]);
+		assert_is_no_semaphore(fd);
+		assert_int_equal(pread(fd, now, sizeof(now), 0), sizes[i]);
+		assert_memory_equal(now, content, sizes[i]);
+		close(fd);
+	}
+	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), 0);
+}
+
+/* Must not block: the FIFO has no other end. */
+static void test_what_is_no_file(void **state)
+{
+	int fd = UNKNOWN;
+
+	(void)state;
+	for (int is_link = 0; is_link < 2; is_link++) {
+		assert_return_code(is_link ? symlink("target", PATH)
+					   : mkfifo(PATH, 0666),
+				   errno);
+		for (int acc = O_RDONLY; acc <= O_RDWR; acc++) {
+			assert_int_equal(open_fails(&test_root, "it", acc),
+					 -ENOENT);
+			assert_int_equal(open_fails(&test_root, "it",
+						    acc | O_CREAT),
+					 -ENOENT);
+			assert_int_equal(open_fails(&test_root, "it",
+						    acc | O_CREAT | O_EXCL),
+					 -EEXIST);
+		}
+		assert_int_equal(core_sem_find(dirs, &test_root, "it", 0, &fd),
+				 -ENOENT);
+		assert_return_code(unlink(PATH), errno);
+	}
+	assert_int_equal(fd, UNKNOWN);
+	assert_int_equal(access(SHM "target", F_OK), -1);
+}
+
+static void *cut_and_extend(void *end)
+{
+	const _Atomic bool *is_over = end;
+	int fd = open(PATH, O_RDWR | O_CLOEXEC);
+
+	while (!*is_over)
+		(void)(ftruncate(fd, 0) || ftruncate(fd, SIZE));
+	(void)close(fd);
+	return NULL;
+}
+
+static void test_a_file_that_is_cut_short_meanwhile(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT), refused = 0, changed = 0;
+	_Atomic bool is_over = false;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(
+		pthread_create(&thread, NULL, cut_and_extend, &is_over), 0);
+	for (int i = 0; i < 1000 || refused == 0 || changed == 0; i++) {
+		int r = core_sem_change(
+			fd, i % 2 ? CORE_SEM_POST : CORE_SEM_SET, 1);
+
+		assert_true(r == 0 || r == -EOPNOTSUPP);
+		changed += r == 0;
+		refused += r != 0;
+	}
+	is_over = true;
+	(void)pthread_join(thread, NULL);
+	set(fd, 9);
+	assert_int_equal(get(fd).value, 9);
+	close(fd);
+}
+
+/*
+ * Names.
+ */
+
+static void test_names(void **state)
+{
+	char name[LONGEST + 2], file[NAME_MAX + 1];
+	int fd = UNKNOWN;
+	sem_t *sem;
+
+	(void)state;
+	assert_string_equal(core_sem_name("sem.it"), "it");
+	assert_string_equal(core_sem_name("sem.sem.it"), "sem.it");
+	assert_string_equal(core_sem_name("sem...."), "...");
+	for (size_t i = 0; i < 8; i++)
+		assert_null(core_sem_name((
+			(const char *[]){ "", "s", "sem", "sem.", "sem..",
+					  "sem...", "Sem.it", "xsem.it" })[i]));
+
+	memset(name, 'x', sizeof(name));
+	name[LONGEST + 1] = '\0';
+	assert_int_equal(open_fails(&test_root, name, O_RDWR | O_CREAT),
+			 -ENAMETOOLONG);
+	assert_int_equal(core_sem_find(dirs, &test_root, name, 0, &fd),
+			 -ENAMETOOLONG);
+	assert_int_equal(core_sem_unlink(dirs, &test_root, name),
+			 -ENAMETOOLONG);
+	assert_int_equal(open_fails(&test_root, "", O_RDWR | O_CREAT), -EINVAL);
+	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR | O_CREAT),
+			 -EINVAL);
+	assert_int_equal(core_sem_unlink(dirs, &test_root, ".."), -EINVAL);
+	assert_int_equal(core_sem_find(dirs, &test_root, ".", 0, &fd), -EINVAL);
+	assert_int_equal(fd, UNKNOWN);
+
+	name[LONGEST] = '\0';
+	assert_int_equal(core_sem_open(dirs, &test_root, name, O_RDWR | O_CREAT,
+				       0600, &fd),
+			 0);
+	close(fd);
+	sem = sem_open(name, 0);
+	assert_ptr_not_equal(sem, SEM_FAILED);
+	(void)sem_close(sem);
+	(void)strcpy(stpcpy(file, "sem."), name);
+	assert_string_equal(core_sem_name(file), name);
+	assert_int_equal(core_sem_unlink(dirs, &test_root, name), 0);
+}
+
+static void test_inode_numbers_and_descriptors(void **state)
+{
+	int r, fd = must_open(O_RDWR | O_CREAT);
+	ino_t ino = test_stat(PATH).st_ino;
+	struct rlimit old;
+
+	(void)state;
+	close(fd);
+	assert_int_equal(core_sem_find(dirs, &test_root, "it", ino, &fd), 0);
+	close(fd);
+	fd = UNKNOWN;
+	assert_int_equal(core_sem_find(dirs, &test_root, "it", ino + 1, &fd),
+			 -ESTALE);
+	test_no_more_fds(&old);
+	r = core_sem_open(dirs, &test_root, "it", O_RDWR | O_CREAT, 0, &fd);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(fd, UNKNOWN);
+	if (!test_privileged())
+		assert_int_equal(open_fails(&test_user, "it", O_RDONLY),
+				 -EPERM);
+}
+
+/*
+ * Rights.
+ */
+
+static int open_natively(void *unused)
+{
+	(void)unused;
+	return sem_open("/it", 0) == SEM_FAILED ? -errno : 0;
+}
+
+static int unlink_natively(void *unused)
+{
+	(void)unused;
+	return sem_unlink("/it") < 0 ? -errno : 0;
+}
+
+static int open_as(const struct core_cred *cred, int flags)
+{
+	int fd = UNKNOWN;
+	int r = core_sem_open(dirs, cred, "it", flags, 0600, &fd);
+
+	assert_int_equal(fd == UNKNOWN, r < 0);
+	if (r == 0)
+		close(fd);
+	return r;
+}
+
+/* The permissions' bits are those of the class that the user is in. */
+static void test_rights(void **state)
+{
+	static const struct {
+		uid_t owner;
+		gid_t group;
+		int shift;
+	} classes[] = { { USER, OTHER, 6 },
+			{ OTHER, USER, 3 },
+			{ OTHER, GROUP, 3 },
+			{ OTHER, OTHER, 0 } };
+
+	(void)state;
+	NEEDS(test_privileged());
+	for (size_t i = 0; i < COUNT(classes) * 8; i++) {
+		const mode_t bits = i % 8;
+		const int shift = classes[i / 8].shift;
+		bool reads = bits & 4, changes = reads && bits & 2;
+		char zero[SIZE + 1] = { 0 };
+		int fd;
+
+		test_make_file(PATH, zero, bits << shift, classes[i / 8].owner,
+			       classes[i / 8].group);
+		assert_return_code(truncate(PATH, SIZE), errno);
+		assert_int_equal(open_as(&test_member, O_RDONLY),
+				 reads ? 0 : -EACCES);
+		for (int create = 0; create <= O_CREAT; create += O_CREAT) {
+			assert_int_equal(open_as(&test_member, O_RDWR | create),
+					 changes ? 0 : -EACCES);
+			assert_int_equal(open_as(&test_member,
+						 O_WRONLY | create),
+					 changes ? 0 : -EACCES);
+		}
+		assert_int_equal(test_as(&test_member, open_natively, NULL),
+				 changes ? 0 : -EACCES);
+		assert_int_equal(open_as(&test_root, O_RDWR), 0);
+
+		assert_int_equal(
+			core_sem_find(dirs, &test_member, "it", 0, &fd), 0);
+		close(fd);
+	}
+	/*
+	 * A sticky directory's files are removed by their owners. The C library
+	 * makes EACCES of it.
+	 */
+	assert_int_equal(core_sem_unlink(dirs, &test_member, "it"), -EPERM);
+	assert_int_equal(test_as(&test_member, unlink_natively, NULL), -EACCES);
+	assert_int_equal(access(PATH, F_OK), 0);
+	assert_return_code(unlink(PATH), errno);
+
+	assert_int_equal(open_as(&test_user, O_RDWR | O_CREAT), 0);
+	assert_int_equal(test_stat(PATH).st_uid, USER);
+	assert_int_equal(test_stat(PATH).st_gid, USER);
+	assert_int_equal(core_sem_unlink(dirs, &test_user, "it"), 0);
+}
+
+/*
+ * All at once: each posts 3 and takes 1 twice, natively or not.
+ */
+
+enum { N_ACTORS = 3, ROUNDS = 100 };
+
+static void *post_and_take(void *arg)
+{
+	int fd = *(const int *)arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		/* A taker finds a value: all have posted more than they took. */
+		if (core_sem_change(fd, CORE_SEM_POST, 3) < 0 ||
+		    core_sem_change(fd, CORE_SEM_TAKE, 1) < 0 ||
+		    core_sem_change(fd, CORE_SEM_TAKE, 1) < 0)
+			return arg;
+	}
+	return NULL;
+}
+
+static int post_and_take_natively(void)
+{
+	sem_t *sem = sem_open("/it", 0);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		for (int j = 0; j < 3; j++)
+			if (sem_post(sem) < 0)
+				return 1;
+		if (sem_wait(sem) < 0 || sem_trywait(sem) < 0)
+			return 1;
+	}
+	return 0;
+}
+
+static void test_nothing_is_lost_by_threads_and_processes(void **state)
+{
+	int fd = must_open(O_RDWR | O_CREAT), status;
+	pthread_t threads[N_ACTORS];
+	pid_t pids[2 * N_ACTORS];
+
+	(void)state;
+	for (int i = 0; i < 2 * N_ACTORS; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(i % 2 ? post_and_take(&fd) != NULL
+				    : post_and_take_natively());
+	}
+	for (int i = 0; i < N_ACTORS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL,
+						post_and_take, &fd),
+				 0);
+	for (int i = 0; i < N_ACTORS; i++) {
+		void *failed;
+
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	for (int i = 0; i < 2 * N_ACTORS; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(get(fd).value, 3 * N_ACTORS * ROUNDS);
+	assert_int_equal(get(fd).waiters, 0);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_a_new_semaphore, set_up),
+		cmocka_unit_test_setup(test_create_and_exclusive, set_up),
+		cmocka_unit_test_setup(test_mode_is_less_the_umask, set_up),
+		cmocka_unit_test_setup(test_the_c_library_sees_the_same,
+				       set_up),
+		cmocka_unit_test_setup(test_take_is_all_or_nothing, set_up),
+		cmocka_unit_test_setup(test_the_greatest_value, set_up),
+		cmocka_unit_test_setup(test_as_many_wake_as_are_posted, set_up),
+		cmocka_unit_test_setup(test_a_raised_value_wakes, set_up),
+		cmocka_unit_test_setup(test_files_of_other_sizes, set_up),
+		cmocka_unit_test_setup(test_what_is_no_file, set_up),
+		cmocka_unit_test_setup(test_a_file_that_is_cut_short_meanwhile,
+				       set_up),
+		cmocka_unit_test_setup(test_names, set_up),
+		cmocka_unit_test_setup(test_inode_numbers_and_descriptors,
+				       set_up),
+		cmocka_unit_test_setup(test_rights, set_up),
+		cmocka_unit_test_setup(
+			test_nothing_is_lost_by_threads_and_processes, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
+}
