@@ -94,8 +94,8 @@ class Counters:
         self.map = mmap.mmap(-1, 8 * n)
         self.n = n
 
-    def add(self, i):
-        struct.pack_into("q", self.map, 8 * i, self[i] + 1)
+    def add(self, i, n=1):
+        struct.pack_into("q", self.map, 8 * i, self[i] + n)
 
     def __getitem__(self, i):
         if i >= self.n:

@@ -10,6 +10,12 @@ native.py unlink NAME                           mq_unlink
 native.py shm-create NAME TEXT [MODE]           shm_open, O_CREAT | O_EXCL
 native.py shm-read NAME                         shm_open
 native.py shm-unlink NAME                       shm_unlink
+native.py sem-create NAME VALUE [MODE]          sem_open, O_CREAT | O_EXCL
+native.py sem-open NAME                         sem_open
+native.py sem-post NAME [TIMES]                 sem_post
+native.py sem-wait NAME [TIMES]                 sem_wait
+native.py sem-value NAME                        sem_getvalue
+native.py sem-unlink NAME                       sem_unlink
 
 Names are without the slash. A failed call prints its errno's name; status 1.
 """
@@ -19,6 +25,7 @@ import os
 import sys
 
 libc = ctypes.CDLL(None, use_errno=True)
+libc.sem_open.restype = ctypes.c_void_p
 
 
 class Attr(ctypes.Structure):
@@ -84,6 +91,35 @@ def shm_unlink(name):
     check(libc.shm_unlink(slash(name)))
 
 
+def sem_open(name, flags=0, mode=0o600, value=0):
+    old = os.umask(0)
+    try:
+        sem = libc.sem_open(slash(name), flags, ctypes.c_uint(mode),
+                            ctypes.c_uint(value))
+    finally:
+        os.umask(old)
+    check(0 if sem else -1)
+    return ctypes.c_void_p(sem)
+
+
+def sem_post(sem):
+    check(libc.sem_post(sem))
+
+
+def sem_wait(sem):
+    check(libc.sem_wait(sem))
+
+
+def sem_value(sem):
+    value = ctypes.c_int()
+    check(libc.sem_getvalue(sem, ctypes.byref(value)))
+    return value.value
+
+
+def sem_unlink(name):
+    check(libc.sem_unlink(slash(name)))
+
+
 def main(command, name, *args):
     creat = os.O_CREAT | os.O_EXCL | os.O_RDWR
     if command == "create":
@@ -107,6 +143,19 @@ def main(command, name, *args):
         sys.stdout.buffer.write(os.read(fd, 1 << 20))
     elif command == "shm-unlink":
         shm_unlink(name)
+    elif command == "sem-create":
+        mode = int(args[1], 8) if args[1:] else 0o600
+        sem_open(name, os.O_CREAT | os.O_EXCL, mode, int(args[0]))
+    elif command == "sem-open":
+        sem_open(name)
+    elif command in ("sem-post", "sem-wait"):
+        sem, call = sem_open(name), sem_post if command == "sem-post" else sem_wait
+        for _ in range(int(args[0]) if args else 1):
+            call(sem)
+    elif command == "sem-value":
+        print(sem_value(sem_open(name)))
+    elif command == "sem-unlink":
+        sem_unlink(name)
     else:
         sys.exit(__doc__)
 

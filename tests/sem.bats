@@ -1,0 +1,500 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# Named semaphores as files, beside the C library's own calls.
+
+load mount.bash
+
+setup() {
+	ipcfs_mount -o allow_other
+	let_all_in
+	SEM=$MNT/sem
+	export SEM
+}
+
+teardown() {
+	ipcfs_end
+}
+
+value() {
+	native sem-value "$1"
+}
+
+has_value() {
+	[ "$(value "$1")" = "$2" ]
+}
+
+# take N NAME: does "echo -N" in the background, by a process that signals end.
+take() {
+	env --default-signal=INT,TERM printf '%s\n' "-$1" >"$SEM/$2" 2>"$WORK/error" 3>&- &
+}
+
+has_waiters() {
+	grep -qx "waiters $2" "$MNT/sem:info/$1"
+}
+
+# says TEXT WORDS...: what is written by printf is refused so, and changes nothing.
+says() {
+	local before
+
+	before=$(value a)
+	run bash -c 'env printf -- "$1" >"$SEM/a"' - "$2"
+	echo "$2: $output"
+	[[ $output == *"$1" ]]
+	has_value a "$before"
+}
+
+@test "a value is read, posted, taken and set" {
+	native sem-create a 3
+	[ "$(ls "$SEM")" = a ]
+	[ "$(cat "$SEM/a")" = 3 ]
+	echo +2 >"$SEM/a"
+	has_value a 5
+	echo -4 >"$SEM/a"
+	has_value a 1
+	echo 7 >"$SEM/a"
+	has_value a 7
+	printf 0 >"$SEM/a"
+	has_value a 0
+	echo 2147483647 >"$SEM/a"
+	[ "$(cat "$SEM/a")" = 2147483647 ]
+	native sem-wait a
+	[ "$(cat "$SEM/a")" = 2147483646 ]
+	echo -0 >"$SEM/a"
+	echo +0000000000001 >>"$SEM/a"
+	has_value a 2147483647
+	rm "$SEM/a"
+	run native sem-value a
+	[ "$output" = ENOENT ]
+}
+
+@test "cat, head, tail, read and Python's open read a value" {
+	native sem-create a 1234
+	[ "$(head -c 2 "$SEM/a")" = 12 ]
+	[ "$(tail "$SEM/a")" = 1234 ]
+	[ "$(dd bs=1 if="$SEM/a" status=none)" = 1234 ]
+	read -r line <"$SEM/a"
+	[ "$line" = 1234 ]
+	cp "$SEM/a" "$WORK/copy"
+	[ "$(cat "$WORK/copy")" = 1234 ]
+	python3 - "$SEM/a" <<-'END'
+		import os, sys
+		with open(sys.argv[1]) as f:
+		    assert f.read() == "1234\n"
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		# A text that was begun stays in one piece.
+		assert os.read(fd, 1) == b"1"
+		with open(sys.argv[1], "w") as f:
+		    f.write("98765")
+		assert os.read(fd, 100) == b"234\n" and os.read(fd, 100) == b""
+		os.lseek(fd, 0, os.SEEK_SET)
+		assert os.pread(fd, 3, 1) == b"234"
+		assert os.read(fd, 100) == b"98765\n" and os.read(fd, 100) == b""
+		assert os.pread(fd, 100, 0) == b"98765\n"
+		assert os.pread(fd, 3, 2) == b"765" and os.pread(fd, 3, 2**62) == b""
+		try:
+		    sys.exit(os.lseek(fd, 0, os.SEEK_END))
+		except OSError as e:
+		    assert e.strerror == "Illegal seek", e
+		# Without a position each end of file is followed by a beginning.
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		for _ in range(2):
+		    assert os.read(fd, 4) == b"9876"
+		    assert os.read(fd, 4) == b"5\n" and os.read(fd, 4) == b""
+		os.write(fd, b"-98765")
+		assert os.read(fd, 4) == b"0\n"
+	END
+	rm "$SEM/a"
+}
+
+@test "stat is the file's own in every field but the device and the size" {
+	local format='%i %a %u %g %h %x %y %z %o'
+
+	native sem-create a 1 600
+	chmod 640 "$SEM/a"
+	chown 12:34 "$SEM/a"
+	touch -d '2001-02-03 04:05:06.789' "$SEM/a"
+	[ "$(stat -c "$format" "$SEM/a")" = "$(stat -c "$format" /dev/shm/sem.a)" ]
+	[ "$(stat -c '%a %u %g %Y' /dev/shm/sem.a)" = "640 12 34 $(stat -c %Y "$SEM/a")" ]
+	[ "$(stat -c '%s %b %F' "$SEM/a")" = "0 0 regular empty file" ]
+	exec 5<"$SEM/a"
+	[ "$(stat -Lc '%s %a' /proc/self/fd/5)" = "0 640" ]
+	rm "$SEM/a"
+	[ "$(stat -Lc '%s %h' /proc/self/fd/5)" = "0 0" ]
+	[ "$(cat <&5)" = 1 ]
+	exec 5<&-
+	df "$SEM" >/dev/null
+}
+
+@test "what is made through the mount is a semaphore of value 0" {
+	(umask 027 && : >"$SEM/a")
+	(umask 0 && echo 5 >"$SEM/b")
+	[ "$(stat -c '%n %a' "$SEM/"*)" = "$SEM/a 640"$'\n'"$SEM/b 666" ]
+	has_value a 0
+	has_value b 5
+	native sem-post a
+	[ "$(cat "$SEM/a")" = 1 ]
+	: >"$SEM/a"
+	[ "$(cat "$SEM/a")" = 1 ]
+	run bash -c "set -C; echo 9 >'$SEM/a'"
+	[[ $output == *"cannot overwrite existing file"* ]]
+	run native sem-create a 9
+	[ "$output" = EEXIST ]
+	has_value a 1
+	python3 - "$SEM" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		os.umask(0o022)
+		for mode, flags in (0o777, os.O_RDWR), (0o400, os.O_WRONLY), (0, os.O_RDWR):
+		    fd = os.open("c", os.O_CREAT | os.O_EXCL | flags, mode)
+		    assert os.stat("c").st_mode == 0o100000 | mode & ~0o022
+		    assert os.write(fd, b"3") == 1
+		    os.close(fd)
+		    assert open("c").read() == "3\n"
+		    os.unlink("c")
+	END
+	rm "$SEM/a"
+	run native sem-open a
+	[ "$output" = ENOENT ]
+	native sem-unlink b
+	[ ! -e "$SEM/b" ]
+	run cat "$SEM/b"
+	[[ $output == *"No such file or directory" ]]
+}
+
+@test "other texts, and values that are too great, change nothing" {
+	native sem-create a 1
+	for text in x + - '\n' '+\n' ' 1' '1 ' '1 2' +-1 -+1 ++1 0x1 1.0 '1\n\n' '1\n+1\n' '1\0' '\0' 1e3; do
+		says "Invalid argument" "$text"
+	done
+	for text in +2147483647 2147483648 4294967297 18446744073709551617 \
+		+18446744073709551616 -2147483648 99999999999999999999999999999; do
+		says "Value too large for defined data type" "$text"
+	done
+	echo 2147483647 >"$SEM/a"
+	says "Value too large for defined data type" +1
+	# The kernel keeps an empty write to itself.
+	[ "$(python3 -c 'import os; print(os.write(os.open(os.sys.argv[1], 1), b""))' "$SEM/a")" = 0 ]
+	head -c 100000 /dev/zero | tr '\0' 1 >"$WORK/long"
+	run dd if="$WORK/long" of="$SEM/a" bs=100000 conv=notrunc
+	[[ $output == *"Value too large for defined data type"* ]]
+	has_value a 2147483647
+	rm "$SEM/a"
+}
+
+@test "what semaphores can't be is an error that changes nothing" {
+	native sem-create a 4
+	for command in "mv $SEM/a $SEM/b" "mv $SEM/a $SHM/a" "mv $SEM/a $MQ/a" \
+		"ln $SEM/a $SEM/b" "ln -s a $SEM/b" "mkdir $SEM/d" "mkfifo $SEM/p" "rmdir $SEM"; do
+		# shellcheck disable=SC2086 # words
+		run $command
+		echo "$command: $output"
+		[[ $output == *"Operation not permitted" ]]
+	done
+	echo x >"$SHM/x"
+	not mv "$SHM/x" "$SEM/x"
+	rm "$SHM/x"
+	run truncate -s 5 "$SEM/a"
+	[[ $output == *"Invalid argument" ]]
+	truncate -s 0 "$SEM/a"
+	for command in "setfattr -n user.a -v x $SEM/a" "setfattr -n user.a -v x $SEM" \
+		"fallocate -l 100 $SEM/a"; do
+		# shellcheck disable=SC2086 # words
+		run $command
+		echo "$command: $output"
+		[[ $output == *"Operation not supported" ]]
+	done
+	run getfattr -d "$SEM/a"
+	[ -z "$output" ]
+	run flock "$SEM/a" true
+	[[ $output == *"No locks available" ]]
+	python3 - "$SEM/a" <<-'END'
+		import ctypes, errno, mmap, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		libc.mmap.restype = ctypes.c_void_p
+		for flags in os.O_RDONLY, os.O_RDWR:
+		    fd = os.open(sys.argv[1], flags)
+		    address = libc.mmap(None, ctypes.c_long(32), mmap.PROT_READ, mmap.MAP_SHARED,
+		                        fd, ctypes.c_long(0))
+		    assert address == 2**64 - 1 and ctypes.get_errno() == errno.ENODEV
+		try:
+		    sys.exit(os.open(os.path.dirname(sys.argv[1]), os.O_TMPFILE | os.O_RDWR))
+		except OSError as e:
+		    assert e.errno == errno.EOPNOTSUPP, e
+	END
+	[ "$(ls -A /dev/shm)" = sem.a ]
+	has_value a 4
+	rm "$SEM/a"
+}
+
+@test "a wait is ended by a native post, and by one through the mount" {
+	native sem-create a 0
+	take 1 a
+	eventually waits $!
+	native sem-post a
+	wait $!
+	has_value a 0
+	take 3 a
+	eventually waits $!
+	echo +2 >"$SEM/a"
+	eventually waits $!
+	has_value a 2
+	echo 4 >"$SEM/a"
+	wait $!
+	has_value a 1
+	rm "$SEM/a"
+}
+
+@test "two wait, and as many go on as are posted" {
+	native sem-create a 0
+	take 1 a
+	one=$!
+	take 1 a
+	two=$!
+	eventually waits "$one" "$two"
+	echo +1 >"$SEM/a"
+	wait -n "$one" "$two"
+	has_value a 0
+	native sem-post a
+	wait -n "$one" "$two" || [ $? -eq 127 ]
+	wait "$one"
+	wait "$two"
+	has_value a 0
+	rm "$SEM/a"
+}
+
+@test "a wait that a signal ends has taken nothing" {
+	native sem-create a 1
+	for signal in INT TERM KILL; do
+		take 2 a
+		eventually waits $!
+		kill -s "$signal" $!
+		wait $! || [ $? -eq $((128 + $(kill -l "$signal"))) ]
+		echo +5 >"$SEM/a"
+		has_value a 6
+		echo 1 >"$SEM/a"
+	done
+	not timeout 0.1 sh -c "echo -2 >'$SEM/a'"
+	has_value a 1
+	rm "$SEM/a"
+}
+
+@test "O_NONBLOCK: EAGAIN, and nothing is taken" {
+	native sem-create a 2
+	python3 - "$SEM/a" <<-'END'
+		import errno, fcntl, os, sys
+		fd = os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK)
+		for _ in range(2):
+		    try:
+		        sys.exit(os.write(fd, b"-3\n"))
+		    except BlockingIOError:
+		        pass
+		    assert os.read(fd, 9) + os.read(fd, 9) == b"2\n"
+		assert os.write(fd, b"-2\n") == 3
+		fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+		os.write(fd, b"+1")
+		os.write(fd, b"-1")
+	END
+	has_value a 0
+	rm "$SEM/a"
+}
+
+@test "programs in sem_wait are woken by +N and by N" {
+	native sem-create a 0
+	for _ in 1 2 3; do
+		native sem-wait a 3>&- &
+		pids+=($!)
+	done
+	eventually has_waiters a 3
+	echo +1 >"$SEM/a"
+	eventually has_waiters a 2
+	has_value a 0
+	echo 3 >"$SEM/a"
+	wait "${pids[@]}"
+	has_value a 1
+	has_waiters a 0
+	rm "$SEM/a"
+}
+
+@test "sem:info tells what is known of a semaphore" {
+	native sem-create a 3 640
+	chown 12:34 "$SEM/a"
+	[ "$(ls "$MNT/sem:info")" = a ]
+	[ "$(cat "$MNT/sem:info/a")" = "name a
+value 3
+waiters 0
+uid 12
+gid 34
+mode 0640" ]
+	run bash -c 'echo 1 >"$MNT/sem:info/a"'
+	[[ $output == *"Permission denied" ]]
+	run ls "$MNT/sem:lines"
+	[[ $output == *"Invalid argument" ]]
+	logged "view option 'lines': there is no such option"
+	rm "$SEM/a"
+}
+
+@test "sem/ and shm/ each list their own" {
+	native shm-create object text
+	native sem-create a 0
+	native sem-create sem.a 0
+	echo x >/dev/shm/semaphore
+	: >/dev/shm/sem.
+	: >/dev/shm/sem..
+	: >/dev/shm/sem...
+	mkfifo /dev/shm/sem.fifo
+	mkdir /dev/shm/sem.dir
+	ln -s sem.a /dev/shm/sem.link
+	[ "$(ls -A "$SEM")" = $'a\nsem.a' ]
+	[ "$(ls -a "$SEM")" = $'.\n..\na\nsem.a' ]
+	[ "$(ls -A "$SHM")" = $'object\nsemaphore' ]
+	for other in fifo dir link; do
+		[ ! -e "$SEM/$other" ]
+		run cat "$SEM/$other"
+		[[ $output == *"No such file or directory" ]]
+		not rm "$SEM/$other"
+		run bash -c 'echo 1 >"$SEM/$1"' - "$other"
+		echo "$output"
+		[[ $output == *"No such file or directory" ]]
+	done
+	rm -r /dev/shm/{object,semaphore,sem.fifo,sem.dir,sem.link,sem.,sem..,sem...}
+	rm "$SEM/a" "$SEM/sem.a"
+}
+
+@test "names of any bytes, up to 251 of them" {
+	name=$(printf '%0251d' 0)
+	for name in "$name" $'a\nb' $'\xff\xfe' ' ' '*'; do
+		echo 3 >"$SEM/$name"
+		[ "$(cat "$SEM/$name")" = 3 ]
+		grep -qx "value 3" "$MNT/sem:info/$name"
+		[ -e "/dev/shm/sem.$name" ]
+		rm "$SEM/$name"
+	done
+	for command in cat rm 'touch --' stat; do
+		run $command "$SEM/$(printf '%0252d' 0)"
+		[[ $output == *"File name too long" ]]
+	done
+}
+
+@test "files that are no semaphore are listed, and not read or changed" {
+	for size in 0 16 31 33 4096; do
+		head -c "$size" /dev/urandom >"/dev/shm/sem.$size"
+		cp "/dev/shm/sem.$size" "$WORK/$size"
+	done
+	[ "$(ls "$SEM")" = $'0\n16\n31\n33\n4096' ]
+	for size in 0 16 31 33 4096; do
+		[ "$(stat -c '%s %i' "$SEM/$size")" = "0 $(stat -c %i "/dev/shm/sem.$size")" ]
+		run cat "$SEM/$size"
+		[[ $output == *"Operation not supported" ]]
+		run cat "$MNT/sem:info/$size"
+		[[ $output == *"Operation not supported" ]]
+		for text in 1 +0 +1 -0 -1; do
+			run bash -c 'echo "$1" >"$SEM/$2"' - "$text" "$size"
+			[[ $output == *"Operation not supported" ]]
+		done
+		cmp "$WORK/$size" "/dev/shm/sem.$size"
+		rm "$SEM/$size"
+	done
+}
+
+@test "a file that is cut short while it is waited for" {
+	native sem-create a 0
+	exec 5<>"$SEM/a"
+	take 1 a
+	eventually waits $!
+	truncate -s 16 /dev/shm/sem.a
+	not wait $!
+	grep -q "Operation not supported" "$WORK/error"
+	run cat <&5
+	[[ $output == *"Operation not supported" ]]
+	run bash -c 'echo +1 >&5'
+	[[ $output == *"Operation not supported" ]]
+	truncate -s 32 /dev/shm/sem.a
+	echo 3 >&5
+	has_value a 3
+	exec 5>&-
+	rm "$SEM/a"
+}
+
+@test "a file that is cut short all the time hurts nobody" {
+	native sem-create a 0
+	: >"$WORK/goes_on"
+	python3 - /dev/shm/sem.a "$WORK/goes_on" 3>&- <<-'END' &
+		import os, sys
+		while os.path.exists(sys.argv[2]):
+		    for _ in range(100):
+		        os.truncate(sys.argv[1], 0)
+		        os.truncate(sys.argv[1], 32)
+	END
+	python3 - "$SEM/a" <<-'END'
+		import errno, os, sys
+		fd = os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK)
+		seen = set()
+		for i in range(3000):
+		    try:
+		        os.write(fd, (b"+1", b"1", b"-1")[i % 3])
+		        os.read(fd, 100)
+		        seen.add(0)
+		    except OSError as e:
+		        seen.add(e.errno)
+		assert seen <= {0, errno.EOPNOTSUPP, errno.EAGAIN}, seen
+		assert {0, errno.EOPNOTSUPP} <= seen, seen
+	END
+	rm "$WORK/goes_on"
+	wait $!
+	kill -0 "$DAEMON"
+	echo 1 >"$SEM/a"
+	has_value a 1
+	rm "$SEM/a"
+}
+
+@test "whoever has it open keeps it after rm; a new one is another" {
+	native sem-create a 1
+	exec 5<>"$SEM/a"
+	rm "$SEM/a"
+	echo 9 >"$SEM/a"
+	echo +1 >&5
+	read -r old <&5
+	[ "$old" = 2 ]
+	has_value a 9
+	native sem-create b 4
+	exec 6<>"$SEM/b"
+	mv /dev/shm/sem.b /dev/shm/sem.a
+	has_value a 4
+	[ "$(cat "$SEM/a")" = 4 ]
+	echo -1 >&6
+	[ "$(cat "$SEM/a")" = 3 ]
+	exec 5>&- 6>&-
+	rm "$SEM/a"
+}
+
+@test "users have the rights that sem_open gives" {
+	timeout 60 python3 "$TESTS/sem_rights.py" rights
+	rm /dev/shm/sem.*
+}
+
+@test "what users make is theirs, and what others have made stays" {
+	timeout 60 python3 "$TESTS/sem_rights.py" create
+	native sem-create a 1 666
+	as_user sh -c "echo +1 >'$SEM/a'"
+	has_value a 2
+	for command in "rm -f $SEM/a" "chmod 600 $SEM/a" "chown 65534 $SEM/a"; do
+		# shellcheck disable=SC2086 # words
+		run as_user $command
+		echo "$output"
+		[[ $output == *"Operation not permitted" ]]
+	done
+	[ "$(stat -c '%a %u' /dev/shm/sem.a)" = "666 0" ]
+	as_user sh -c "echo 5 >'$SEM/theirs'"
+	chown 0 "$SEM/theirs"
+	run as_user cat "$SEM/theirs"
+	[ "$output" = 5 ]
+	chmod 600 "$SEM/theirs"
+	run as_user cat "$SEM/theirs"
+	[[ $output == *"Permission denied" ]]
+	rm "$SEM/a" "$SEM/theirs"
+}
+
+@test "nothing is lost between native posts and takes that are interrupted and killed" {
+	timeout 250 python3 "$TESTS/sem_load.py" "$DAEMON"
+	native sem-unlink load
+}
