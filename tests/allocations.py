@@ -178,7 +178,7 @@ def unlinked_shm():
 
 
 def lists():
-    assert set(os.listdir(MNT)) == {"shm", "mq"}
+    assert set(os.listdir(MNT)) == {"shm", "mq", "sem"}
     os.listdir(SHM)
     for entry in os.scandir(f"{MNT}/mq:lines"):
         entry.stat()

@@ -224,7 +224,7 @@ teardown() {
 
 @test "ls -a shows the directory and its parent" {
 	[ "$(ls -a "$SHM")" = $'.\n..' ]
-	[ "$(ls -a "$MNT")" = $'.\n..\nmq\nshm' ]
+	[ "$(ls -a "$MNT")" = $'.\n..\nmq\nsem\nshm' ]
 }
 
 @test "an open object is opened again through its descriptor, without a name" {

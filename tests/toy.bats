@@ -19,7 +19,7 @@ teardown() {
 }
 
 @test "its directory is listed, and its files are read" {
-	[ "$(ls "$MNT")" = $'mq\nshm\ntoy' ]
+	[ "$(ls "$MNT")" = $'mq\nsem\nshm\ntoy' ]
 	[ "$(ls "$MNT/toy")" = $'e\npi' ]
 	[ "$(as_user cat "$MNT/toy/e" "$MNT/toy/pi")" = $'value 2.718\nvalue 3.142' ]
 	[ "$(tail -c 3 "$MNT/toy/pi")" = 42 ]

@@ -30,7 +30,7 @@ is_refused() {
 		[ "$(ls "$MQ:$view")" = q ]
 		[ "$(stat -c %i "$MQ:$view/q")" = "$(stat -c %i "$MQ/q")" ]
 	done
-	[ "$(ls "$MNT")" = $'mq\nshm' ]
+	[ "$(ls "$MNT")" = $'mq\nsem\nshm' ]
 	rm "$MQ:drain/q"
 	[ ! -e "$MQ/q" ]
 }
