@@ -12,12 +12,14 @@ setup() {
 	native shm-create other other 666
 	native create queue 2 10 666
 	native send queue message
+	native sem-create semaphore 3 666
 }
 
 teardown() {
 	native shm-unlink object
 	native shm-unlink other
 	native unlink queue
+	native sem-unlink semaphore
 	ipcfs_end
 }
 

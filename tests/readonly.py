@@ -18,8 +18,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 os.setgroups([])
 os.setresgid(user, user, user)
 os.setresuid(user, user, user)
-shm, mq = mnt + "/shm", mnt + "/mq"
+shm, mq, sem = mnt + "/shm", mnt + "/mq", mnt + "/sem"
 a, b, q, new = shm + "/object", shm + "/other", mq + "/queue", "/new"
+s = sem + "/semaphore"
 
 
 def outcome(call, *args):
@@ -48,13 +49,13 @@ def record(kind):
 
 
 # Opened to change, or to make.
-for path in a, q, mq + ":lines/queue", mq + ":prefix/queue":
+for path in a, q, s, mq + ":lines/queue", mq + ":prefix/queue":
     for flags in os.O_WRONLY, os.O_RDWR, os.O_RDWR | os.O_APPEND, 3:
         for more in 0, os.O_TRUNC, os.O_CREAT, os.O_NONBLOCK:
             fails(EROFS, os.open, path, flags | more)
     fails(EROFS, os.open, path, os.O_RDONLY | os.O_TRUNC)
     fails(EEXIST, os.open, path, os.O_RDONLY | os.O_CREAT | os.O_EXCL)
-for d in mnt, shm, mq:
+for d in mnt, shm, mq, sem:
     for flags in os.O_RDONLY, os.O_WRONLY, os.O_RDWR:
         fails(EROFS, os.open, d + new, flags | os.O_CREAT)
         fails(EROFS, os.open, d + new, flags | os.O_CREAT | os.O_EXCL)
@@ -66,11 +67,11 @@ for d in mnt, shm, mq:
     fails(EROFS, os.symlink, "object", d + new)
     fails(EROFS, os.chmod, d, 0o777)
     fails(EROFS, os.utime, d)
-for d in shm, mq:
+for d in shm, mq, sem:
     fails(EROFS, os.rmdir, d)
     fails(EROFS, os.rename, d, d + "2")
 # Changed by name.
-for path in a, q:
+for path in a, q, s:
     fails(EROFS, os.link, path, path + "2")
     fails(EROFS, os.unlink, path)
     fails(EROFS, os.rename, path, path + "2")
@@ -141,6 +142,8 @@ assert os.listxattr(q)
 assert os.stat(q).st_size == 7 and os.stat(a).st_size == 7
 assert os.listdir(mq) == ["queue"]
 assert sorted(os.listdir(shm)) == ["object", "other"]
+assert os.listdir(sem) == ["semaphore"] and open(s, "rb").read() == b"3\n"
+assert b"value 3\n" in open(sem + ":info/semaphore", "rb").read()
 assert b"curmsgs 1\n" in open(mq + ":info/queue", "rb").read()
 assert select.select([fd], [], [], 0)[0] == [fd]
 assert os.statvfs(mnt).f_flag & os.ST_RDONLY

@@ -116,6 +116,30 @@ refused() {
 	unmount
 }
 
+@test "a process's semaphores are used, and its waiters woken" {
+	local posix=$TESTS/native.py
+
+	native sem-create host 9
+	target
+	inside "$posix" sem-create first 0
+	ipcfs_start -o "target=$TARGET"
+	[ "$(ls "$MNT/sem")" = first ]
+	inside "$posix" sem-wait first 3>&- &
+	eventually grep -qx 'waiters 1' "$MNT/sem:info/first"
+	echo +3 >"$MNT/sem/first"
+	wait $!
+	[ "$(inside "$posix" sem-value first)" = 2 ]
+	echo 5 >"$MNT/sem/second"
+	inside "$posix" sem-wait second
+	[ "$(cat "$MNT/sem/second")" = 4 ]
+	rm "$MNT/sem/"*
+	[ "$(inside ls /dev/shm)" = theirs ]
+	[ "$(native sem-value host)" = 9 ]
+	native sem-unlink host
+	unmount
+	end_target
+}
+
 @test "in the background and through mount(8) it is the same" {
 	target
 	"$IPCFS" -o "target=$TARGET" "$MNT" 3>&-
