@@ -266,6 +266,49 @@ def receive_mq():
     assert text == b"onetwo"
 
 
+def create_sem():
+    fd = made("/dev/shm/sem.s", os.open, f"{MNT}/sem/s", EXCL, 0o600)
+    os.close(fd)
+
+
+def change_sem():
+    """What is refused has changed nothing."""
+    sem = native.sem_open("s")
+    expected = native.sem_value(sem)
+    with open(f"{MNT}/sem/s", "wb", buffering=0) as f:
+        for text, value in (b"5", 5), (b"+2", 7), (b"-4", 3):
+            try:
+                f.write(text)
+                expected = value
+            finally:
+                assert native.sem_value(sem) == expected
+    with open(f"{MNT}/sem/s", "rb") as f:
+        assert f.read() == b"3\n"
+    with open(f"{MNT}/sem:info/s", "rb") as f:
+        assert b"value 3\n" in f.read()
+    os.listdir(f"{MNT}/sem")
+
+
+def wait_for_sem():
+    sem = native.sem_open("s")
+    while native.sem_value(sem) > 0:
+        native.sem_wait(sem)
+    pid = fork(take_and_end)
+    until(lambda: waits(pid) or has_ended(pid))
+    native.sem_post(sem)
+    try:
+        finish(pid)
+    except OSError:
+        assert native.sem_value(sem) == 1
+        raise
+    assert native.sem_value(sem) == 0
+
+
+def take_and_end():
+    with open(f"{MNT}/sem/s", "wb", buffering=0) as f:
+        f.write(b"-1")
+
+
 def receive_lines():
     mqd = emptied()
     native.mq_send(mqd, b"one", 5)
@@ -382,7 +425,7 @@ def attributes_mq():
 
 def remove():
     """Also what is gone already: the reply may be what failed."""
-    for path in f"{SHM}/a", f"{SHM}/b", f"{MQ}/q", f"{MQ}/r":
+    for path in f"{SHM}/a", f"{SHM}/b", f"{MQ}/q", f"{MQ}/r", f"{MNT}/sem/s":
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -441,7 +484,7 @@ SCENARIO = [
     copy_shm, xattr_shm, rename_shm, unlink_shm, anonymous_shm,
     unlinked_shm, lists, lock_shm, create_mq, mknod_mq, send_mq, receive_mq,
     receive_lines, send_lines, wait_to_receive, wait_to_send, interrupt,
-    poll_mq, attributes_mq, as_user, remove,
+    poll_mq, attributes_mq, create_sem, change_sem, wait_for_sem, as_user, remove,
 ]
 
 

@@ -278,6 +278,19 @@ says() {
 	rm "$SEM/a"
 }
 
+@test "a descriptor is read while a write to it waits" {
+	native sem-create a 1
+	exec 5<>"$SEM/a"
+	printf -- -2 >&5 3>&- &
+	eventually waits $!
+	[ "$(head -c 2 <&5)" = 1 ]
+	echo +1 >"$SEM/a"
+	wait $!
+	exec 5>&-
+	has_value a 0
+	rm "$SEM/a"
+}
+
 @test "O_NONBLOCK: EAGAIN, and nothing is taken" {
 	native sem-create a 2
 	python3 - "$SEM/a" <<-'END'
