@@ -174,10 +174,22 @@ says() {
 	says "Value too large for defined data type" +1
 	# The kernel keeps an empty write to itself.
 	[ "$(python3 -c 'import os; print(os.write(os.open(os.sys.argv[1], 1), b""))' "$SEM/a")" = 0 ]
-	head -c 100000 /dev/zero | tr '\0' 1 >"$WORK/long"
-	run dd if="$WORK/long" of="$SEM/a" bs=100000 conv=notrunc
-	[[ $output == *"Value too large for defined data type"* ]]
-	has_value a 2147483647
+	echo 1 >"$SEM/a"
+	# What the kernel would cut into several writes is none.
+	python3 - "$SEM/a" <<-'END'
+		import errno, os, sys
+		fd = os.open(sys.argv[1], os.O_WRONLY)
+		for f, text in ((os.write, b"-" + b"0" * (1 << 20) + b"5"),
+		                (os.write, b"+" + b"0" * 5000 + b"1"),
+		                (os.writev, [b"+"] + [b"0"] * 300 + [b"2"]),
+		                (os.write, b"1" * 100000)):
+		    try:
+		        sys.exit(f(fd, text))
+		    except OSError as e:
+		        assert e.errno == errno.EINVAL, e
+		assert os.writev(fd, [b"-", b"00", b"1"]) == 4
+	END
+	has_value a 0
 	rm "$SEM/a"
 }
 

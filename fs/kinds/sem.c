@@ -20,6 +20,12 @@
 /* A number, its sign, a newline, and a zero. */
 enum { TEXT_MAX = sizeof("+2147483647\n") };
 
+/*
+ * The longest text that may be written. The kernel cuts a write into several where it
+ * is long, or scattered over more than 32 pages; each would be a text of its own.
+ */
+enum { WRITE_MAX = 31 };
+
 struct sem_handle {
 	struct fs_handle base;
 	pthread_mutex_t lock; /* guards the rest */
@@ -197,6 +203,8 @@ static int parse(const char *buf, size_t size, enum core_sem_change *ret,
 {
 	uint64_t n = 0;
 
+	if (size > WRITE_MAX)
+		return -EINVAL;
 	if (size > 0 && buf[size - 1] == '\n')
 		size--;
 	*ret = CORE_SEM_SET;
