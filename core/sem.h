@@ -68,7 +68,8 @@ int core_sem_get(int fd, struct core_sem_info *ret);
  * Returns 0, or
  *   -EOVERFLOW   CORE_SEM_POST: the value would be above SEM_VALUE_MAX
  *   -EAGAIN      CORE_SEM_TAKE: the value is below n; or no more processes
- *   -EOPNOTSUPP  the file is no semaphore, or was cut short meanwhile
+ *   -EOPNOTSUPP  the file is no semaphore, or was cut short meanwhile; or it is
+ *                sparse, and its file system is full
  *   -ENOMEM
  * With an error nothing has changed. Source: sem_overview(7), sem_post(3), futex(2).
  */

@@ -151,6 +151,17 @@ says() {
 		    os.close(fd)
 		    assert open("c").read() == "3\n"
 		    os.unlink("c")
+		os.mknod("c", 0o640)
+		assert os.stat("c").st_mode == 0o100640 and open("c").read() == "0\n"
+		os.unlink("c")
+		# Without the right to write.
+		fd = os.open("c", os.O_CREAT | os.O_RDONLY)
+		try:
+		    sys.exit(os.write(fd, b"1"))
+		except OSError as e:
+		    assert e.strerror == "Bad file descriptor", e
+		assert os.read(fd, 9) == b"0\n"
+		os.unlink("c")
 	END
 	rm "$SEM/a"
 	run native sem-open a
@@ -300,6 +311,30 @@ says() {
 	wait $!
 	exec 5>&-
 	has_value a 0
+	rm "$SEM/a"
+}
+
+@test "poll is always ready, as a wait tells nobody that it would go on" {
+	native sem-create a 0
+	python3 - "$SEM/a" <<-'END'
+		import os, select, sys
+		fd = os.open(sys.argv[1], os.O_RDWR)
+		assert select.select([fd], [fd], [], 0) == ([fd], [fd], [])
+	END
+	rm "$SEM/a"
+}
+
+@test "waits that a shutdown ends have taken nothing" {
+	native sem-create a 1
+	take 2 a
+	eventually waits $!
+	kill "$DAEMON"
+	not wait $!
+	wait "$DAEMON"
+	eventually not is_mounted
+	has_value a 1
+	ipcfs_start -o allow_other
+	[ "$(cat "$SEM/a")" = 1 ]
 	rm "$SEM/a"
 }
 
