@@ -338,6 +338,21 @@ says() {
 	rm "$SEM/a"
 }
 
+@test "beyond max_user_waiting a wait is EAGAIN, and a post is not" {
+	umount "$MNT"
+	wait "$DAEMON"
+	ipcfs_start -o allow_other,max_user_waiting=1
+	native sem-create a 0 666
+	setpriv --reuid 65534 --regid 65534 --clear-groups printf -- -1 >"$SEM/a" 3>&- &
+	eventually waits $!
+	run as_user bash -c "echo -1 >'$SEM/a'"
+	[[ $output == *"Resource temporarily unavailable" ]]
+	as_user sh -c "echo +1 >'$SEM/a'"
+	wait $!
+	has_value a 0
+	rm "$SEM/a"
+}
+
 @test "O_NONBLOCK: EAGAIN, and nothing is taken" {
 	native sem-create a 2
 	python3 - "$SEM/a" <<-'END'
