@@ -204,6 +204,7 @@ static void test_a_child_that_does_not_end(void **state)
 {
 	struct core_child child = {
 		.group = open("/dev/null", O_WRONLY | O_CLOEXEC),
+		.copy = true,
 		.seconds = 1,
 		.fd = -1,
 		.fn = wait_for_ever,
