@@ -333,11 +333,15 @@ int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle_,
 		      uint64_t owner)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
-	struct fs_pending_line *line = take_line(handle, &owner);
-	int r = line ? send_line(handle, line) : 0;
+	struct fs_pending_line *line;
+	int r = 0;
 
-	if (r == -ENOMEM)
-		put_line_back(handle, line);
+	/* Two threads of a process can leave a line each. */
+	while (r == 0 && (line = take_line(handle, &owner))) {
+		r = send_line(handle, line);
+		if (r == -ENOMEM)
+			put_line_back(handle, line);
+	}
 	if (r == 0)
 		(void)fuse_reply_err(rq->req, 0);
 	return r;
