@@ -112,15 +112,17 @@ static int identify(int fd, struct fs_mountpoint *ret)
 
 /*
  * Finds the line of a mount in the table. On success the caller frees
- * ret->line. Returns 0, -ENOENT, -ENOMEM or an error of fopen(3).
+ * ret->line. Returns 0, -ENOENT (there is none), -ENOMEM, -ENODEV (there is no
+ * /proc) or another error of fopen(3).
  */
 static int find(uint64_t listed_id, struct listed *ret)
 {
 	FILE *table = fopen("/proc/self/mountinfo", "re");
 	int r = -ENOENT;
 
+	/* Without /proc we can't know that the mount is gone. */
 	if (!table)
-		return -errno;
+		return errno == ENOENT ? -ENODEV : -errno;
 	while (r < 0 && next(table, ret))
 		r = ret->id == listed_id ? 0 : -ENOENT;
 	if (r < 0 && !feof(table))

@@ -287,6 +287,7 @@ int fs_node_get(const struct fs_request *rq, const struct statx *stx,
 	struct fs_nodes *nodes = rq->fs->nodes;
 	struct fs_node *node;
 	struct prune prune;
+	size_t more;
 	bool asks;
 	int r;
 
@@ -294,8 +295,13 @@ int fs_node_get(const struct fs_request *rq, const struct statx *stx,
 		return -ENOMEM;
 	fs_nodes_mutex_lock(&nodes->lock);
 	r = get(rq, stx, 0, &node);
-	if (r == -EAGAIN)
-		r = get(rq, stx, more_nodes(rq), &node);
+	if (r == -EAGAIN) {
+		/* To count the queues takes a listing of them. */
+		fs_nodes_mutex_unlock(&nodes->lock);
+		more = more_nodes(rq);
+		fs_nodes_mutex_lock(&nodes->lock);
+		r = get(rq, stx, more, &node);
+	}
 	if (r == 0) {
 		node->n_lookup++;
 		fs_node_mutex_lock(&node->lock);
