@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/shm.h"
 
-#include "core/charge.h"
+#include "core/cgroup.h"
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/name.h"
@@ -149,7 +149,7 @@ int core_shm_allocate(const struct core_cred *cred, int fd, int mode,
 
 	/* Punching a hole frees memory, so nobody is charged. */
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))
-		return core_charge_run(cred, fd, allocate, &allocation);
+		return core_cgroup_run(cred, fd, allocate, &allocation);
 	return CORE_CRED_AS(cred, fallocate(fd, mode, offset, length));
 }
 

@@ -71,8 +71,8 @@ int core_shm_open_anonymous(const struct core_ipc_dirs *dirs,
  * unless cred is root's. append: write at the end, whatever offset is.
  *
  * Each returns 0, or the number of bytes written, or an error of its model.
- * Unless core_shm_allocate() punches a hole, it calls core_charge_run() and may
- * return the errors of core_charge_run(), too.
+ * Unless core_shm_allocate() punches a hole, it calls core_cgroup_run() and may
+ * return the errors of core_cgroup_run(), too.
  */
 int core_shm_truncate(const struct core_cred *cred, int fd, off_t size);
 int core_shm_allocate(const struct core_cred *cred, int fd, int mode,

@@ -57,7 +57,7 @@
  *   caller		the rights of a request's thread, from /proc
  *   cred		act as a user
  *   child		be a user, in a child process
- *   charge		make a call charged to the caller's memory cgroup
+ *   cgroup		make a call charged to the caller's memory cgroup
  *   ipc_dirs		the directories of the objects
  *   name, name_set	names and sets of names
  *   proc		paths and text of /proc

@@ -9,7 +9,7 @@
  * of version 2, and systemd forbids clone3 to services whose namespaces it
  * restricts.
  */
-#include "core/charge.h"
+#include "core/cgroup.h"
 
 #include "core/child.h"
 #include "core/cleanup.h"
@@ -80,7 +80,7 @@ static int open_group(pid_t pid, int *ret_fd)
 	return 0;
 }
 
-int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
+int core_cgroup_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		    void *arg)
 {
 	_cleanup_close_ int group = -1;

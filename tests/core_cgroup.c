@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "core/charge.h"
+#include "core/cgroup.h"
 
 #include "core/child.h"
 
@@ -112,12 +112,12 @@ static void test_no_child_where_none_is_needed(void **state)
 	(void)state;
 	NEEDS(test_privileged());
 	seen->result = -UNKNOWN;
-	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -UNKNOWN);
 	assert_int_equal(seen->pid, getpid());
 	assert_int_equal(seen->fsuid, USER);
 	cred.pid = getpid();
-	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -UNKNOWN);
 	assert_int_equal(seen->pid, getpid());
 	assert_int_equal(setfsuid((uid_t)-1), 0);
@@ -133,7 +133,7 @@ static void test_a_process_that_is_not_there(void **state)
 		_exit(0);
 	assert_int_equal(waitpid(cred.pid, NULL, 0), cred.pid);
 	NEEDS(test_privileged());
-	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -EPERM);
 	assert_int_equal(seen->pid, 0);
 }
@@ -151,16 +151,16 @@ static void test_a_child_in_the_group(void **state)
 	(void)state;
 	NEEDS(test_privileged() && make_group(""));
 	cred = start_caller();
-	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen), 0);
+	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen), 0);
 	assert_int_not_equal(seen->pid, getpid());
 	assert_int_equal(seen->fsuid, USER);
 	/* Its group and what it needs: whoever stops it must not keep more. */
 	assert_int_equal(seen->n_fds, 2);
 	seen->result = -ENOSPC;
-	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, look, seen),
+	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -ENOSPC);
 	/* As the kernel does where the group has no more memory. */
-	assert_int_equal(core_charge_run(&cred, STDERR_FILENO, kill_itself,
+	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, kill_itself,
 					 NULL),
 			 -ENOMEM);
 	assert_int_equal(setfsuid((uid_t)-1), 0);
@@ -186,7 +186,7 @@ static void test_a_group_with_a_misleading_name(void **state)
 	cred = start_caller();
 	groups = core_proc_read(core_proc_path("/proc/%d/cgroup", cred.pid).s);
 	assert_non_null(groups);
-	assert_int_equal(core_charge_run(&cred, -1, read_groups, seen), 0);
+	assert_int_equal(core_cgroup_run(&cred, -1, read_groups, seen), 0);
 	assert_non_null(strstr(seen->groups, ":memory:\n"));
 	assert_string_equal(strstr(seen->groups, "memory:"),
 			    strstr(groups, "memory:"));
@@ -230,5 +230,5 @@ int main(void)
 		cmocka_unit_test(test_a_child_that_does_not_end),
 	};
 
-	return cmocka_run_group_tests_name("charge", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
 }

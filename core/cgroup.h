@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * charge: make a call whose memory is charged to the caller's memory cgroup.
+ * cgroup: make a call whose memory is charged to the caller's memory cgroup.
  *
  * The kernel charges memory to the cgroup of the process that makes the call.
  * If a daemon makes calls for its users, the daemon is charged for the memory:
  * the users have no limit, and the daemon's limit is used up.
  */
-#ifndef CORE_CHARGE_H
-#define CORE_CHARGE_H
+#ifndef CORE_CGROUP_H
+#define CORE_CGROUP_H
 
 #include "core/cred.h"
 
@@ -34,7 +34,7 @@
  *
  * Source: cgroups(7).
  */
-int core_charge_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
+int core_cgroup_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 		    void *arg);
 
 #endif
