@@ -103,7 +103,7 @@ as() {
 		echo "ipcfs $MNT $type noauto,user,nofail 0 0" >/etc/fstab
 		run as 1 mount "$MNT"
 		[ "$status" -eq 1 ]
-		[[ $output == *"mounts on directories of their own"* ]]
+		[[ $output == *"can mount only on their own directories"* ]]
 		as 65534 mount "$MNT" 3>&- 2>"$LOG"
 		logged 'passthrough needs root'
 		[ -d /dev/mqueue ] || logged 'mq/ lists only queues opened there'

@@ -122,8 +122,9 @@ space"
 	mkdir "$WORK/aside"
 	# It stops once it has looked for /dev/fuse, which is after the check. The search for
 	# leaks doesn't work beside strace.
-	ASAN_OPTIONS=detect_leaks=0 strace -f -o "$WORK/trace" -P /dev/fuse -e trace=openat \
-		-e inject=openat:signal=SIGSTOP:when=1 "$IPCFS" -f "$MNT" >"$LOG" 2>&1 3>&- &
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -o "$WORK/trace" \
+		-P /dev/fuse -e trace=openat -e inject=openat:signal=SIGSTOP:when=1 \
+		"$IPCFS" -f "$MNT" >"$LOG" 2>&1 3>&- &
 	tracer=$!
 	eventually grep -qs 'stopped by SIGSTOP' "$WORK/trace"
 	traced=$(pgrep -P $tracer)
