@@ -112,9 +112,13 @@ space"
 	MNT=$OTHER/ipc ipcfs_start
 	kill -STOP "$DAEMON"
 	umount --no-canonicalize "$OTHER/ipc" "$OTHER"
+	# The kernel gives the numbers of the two to these, in the order of mounting.
 	mount -t tmpfs tmpfs "$OTHER"
+	mkdir "$OTHER/ipc"
+	mount -t tmpfs tmpfs "$OTHER/ipc"
 	kill -CONT "$DAEMON"
 	wait "$DAEMON"
+	umount "$OTHER/ipc"
 	finish 0
 }
 

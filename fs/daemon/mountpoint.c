@@ -332,8 +332,13 @@ static int unmount_ours(const struct fs_mountpoint *mountpoint,
 
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? -errno : -EAGAIN;
-	if (identify(fd, &found) < 0 || found.id != mountpoint->id ||
-	    found.device != mountpoint->device)
+	if (identify(fd, &found) < 0)
+		return -EAGAIN;
+	/* A new mount has the number in the table that was ours. */
+	if (found.listed_id == mountpoint->listed_id &&
+	    found.id != mountpoint->id)
+		return 0;
+	if (found.id != mountpoint->id || found.device != mountpoint->device)
 		return -EAGAIN;
 	/*
 	 * Before Linux 6.8 a new mount may have the numbers of ours, but a new
