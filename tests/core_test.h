@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
@@ -52,6 +53,17 @@ static inline int test_privileged(void)
 	can = setfsuid((uid_t)-1) == USER;
 	(void)setfsuid(geteuid());
 	return can;
+}
+
+/* Outside, the tests would create and remove objects of the machine's. */
+__attribute__((constructor)) static void test_check_namespace(void)
+{
+	if (getenv("IPCFS_IN_NAMESPACE"))
+		return;
+	(void)fputs(
+		"run tests in namespaces; try: tests/in_namespace PROGRAM\n",
+		stderr);
+	_exit(2);
 }
 
 /* Not cmocka's skip(): that says "not ok", which meson takes for a failure. */
