@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C library has no call that opens a semaphore in a given directory, nor one
- * that takes n at once. So this knows the layout of glibc's sem_t (struct new_sem
- * in its sysdeps/nptl/internaltypes.h), which can't change: it is in files.
+ * The C library has no call that opens a semaphore in a given directory, and no call
+ * that takes n at once. So this module knows the layout of glibc's sem_t (struct
+ * new_sem in sysdeps/nptl/internaltypes.h). The layout can't change, as files have it.
  *
- * Another process may cut the file short at any moment, and whoever touches the
- * mapping then is killed by SIGBUS. So a child does that, with a copy of our memory:
- * before Linux 5.16 a core dump ends all processes that share it. The value is only
- * read by read(2).
+ * Another process may cut the file short at any moment, and SIGBUS then kills the
+ * process that touches the mapping. So a child touches the mapping. The child has a
+ * copy of our memory: before Linux 5.16 a core dump kills all processes that share
+ * memory. We ourselves read the value only by read(2).
  */
 #include "core/sem.h"
 
@@ -224,7 +224,7 @@ int core_sem_change(int fd, enum core_sem_change change, unsigned int n)
 
 	if (r < 0)
 		return r;
-	/* So that a wait in vain costs no child. */
+	/* An attempt that must wait costs no child. */
 	if (change == CORE_SEM_TAKE && info.value < n)
 		return -EAGAIN;
 	memory = mmap(NULL, sizeof(struct semaphore), PROT_READ | PROT_WRITE,

@@ -38,24 +38,24 @@
 #define CORE_THREAD_SAFETY_(x)
 #endif
 
-/* Of a type: a thread can hold the type's variables. */
+/* Marks a type of lock. */
 #define CORE_CAPABILITY(name) CORE_THREAD_SAFETY_(capability(name))
 /*
- * Of a member or variable: the mutex must be held to use the value, or for
- * PT_GUARDED the data that the pointer points to.
+ * Marks a member or variable that may be used only with the mutex locked. PT_ marks
+ * a pointer: the data behind the pointer is guarded, and the pointer isn't.
  */
 #define CORE_GUARDED_BY(mutex)	  CORE_THREAD_SAFETY_(guarded_by(mutex))
 #define CORE_PT_GUARDED_BY(mutex) CORE_THREAD_SAFETY_(pt_guarded_by(mutex))
-/* Of a function: the caller must hold the mutex, or must not hold the mutex. */
+/* Marks a function that must be called with the mutex locked, or unlocked. */
 #define CORE_REQUIRES(mutex) CORE_THREAD_SAFETY_(requires_capability(mutex))
 #define CORE_EXCLUDES(mutex) CORE_THREAD_SAFETY_(locks_excluded(mutex))
-/* Of a function: it returns with the mutex locked, or unlocked. */
+/* Marks a function that locks the mutex, or unlocks the mutex. */
 #define CORE_ACQUIRE(mutex) CORE_THREAD_SAFETY_(acquire_capability(mutex))
 #define CORE_RELEASE(mutex) CORE_THREAD_SAFETY_(release_capability(mutex))
-/* Of a function: if it returns true, the mutex is locked. */
+/* Marks a function that returns true if the function has locked the mutex. */
 #define CORE_TRY_ACQUIRE(mutex) \
 	CORE_THREAD_SAFETY_(try_acquire_capability(true, mutex))
-/* Of a function: clang doesn't check the body. A comment must say why. */
+/* Marks a function whose body clang doesn't check. A comment must say why. */
 #define CORE_NO_THREAD_SAFETY CORE_THREAD_SAFETY_(no_thread_safety_analysis)
 
 /* The type that the annotations name. No variable of this type exists. */

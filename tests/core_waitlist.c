@@ -33,7 +33,7 @@ struct thread {
 	struct waiter *waiter; /* of the callback */
 };
 
-/* What is tried: how many waiters, and who is cancelled, or all, or all later. */
+/* One scenario: the number of waiters, and which of them are cancelled, and when. */
 struct scenario {
 	unsigned int n_waiters;
 	int first[WAITERS];

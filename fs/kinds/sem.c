@@ -77,8 +77,9 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 }
 
 /*
- * A write that waits must not hold the lock of a file position that threads share.
- * Without a position there is no lseek(2), so a handle that only reads has one.
+ * A waiting write must not hold the lock of a file position that threads share, so a
+ * handle that can write has no position. A handle that only reads keeps its position
+ * for lseek(2).
  */
 static int obj_init_handle(const struct fs_request *rq,
 			   struct fs_handle *handle, int flags)
@@ -108,7 +109,7 @@ static int write_text(struct sem_handle *handle)
 	return r;
 }
 
-/* The text is made when its begin is read, and then stays in one piece. */
+/* A read at the beginning makes the text; later reads return the rest of it. */
 static int obj_read(const struct fs_request *rq, struct fs_handle *handle_,
 		    size_t size, off_t offset, const struct fuse_file_info *fi)
 {
@@ -166,8 +167,8 @@ static void take_done(struct core_waiter *waiter, int result)
 }
 
 /*
- * Nobody tells when another process posts, so a wait is tried again from time to
- * time, and at once when a value is raised through the mount.
+ * Linux doesn't notify us of another process's sem_post(3). So a waiting write
+ * retries every 10 ms, and at once when a value is raised through the mount.
  */
 static int wait_for(const struct fs_request *rq, int fd, unsigned int n,
 		    size_t size, bool nonblock)
