@@ -7,7 +7,7 @@
 #include "core/mq.h"
 
 #include "core/file.h"
-#include "core_test.h"
+#include "core_dirs.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -22,21 +22,6 @@
 #define TWO_SMALL 1400 /* bytes, that of RLIMIT_MSGQUEUE two queues fit in */
 
 static const struct mq_attr small = { .mq_maxmsg = 4, .mq_msgsize = 32 };
-static struct core_ipc_dirs *dirs;
-
-static int set_up_group(void **state)
-{
-	(void)state;
-	(void)umask(022);
-	return core_ipc_dirs_new(&dirs);
-}
-
-static int tear_down_group(void **state)
-{
-	(void)state;
-	core_ipc_dirs_free(dirs);
-	return 0;
-}
 
 static int tear_down(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/sem.h"
 
-#include "core_test.h"
+#include "core_dirs.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -12,22 +12,6 @@
 #define PATH SHM "sem.it"
 
 enum { SIZE = 32, LONGEST = NAME_MAX - 4 };
-
-static struct core_ipc_dirs *dirs;
-
-static int set_up_group(void **state)
-{
-	(void)state;
-	(void)umask(022);
-	return core_ipc_dirs_new(&dirs);
-}
-
-static int tear_down_group(void **state)
-{
-	(void)state;
-	core_ipc_dirs_free(dirs);
-	return 0;
-}
 
 static int set_up(void **state)
 {

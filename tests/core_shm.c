@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "core/shm.h"
 
-#include "core_test.h"
+#include "core_dirs.h"
 
 #include <pthread.h>
 #include <sys/sysmacros.h>
 
 #define SHM  "/dev/shm/"
 #define PATH SHM "object"
-
-static struct core_ipc_dirs *dirs;
-
-static int set_up_group(void **state)
-{
-	(void)state;
-	(void)umask(022);
-	return core_ipc_dirs_new(&dirs);
-}
-
-static int tear_down_group(void **state)
-{
-	(void)state;
-	core_ipc_dirs_free(dirs);
-	return 0;
-}
 
 static int set_up(void **state)
 {
