@@ -41,6 +41,15 @@ def check(result):
     return result
 
 
+def outcome(f, *args):
+    """The errno with which f fails, or 0."""
+    try:
+        f(*args)
+        return 0
+    except OSError as e:
+        return e.errno
+
+
 def slash(name):
     return b"/" + os.fsencode(name)
 

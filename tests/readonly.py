@@ -12,6 +12,8 @@ import struct
 import sys
 from errno import EACCES, EBADF, EEXIST, EINVAL, ENODEV, EROFS
 
+from native import outcome
+
 user, mnt, options = int(sys.argv[1]), *sys.argv[2:]
 passthrough = "nopassthrough" not in options
 libc = ctypes.CDLL(None, use_errno=True)
@@ -21,14 +23,6 @@ os.setresuid(user, user, user)
 shm, mq, sem = mnt + "/shm", mnt + "/mq", mnt + "/sem"
 a, b, q, new = shm + "/object", shm + "/other", mq + "/queue", "/new"
 s = sem + "/semaphore"
-
-
-def outcome(call, *args):
-    try:
-        call(*args)
-        return 0
-    except OSError as e:
-        return e.errno
 
 
 def fails(error, call, *args):

@@ -9,18 +9,11 @@ import sys
 
 import native
 from client import MNT, as_user, join
+from native import outcome
 
 USER, OTHER = 65534, 4001
 CREATE = os.O_CREAT | os.O_RDWR
 SEM = MNT + "/sem"
-
-
-def outcome(f, *args):
-    try:
-        f(*args)
-        return 0
-    except OSError as e:
-        return e.errno
 
 
 def compare(name):

@@ -9,6 +9,8 @@ import stat
 import sys
 from errno import EEXIST, ENOENT
 
+from native import outcome
+
 shm, work = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
 secret, missing = work + "/secret", work + "/missing"
@@ -20,14 +22,6 @@ CREAT, TRUNC, EXCL = os.O_CREAT, os.O_TRUNC, os.O_EXCL
 def exchange(path):
     if libc.renameat2(-100, b"%s/object" % shm.encode(), -100, path.encode(), 2):
         raise OSError(ctypes.get_errno(), path)
-
-
-def outcome(call, *args):
-    try:
-        call(*args)
-        return 0
-    except OSError as e:
-        return e.errno
 
 
 kinds = {
