@@ -420,7 +420,7 @@ release_lock() {
 	: >"$SHM/covered"
 	mount --bind /dev/null "$SHM/covered"
 	hold_lock
-	timeout 60 python3 "$TESTS/abuse_inode_lock.py" $SILENT $USER || failed=1
+	timeout 60 python3 "$TESTS/abuse_inode_lock.py" "$DAEMON" $SILENT $USER || failed=1
 	release_lock
 	[ -z "${failed-}" ]
 	umount "$SHM/covered"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Usage: abuse_inode_lock.py SILENT UID
+"""Usage: abuse_inode_lock.py DAEMON SILENT UID
 
 A user's process holds an inode's lock for ever; others go on.
 """
@@ -8,14 +8,31 @@ import os
 import signal
 import sys
 
-from client import MNT, MQ, SHM, as_user, fails, join, until, waits
+from client import MNT, MQ, SHM, as_user, fails, join, until, wait_channels
 
-silent, user = map(int, sys.argv[1:])
+daemon, silent, user = map(int, sys.argv[1:])
 refused = errno.EAGAIN, errno.ENOMEM
 
 
 def has_ended(pid):
     return open(f"/proc/{pid}/stat").read().split()[2] == "Z"
+
+
+def n_held_up():
+    return wait_channels(daemon).count("do_truncate")
+
+
+def all_wait():
+    """Whether each thread is held up, or waits for a request."""
+    return all(c in ("do_truncate", "fuse_dev_do_read")
+               for c in wait_channels(daemon))
+
+
+def is_refused():
+    """Whether a request of the user is refused beside nothing but those held up."""
+    until(all_wait)
+    pid = as_user(user, lambda: os._exit(not os.path.exists(f"{SHM}/covered")))
+    return os.waitpid(pid, 0)[1] != 0
 
 
 def open_truncating():
@@ -46,12 +63,13 @@ def use_all():
 open(f"{SHM}/theirs", "w").close()
 theirs = os.open(f"{SHM}/theirs", os.O_PATH)
 try:
-    # Half of the threads, and one too many.
     pids = []
-    while not pids or not has_ended(pids[-1]):
+    while not is_refused():
+        n = n_held_up()
         pids.append(as_user(user, open_truncating))
-        until(lambda: waits(pids[-1]) or has_ended(pids[-1]))
-    assert 200 < len(pids) < 300, len(pids)
+        until(lambda: n_held_up() > n or has_ended(pids[-1]))
+    # Half of the threads.
+    assert 200 < n_held_up() < 300, n_held_up()
     # What is refused doesn't stay, with what the kernel has locked for it.
     for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
         join(as_user(user, fails, refused, os.open, path,

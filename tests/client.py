@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the tests' programs share: processes, users, and waiting for them."""
+import contextlib
 import mmap
 import os
 import struct
@@ -54,11 +55,19 @@ def waits(*pids):
                for pid in pids)
 
 
+def wait_channels(daemon):
+    """Where in the kernel each of its workers is."""
+    ret = []
+    for task in os.listdir(f"/proc/{daemon}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if open(f"/proc/{daemon}/task/{task}/comm").read() == "worker\n":
+                ret.append(open(f"/proc/{daemon}/task/{task}/wchan").read())
+    return ret
+
+
 def is_idle(daemon):
     """Whether all its workers wait for requests: what it was sent is dealt with."""
-    tasks = [f"/proc/{daemon}/task/{task}" for task in os.listdir(f"/proc/{daemon}/task")]
-    return all(open(f"{task}/wchan").read() == "fuse_dev_do_read"
-               for task in tasks if open(f"{task}/comm").read() == "worker\n")
+    return all(c == "fuse_dev_do_read" for c in wait_channels(daemon))
 
 
 def fails(errnos, f, *args):
