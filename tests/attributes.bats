@@ -123,6 +123,19 @@ copy() {
 	find /dev/shm -type f -delete
 }
 
+@test "a SELinux label that is set is read; one that is not is unsupported" {
+	echo x >"$SHM/a"
+	run getfattr -n security.selinux "$SHM/a"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"Operation not supported" ]]
+	setfattr -n security.selinux -v label /dev/shm/a
+	[ "$(getfattr --only-values -n security.selinux "$SHM/a")" = label ]
+	run getfattr -n security.selinux "$MQ"
+	[[ "$output" == *"Operation not supported" ]]
+	run getfattr -n security.other "$SHM/a"
+	[[ "$output" == *"No such attribute" ]]
+}
+
 @test "copies of a whole directory into shm/ end as they do natively" {
 	mkdir -m 1777 "$WORK/from"
 	echo text >"$WORK/from/a"

@@ -365,6 +365,12 @@ int fs_file_getxattr(const struct fs_request *rq, const char *name, size_t size)
 		malloc(size + rq->kind->xattrs_size + FS_XATTR_MAX);
 	ssize_t n = buf ? get_xattr(rq, name, buf, size) : -ENOMEM;
 
+	/*
+	 * After ENOTSUP ls(1) doesn't ask for the labels of other files. The
+	 * request shows that there are no labels: SELinux itself would answer.
+	 */
+	if (n == -ENODATA && name && strcmp(name, "security.selinux") == 0)
+		n = -ENOTSUP;
 	if (n < 0)
 		return (int)n;
 	if (size > 0 && (size_t)n > size)
