@@ -8,7 +8,6 @@
 #include "fs/fuse/retry.h"
 
 #include <linux/fs.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -422,54 +421,20 @@ int fs_file_ioctl(const struct fs_request *rq, struct fs_handle *handle,
 	return 0;
 }
 
-/*
- * Each worker keeps a buffer for reads, as large as its largest read so far.
- * The pages of a new buffer would have to be faulted in for each read.
- */
-struct buffer {
-	size_t size;
-	char data[];
-};
-
-static pthread_key_t buffer_key;
-static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
-
-static void make_buffer_key(void)
-{
-	if (pthread_key_create(&buffer_key, free) != 0)
-		abort();
-}
-
-static struct buffer *get_buffer(size_t size)
-{
-	struct buffer *buffer;
-
-	pthread_once(&buffer_once, make_buffer_key);
-	buffer = pthread_getspecific(buffer_key);
-	if (buffer && buffer->size >= size)
-		return buffer;
-	free(buffer);
-	buffer = malloc(sizeof(*buffer) + size);
-	if (buffer)
-		buffer->size = size;
-	(void)pthread_setspecific(buffer_key, buffer);
-	return buffer;
-}
-
 int fs_file_read(const struct fs_request *rq, struct fs_handle *handle,
 		 size_t size, off_t offset, const struct fuse_file_info *fi)
 {
-	struct buffer *buffer;
+	_cleanup_free_ char *buf = NULL;
 	ssize_t n;
 
 	if (rq->kind->read)
 		return rq->kind->read(rq, handle, size, offset, fi);
-	buffer = get_buffer(size);
-	if (!buffer)
+	buf = malloc(size);
+	if (!buf)
 		return -ENOMEM;
-	n = pread(handle->fd, buffer->data, size, offset);
+	n = pread(handle->fd, buf, size, offset);
 	if (n < 0)
 		return -errno;
-	(void)fuse_reply_buf(rq->req, buffer->data, (size_t)n);
+	(void)fuse_reply_buf(rq->req, buf, (size_t)n);
 	return 0;
 }
