@@ -569,6 +569,11 @@ mode 0640" ]
 	rm "$SEM/a" "$SEM/theirs"
 }
 
+@test "random texts change the value, or are refused, as a model says" {
+	timeout 250 python3 "$TESTS/sem_fuzz.py"
+	native sem-unlink fuzz
+}
+
 @test "nothing is lost between native posts and takes that are interrupted and killed" {
 	timeout 250 python3 "$TESTS/sem_load.py" "$DAEMON"
 	native sem-unlink load

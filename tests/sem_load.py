@@ -17,7 +17,7 @@ import native
 from client import MNT, Counters, fork, is_idle, join, until
 
 POSTERS, TAKERS = 4, 3
-POSTS = int(os.environ.get("ROUNDS", 100000)) // 5 // POSTERS
+POSTS = int(os.environ.get("ROUNDS", 100000)) // POSTERS
 MOST = 20  # taken at once
 KILLS = 20  # at least
 PATH = f"{MNT}/sem/load"
