@@ -250,10 +250,14 @@ static void *serve(void *closure)
 		}
 		TAILQ_CONCAT(&wait->ready, &wait->postponed, queue_entry);
 		now = core_wait_now();
-		handle_due(wait, now);
-		/* All share one turn. */
-		core_wait_source_finish(wait, now + CORE_WAIT_TURN_NS);
+		/*
+		 * All share one turn. Reported events come before deadlines:
+		 * the message may have arrived in time, and only this thread is
+		 * late.
+		 */
 		run_sources(&wait->ready, now + CORE_WAIT_TURN_NS);
+		handle_due(wait, now);
+		core_wait_source_finish(wait, now + CORE_WAIT_TURN_NS);
 		run_sources(&wait->retried, now + CORE_WAIT_TURN_NS);
 		while ((source = LIST_FIRST(&wait->unlinked))) {
 			LIST_REMOVE(source, entry);

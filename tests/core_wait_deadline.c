@@ -131,6 +131,23 @@ static void test_ends_in_order(void **state)
 	core_wait_close(other);
 }
 
+static void test_is_past_when_the_thread_sees_the_message(void **state)
+{
+	uint64_t deadline;
+
+	(void)state;
+	hold();
+	deadline = core_wait_now() + SECOND / 100;
+	submit_until(reader(0), deadline);
+	send_natively(7);
+	while (core_wait_now() <= deadline)
+		;
+	sem_post(&let_go);
+	await(2);
+	assert_result(reader(0), 0);
+	core_wait_close(other);
+}
+
 static int result_then;
 
 /* Writer 1 has a later deadline: when it ends, that of this waiter is past. */
@@ -213,6 +230,7 @@ int main(void)
 		TEST(one_that_is_past_ends_what_must_wait),
 		TEST(other_ends_come_first),
 		TEST(ends_in_order),
+		TEST(is_past_when_the_thread_sees_the_message),
 		TEST(is_past_in_an_attempt_in_vain),
 		TEST(is_past_in_an_attempt_that_succeeds),
 		TEST(what_needs_a_name_ends_without),
