@@ -126,7 +126,7 @@ struct core_waiter *core_waitlist_next(struct core_waitlist *list)
 	while ((waiter = list->fresh) && waiter->came < list->n_in_vain) {
 		if (waiter->nowait) {
 			take(list, waiter);
-			finish(waiter, -EAGAIN);
+			finish(waiter, waiter->nowait);
 			list->busy = true;
 			return waiter;
 		}
@@ -153,7 +153,7 @@ bool core_waitlist_tried(struct core_waitlist *list, int r)
 
 	list->trying = NULL;
 	if (over || end || (in_vain && waiter->nowait)) {
-		finish(waiter, !over && end ? end : r);
+		finish(waiter, over ? r : end ?: waiter->nowait);
 		list->ready = true;
 		return true;
 	}

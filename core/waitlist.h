@@ -68,7 +68,7 @@ struct core_waiter {
 	int (*attempt)(struct core_waiter *waiter);
 	/*
 	 * The waiter has ended. result: what attempt() returned, or
-	 *   -EAGAIN    the waiter would have to wait, and nowait is set
+	 *   nowait     the waiter would have to wait, and nowait is set
 	 *   -EINTR     cancelled
 	 *   -ETIMEDOUT the deadline has passed
 	 *   -ENOENT    the queue has no name any more, and needs_name is set
@@ -76,7 +76,7 @@ struct core_waiter {
 	 * The memory is the caller's again.
 	 */
 	void (*done)(struct core_waiter *waiter, int result);
-	bool nowait; /* end with -EAGAIN rather than wait */
+	int nowait; /* nonzero: end with this error rather than wait */
 	/*
 	 * When to end with -ETIMEDOUT, on the clock of core_wait_now(); 0:
 	 * never.

@@ -28,7 +28,7 @@ static void test_stop(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_result(writer(i), -ENOTCONN);
 
-	writer(10)->waiter.nowait = true;
+	writer(10)->waiter.nowait = -EAGAIN;
 	submit(writer(10));
 	submit(writer(11)); /* would wait */
 	submit(reader(0));  /* needn't */

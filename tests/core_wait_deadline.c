@@ -53,23 +53,26 @@ static void test_other_ends_come_first(void **state)
 	const uint64_t far = core_wait_now() + 1000 * SECOND;
 
 	(void)state;
-	reader(0)->waiter.nowait = true;
+	reader(0)->waiter.nowait = -EAGAIN;
 	submit_until(reader(0), far);
 	assert_result(reader(0), -EAGAIN);
+	reader(5)->waiter.nowait = -ETIMEDOUT;
+	submit_until(reader(5), far);
+	assert_result(reader(5), -ETIMEDOUT);
 	submit_until(reader(1), far);
 	submit_until(reader(2), far - 1);
 	cancel_op(reader(1));
-	await(2);
+	await(3);
 	assert_result(reader(1), -EINTR);
 	core_wait_end_all(wait_);
 	assert_result(reader(2), -ENOTCONN);
 	/* A line goes on behind one that has ended. */
 	submit_until(reader(3), 1);
 	submit(reader(4));
-	await(4);
+	await(5);
 	assert_result(reader(3), -ETIMEDOUT);
 	send_natively(7);
-	await(5);
+	await(6);
 	assert_result(reader(4), 0);
 }
 
@@ -145,6 +148,44 @@ static void test_is_past_when_the_thread_sees_the_message(void **state)
 	sem_post(&let_go);
 	await(2);
 	assert_result(reader(0), 0);
+	core_wait_close(other);
+}
+
+/*
+ * Readers and writers have deadlines one after the other, some of them past when
+ * the thread sees them.
+ */
+static void test_two_thousand_end_in_order(void **state)
+{
+	/* All but writer 0; the number has no common factor with 367. */
+	const unsigned int n = 2 * MAX_OPS - 1;
+	const uint64_t first = core_wait_now() + SECOND / 100;
+
+	(void)state;
+	n_ended = 0;
+	hold();
+	fill();
+	for (unsigned int i = 0; i < n; i++) {
+		struct op *op =
+			i < MAX_OPS ? reader(i) : writer(i - MAX_OPS + 1);
+
+		op->fixed = i < MAX_OPS ? -EAGAIN : 0;
+		op->number = i * 367 % n;
+		op->waiter.deadline = first + op->number * SECOND / 10000;
+		op->waiter.done = done_in_turn;
+		core_wait_submit(i < MAX_OPS ? other : queue,
+				 i < MAX_OPS ? CORE_WAIT_IN : CORE_WAIT_OUT,
+				 &op->waiter);
+	}
+	sem_post(&let_go);
+	await(n + 1);
+	for (unsigned int i = 0; i < n; i++) {
+		const struct op *op =
+			i < MAX_OPS ? reader(i) : writer(i - MAX_OPS + 1);
+
+		assert_result(op, -ETIMEDOUT);
+		assert_int_equal(op->turn, op->number);
+	}
 	core_wait_close(other);
 }
 
@@ -231,6 +272,7 @@ int main(void)
 		TEST(other_ends_come_first),
 		TEST(ends_in_order),
 		TEST(is_past_when_the_thread_sees_the_message),
+		TEST(two_thousand_end_in_order),
 		TEST(is_past_in_an_attempt_in_vain),
 		TEST(is_past_in_an_attempt_that_succeeds),
 		TEST(what_needs_a_name_ends_without),

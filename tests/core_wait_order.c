@@ -38,7 +38,7 @@ static void test_nowait(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		reader(i)->waiter.nowait = i != 1;
+		reader(i)->waiter.nowait = i != 1 ? -EAGAIN : 0;
 	submit(reader(0)); /* alone */
 	await(1);
 	assert_result(reader(0), -EAGAIN);
@@ -120,7 +120,7 @@ static void test_cancel_in_done(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		reader(i)->cancel_in_done = true;
-	reader(1)->waiter.nowait = true;
+	reader(1)->waiter.nowait = -EAGAIN;
 	submit(reader(0));
 	submit(reader(1));
 	await(1);
@@ -390,12 +390,12 @@ static void test_parts_keep_the_order(void **state)
 	memset(log_, 0, sizeof(log_));
 	fill(); /* no event comes */
 	submit_parts(0, 3);
-	writer(1)->waiter.nowait = true;
+	writer(1)->waiter.nowait = -EAGAIN;
 	submit_parts(1, 2);
 	/* The first part is done, and then it must wait. */
 	writer(2)->fixed = -EAGAIN;
 	submit_parts(2, 1);
-	writer(3)->waiter.nowait = true;
+	writer(3)->waiter.nowait = -EAGAIN;
 	submit_parts(3, 1);
 	assert_int_equal(now_completed(), 3);
 	assert_string_equal(log_, "0001122");

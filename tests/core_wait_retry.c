@@ -136,7 +136,7 @@ static void test_is_served_in_order(void **state)
 	open_retry(0);
 	for (size_t i = 0; i < 50; i++)
 		submit_retry(0, reader(i));
-	reader(50)->waiter.nowait = true;
+	reader(50)->waiter.nowait = -EAGAIN;
 	submit_retry(0, reader(50));
 	await(1);
 	assert_result(reader(50), -EAGAIN);
@@ -156,7 +156,7 @@ static void test_is_served_in_order(void **state)
 static void test_nowait(void **state)
 {
 	(void)state;
-	reader(0)->waiter.nowait = true;
+	reader(0)->waiter.nowait = -EAGAIN;
 	wait_retry(0);
 	assert_int_equal(now_completed(), 1);
 	assert_result(reader(0), -EAGAIN);
@@ -230,7 +230,7 @@ static void test_stop_while_the_first_one_comes(void **state)
 	reader(0)->waiter.attempt = attempt_lingering;
 	reader(0)->running = &sem[0];
 	reader(0)->go_on = &sem[1];
-	reader(1)->waiter.nowait = true;
+	reader(1)->waiter.nowait = -EAGAIN;
 	reader(1)->running = &sem[2];
 	reader(1)->go_on = &sem[3];
 	attempts[CORE_WAIT_IN] = 1; /* so that the first one lingers */
@@ -277,7 +277,7 @@ static void test_close_in_done(void **state)
 	wait_retry(5);
 	core_wait_end_all(wait_);
 	await(6);
-	reader(6)->waiter.nowait = true;
+	reader(6)->waiter.nowait = -EAGAIN;
 	wait_retry(6);
 	await(7);
 	wait_retry(7);

@@ -276,7 +276,7 @@ static void run_once(void) CORE_WAIT_LOCKED
 	core_waitlist_init(&list, &all);
 	for (unsigned int i = 0; i < scenario->n_waiters; i++) {
 		waiters[i].first = scenario->first[i];
-		waiters[i].base.nowait = scenario->nowait == i;
+		waiters[i].base.nowait = scenario->nowait == i ? -EAGAIN : 0;
 		/* In the heap, to see that it gets out of it. */
 		waiters[i].base.deadline = 1 + i;
 	}

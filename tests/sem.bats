@@ -373,6 +373,54 @@ says() {
 	rm "$SEM/a"
 }
 
+# stopped_while_it_waits: stops the daemon while a take of $seconds waits.
+stopped_while_it_waits() {
+	for seconds in 1 2 4 8 16; do
+		env printf '%s\n' -1 >"$MNT/sem:timeout=$seconds/a" 2>"$WORK/error" 3>&- &
+		sleep 0.1
+		kill -STOP "$DAEMON"
+		[ "$(cat /proc/$!/wchan)" != request_wait_answer ] || return 0
+		# It wasn't there yet, or its time is over.
+		kill -CONT "$DAEMON"
+		wait $! || true
+	done
+	return 1
+}
+
+@test "timeout: a take waits so long at most, and takes all or none" {
+	native sem-create a 2
+	for seconds in 0 0.001 0.03; do
+		run bash -c "echo -3 >$MNT/sem:timeout=$seconds/a"
+		echo "$seconds: $output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"Connection timed out" ]]
+		has_value a 2
+	done
+	echo -1 >"$MNT/sem:timeout=0/a"
+	echo -1 >"$MNT/sem:timeout=0.01/a"
+	run dd of="$MNT/sem:timeout=0/a" oflag=nonblock conv=notrunc status=none <<<-1
+	[[ $output == *"Resource temporarily unavailable" ]]
+	# What is posted in time ends the wait, also natively.
+	printf '%s\n' -1 >"$MNT/sem:timeout=1000000/a" 3>&- &
+	eventually waits $!
+	native sem-post a
+	wait $!
+	has_value a 0
+	# And so it does when the daemon sees it only after that time.
+	stopped_while_it_waits
+	native sem-post a
+	sleep "$seconds"
+	kill -CONT "$DAEMON"
+	wait $!
+	has_value a 0
+	for view in timeout= timeout=-1 timeout=1.2.3 info,timeout=1 drain; do
+		run ls "$MNT/sem:$view"
+		[[ $output == *"Invalid argument" ]]
+		logged "view option '${view#info,}': "
+	done
+	rm "$SEM/a"
+}
+
 @test "programs in sem_wait are woken by +N and by N" {
 	native sem-create a 0
 	for _ in 1 2 3; do

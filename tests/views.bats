@@ -95,6 +95,13 @@ is_refused() {
 	for option in maxmsg=0 msgsize=0 msgsize=99999999999999999999; do
 		is_refused "lines,$option" $option 'it takes a number from 1 to 9223372036854775807'
 	done
+	for seconds in '' x -1 +1 1.2.3 . 1e3 0x1 nan inf ' 1' 1s 1000000.1 99999999999999999999; do
+		is_refused "timeout=$seconds" "timeout=$seconds" 'it takes seconds from 0 to 1000000, such as 1.5'
+	done
+	is_refused drain,timeout=1 timeout=1 'timeout and drain exclude each other'
+	is_refused timeout=0,drain drain 'timeout and drain exclude each other'
+	is_refused info,timeout=1 timeout=1 'info excludes all others'
+	is_refused timeout=1,timeout=1 timeout=1 'it is given twice'
 	is_refused drain,drain drain 'it is given twice'
 	is_refused priority=1,priority=2 priority=2 'it is given twice'
 	is_refused drain,nonsense nonsense 'there is no such option'
@@ -215,6 +222,99 @@ is_refused() {
 	rm "$MQ/q"
 }
 
+@test "timeout: a read or write waits so long at most" {
+	: >"$MQ:maxmsg=2,msgsize=10/q"
+	for seconds in 0 0.0 0.0001 .01 0.01 1.; do
+		run cat "$MQ:timeout=$seconds/q"
+		echo "$seconds: $output"
+		[ "$status" -eq 1 ]
+		[[ $output == *"Connection timed out" ]]
+	done
+	echo one >"$MQ:timeout=0/q"
+	echo two >"$MQ:timeout=0.01/q"
+	for seconds in 0 0.01; do
+		run bash -c "echo more >$MQ:timeout=$seconds/q"
+		[ "$status" -eq 1 ]
+		[[ $output == *"Connection timed out" ]]
+		run dd of="$MQ:timeout=$seconds/q" oflag=nonblock conv=notrunc status=none <<<more
+		[[ $output == *"Resource temporarily unavailable" ]]
+	done
+	[ "$(cat "$MQ:timeout=0/q")" = $'one\ntwo' ]
+	run dd if="$MQ:timeout=0/q" iflag=nonblock status=none
+	[[ $output == *"Resource temporarily unavailable" ]]
+	# What comes in time ends the wait.
+	cat "$MQ:timeout=1000000,prefix/q" >"$WORK/out" 3>&- &
+	eventually waits $!
+	echo three >"$MQ:priority=3,timeout=1/q"
+	wait $!
+	[ "$(cat "$WORK/out")" = '3 three' ]
+	rm "$MQ/q"
+}
+
+@test "timeout: with follow each read has its time, otherwise the end is the end" {
+	: >"$MQ/q"
+	echo one >"$MQ/q"
+	[ "$(cat "$MQ:timeout=0.01/q")" = one ]
+	echo one >"$MQ/q"
+	run cat "$MQ:timeout=0.01,follow/q"
+	[ "$status" -eq 1 ]
+	[[ $output == one$'\n'*"Connection timed out" ]]
+	# Each read of an open file, also after the end and after a time that ran out.
+	python3 - "$MQ:timeout=0.01/q" <<-'END'
+		import errno, os, sys
+		out = os.open(sys.argv[1], os.O_WRONLY)
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		def read():
+		    try:
+		        return os.read(fd, 100)
+		    except TimeoutError:
+		        return errno.ETIMEDOUT
+		for i in range(3):
+		    assert read() == errno.ETIMEDOUT
+		    os.write(out, b"one")
+		    os.write(out, b"two")
+		    assert [read() for _ in range(4)] == [b"one", b"two", b"", errno.ETIMEDOUT]
+	END
+	rm "$MQ/q"
+}
+
+@test "timeout: no line is lost or sent twice when the time runs out" {
+	: >"$MQ:maxmsg=2,msgsize=10/q"
+	python3 - "$MQ:lines,timeout" <<-'END'
+		import errno, os, random, sys
+		out = os.open(sys.argv[1] + "=0.01/q", os.O_WRONLY)
+		fd = os.open(sys.argv[1] + "=0,follow/q", os.O_RDONLY)
+		random.seed(1)
+		lines = b"".join(b"%d\n" % i * (i % 3) for i in range(500))
+		sent, got, timeouts = 0, b"", 0
+		while sent < len(lines) or len(got) < len(lines):
+		    if sent < len(lines) and random.random() < 0.6:
+		        try:
+		            sent += os.write(out, lines[sent:sent + random.randint(1, 40)])
+		        except TimeoutError:
+		            timeouts += 1
+		    else:
+		        try:
+		            got += os.read(fd, random.randint(1, 30))
+		        except TimeoutError:
+		            timeouts += 1
+		assert got == lines
+		assert timeouts > 100
+		# The beginning of a line that was kept is still there.
+		os.write(out, b"1\n2\nbe")
+		for i in range(2):
+		    try:
+		        os.write(out, b"gin\n")
+		        assert False
+		    except TimeoutError:
+		        pass
+		assert os.read(fd, 10) == b"1\n"
+		os.write(out, b"gin\n")
+		assert os.read(fd, 10) + os.read(fd, 10) == b"2\nbegin\n"
+	END
+	rm "$MQ/q"
+}
+
 @test "info: text about each queue, to read" {
 	native create q 5 100 640
 	chown 12:34 "$MQ/q"
@@ -276,11 +376,19 @@ mode 0640" ]
 	echo x >"$MQ/q"
 	[ "$(cat "$MQ:prefix/q")" = "4 x" ]
 	rm "$MQ/q"
+	ipcfs_end
+	ipcfs_mount -o timeout=0.01
+	: >"$MQ/q"
+	run cat "$MQ/q"
+	[[ $output == *"Connection timed out" ]]
+	rm "$MQ/q"
 }
 
 @test "after -o wrong ones are named; exit status 2" {
 	for pair in 'priority=x:0 to 32767' 'maxmsg=0:1 to' 'drain,drain:twice' \
-		'drain,follow:exclude' 'prefix=3:prefix=3'; do
+		'drain,follow:exclude' 'timeout=0,drain:timeout and drain exclude' \
+		"timeout=1.2.3:'timeout=1.2.3': it takes seconds" 'timeout=:seconds' \
+		'timeout=-1:seconds' 'timeout=1000001:0 to 1000000' 'prefix=3:prefix=3'; do
 		run timeout 10 "$IPCFS" -o "${pair%%:*}" "$WORK"
 		echo "$status: $output"
 		[ "$status" -eq 2 ]

@@ -182,6 +182,30 @@ make_full() {
 	rm "$MQ/q"
 }
 
+@test "two thousand reads with different timeouts each end" {
+	: >"$MQ/q"
+	python3 - "$MQ" "$DAEMON" <<-'END'
+		import os, sys, threading
+		threading.stack_size(1 << 16)
+		ends = []
+		def read(i):
+		    try:
+		        fd = os.open(f"{sys.argv[1]}:timeout={1 + i / 1000}/q", os.O_RDONLY)
+		        ends.append(os.read(fd, 10))
+		    except TimeoutError as error:
+		        ends.append(error.errno)
+		threads = [threading.Thread(target=read, args=(i * 367 % 2000,)) for i in range(2000)]
+		for thread in threads:
+		    thread.start()
+		tasks = len(os.listdir(f"/proc/{sys.argv[2]}/task"))
+		for thread in threads:
+		    thread.join()
+		assert ends == [110] * 2000, set(ends)
+		assert tasks < 32, tasks
+	END
+	rm "$MQ/q"
+}
+
 # wakeups: how often the daemon's thread for those who wait has gone to sleep.
 wakeups() {
 	local task

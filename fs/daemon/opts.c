@@ -87,6 +87,14 @@ static bool is_helper(const char *program)
 	return strncmp(basename(program), "mount.", strlen("mount.")) == 0;
 }
 
+static int print_option(const struct fs_option *option)
+{
+	return printf("%s%s", option->name,
+		      option->seconds		  ? "SECONDS"
+		      : strchr(option->name, '=') ? "N"
+						  : "");
+}
+
 /* Prints a kind's options like the other options, in some 60 columns. */
 static void print_options(const struct fs_kind *kind)
 {
@@ -94,16 +102,28 @@ static void print_options(const struct fs_kind *kind)
 
 	for (const struct fs_option *option = kind->options; option->name;
 	     option++) {
-		column += printf("%s%s,", option->name,
-				 strchr(option->name, '=') ? "N" : "");
-		column = column > 48 ? printf("\n       ")
-				     : column + printf(" ");
+		column += print_option(option);
+		column = column > 48 ? printf(",\n       ")
+				     : column + printf(", ");
 	}
 	(void)printf("info\n"
 		     "                       see the %s so; also in\n"
 		     "                       a path: "
 		     "MOUNTPOINT/%s:OPTION,.../NAME\n",
 		     kind->title, kind->name);
+}
+
+/* Prints the options of a kind that has them only in a path. */
+static void print_path_options(const struct fs_kind *kind)
+{
+	(void)printf("                       MOUNTPOINT/%s:OPTION/NAME takes",
+		     kind->name);
+	for (const struct fs_option *option = kind->options; option->name;
+	     option++) {
+		(void)putchar(' ');
+		(void)print_option(option);
+	}
+	(void)putchar('\n');
 }
 
 void fs_opts_usage(void)
@@ -128,9 +148,12 @@ void fs_opts_usage(void)
 		"    -o max_user_handles=N, max_user_waiting=N\n"
 		"                       what each user but root may have\n"
 		"                       open, and waiting");
-	for (size_t i = 0; fs_kinds[i]; i++)
+	for (size_t i = 0; fs_kinds[i]; i++) {
 		if (fs_kinds[i]->mount_options)
 			print_options(fs_kinds[i]);
+		else if (fs_kinds[i]->options)
+			print_path_options(fs_kinds[i]);
+	}
 	(void)puts("\n"
 		   "SOURCE is ignored; mount(8) passes one. Other options of\n"
 		   "mount(8) and of libfuse, such as nosuid, are taken too.\n"

@@ -85,12 +85,15 @@ struct fs {
 /*
  * An option of a kind's views. An option such as "lines" sets the long at this
  * offset in the view to 1. An option whose name ends in "=" sets the long to
- * the number that follows, from min to max.
+ * the number that follows, from min to max. With "seconds" the number may have
+ * decimals, and is from 0 to max. The long is then the time in milliseconds,
+ * rounded, but -1 for 0: the view of zeros doesn't have the option.
  */
 struct fs_option {
 	const char *name; /* "lines", "priority="; NULL ends the table */
 	size_t offset;
 	long min, max;
+	bool seconds;
 };
 
 struct fs_kind {

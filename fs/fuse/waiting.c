@@ -3,12 +3,25 @@
 
 #include "fs/fuse/kind.h"
 
+#include <errno.h>
+
 static void on_interrupt(fuse_req_t req, void *closure)
 {
 	struct fs_waiting *waiting = closure;
 
 	(void)req;
 	core_wait_cancel(waiting->wait, &waiting->waiter);
+}
+
+void fs_waiting_limit(struct fs_waiting *waiting, bool nonblock, long timeout)
+{
+	struct core_waiter *waiter = &waiting->waiter;
+
+	if (nonblock || timeout < 0)
+		waiter->nowait = nonblock ? -EAGAIN : -ETIMEDOUT;
+	else if (timeout > 0)
+		waiter->deadline =
+			core_wait_now() + (uint64_t)timeout * 1000000;
 }
 
 /*
@@ -23,10 +36,9 @@ void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 	waiting->wait = fs->wait;
 	if (waiting->req)
 		fuse_req_interrupt_func(waiting->req, on_interrupt, waiting);
-	if (!waiting->waiter.nowait)
-		waiting->waiter.nowait =
-			fs_charge_take(&waiting->charge, fs->waiting, payer,
-				       0) < 0;
+	if (!waiting->waiter.nowait &&
+	    fs_charge_take(&waiting->charge, fs->waiting, payer, 0) < 0)
+		waiting->waiter.nowait = -EAGAIN;
 	core_wait_submit(source, dir, &waiting->waiter);
 }
 

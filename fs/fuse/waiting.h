@@ -4,7 +4,8 @@
  * message, room or a lock.
  *
  * The kind's own structure has struct fs_waiting as its first member. The kind
- * sets the waiter's attempt(), done(), nowait and deadline; see core/wait.h.
+ * sets the waiter's attempt(), done(), and perhaps nowait and deadline; see
+ * core/wait.h.
  * done() must call fs_waiting_finish() before it replies and frees the
  * structure.
  */
@@ -14,6 +15,9 @@
 #include "core/wait.h"
 #include "fs/fuse/request.h"
 
+/* The longest timeout, in seconds: eleven days. */
+#define FS_TIMEOUT_MAX 1000000
+
 struct fs_waiting {
 	struct core_waiter waiter;
 	fuse_req_t req; /* to be replied to; NULL: the daemon itself waits */
@@ -22,6 +26,13 @@ struct fs_waiting {
 	struct core_wait *wait;
 	struct fs_charge charge;
 };
+
+/*
+ * Limits a wait, before fs_waiting_submit(). nonblock: nothing waits (-EAGAIN).
+ * timeout: how many milliseconds to wait (-ETIMEDOUT); 0: for ever; -1: nothing
+ * waits (-ETIMEDOUT).
+ */
+void fs_waiting_limit(struct fs_waiting *waiting, bool nonblock, long timeout);
 
 /*
  * Submits a waiting request to core/wait. done() is called once, when attempt()

@@ -16,5 +16,6 @@ _arguments -s \
 		"nopassthrough[move all data through the daemon]"
 		"prefix[messages begin with their priority]"
 		"priority[of messages written]:number" "ro[inspect only]" "rw[not ro]"
-		"target[whose objects are shown]:process:_pids"' \
+		"target[whose objects are shown]:process:_pids"
+		"timeout[how long a read or write waits]:seconds"' \
 	'1:mount point:_directories' '2:mount point:_directories'

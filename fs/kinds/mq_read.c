@@ -178,8 +178,9 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	handle->nonblock = fi->flags & O_NONBLOCK;
 	read->eof_if_empty = fs_mq_handle_ends_if_empty(handle);
 	fs_mq_handle_mutex_unlock(&handle->lock);
-	read->base.waiter.nowait =
-		read->eof_if_empty || (fi->flags & O_NONBLOCK);
+	fs_waiting_limit(&read->base,
+			 read->eof_if_empty || (fi->flags & O_NONBLOCK),
+			 handle->view.timeout);
 	/*
 	 * A read ends with its message, so a later piece of it gets
 	 * end-of-file.

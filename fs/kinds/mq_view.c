@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fs/kinds/mq_view.h"
 
+#include "fs/fuse/waiting.h"
+
 #include <limits.h>
 #include <stddef.h>
 
@@ -15,6 +17,7 @@ const struct fs_option fs_mq_options[] = {
 	{ OPTION("prefix", prefix) },
 	{ OPTION("follow", follow) },
 	{ OPTION("drain", drain) },
+	{ OPTION("timeout=", timeout), .max = FS_TIMEOUT_MAX, .seconds = true },
 	{ 0 },
 };
 
@@ -22,7 +25,9 @@ const char *fs_mq_view_check(const void *view_)
 {
 	const struct fs_mq_view *view = view_;
 
-	return view->follow && view->drain
-		       ? "follow and drain exclude each other"
-		       : NULL;
+	if (view->drain && view->follow)
+		return "follow and drain exclude each other";
+	if (view->drain && view->timeout)
+		return "timeout and drain exclude each other";
+	return NULL;
 }

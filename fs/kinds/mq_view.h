@@ -13,6 +13,7 @@ struct fs_mq_view {
 	long prefix;	      /* messages begin with their priority */
 	long follow;	      /* a read of an empty queue always waits */
 	long drain;	      /* an empty queue is end-of-file at once */
+	long timeout;	      /* see fs_waiting_limit() */
 };
 
 extern const struct fs_option fs_mq_options[];

@@ -260,7 +260,8 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 	}
 	write->base.waiter.attempt = write_attempt;
 	write->base.waiter.done = write_done;
-	write->base.waiter.nowait = fi->flags & O_NONBLOCK;
+	fs_waiting_limit(&write->base, fi->flags & O_NONBLOCK,
+			 handle->view.timeout);
 	write->base.req = rq->req;
 	/*
 	 * A write that has no message to send, or whose message is invalid,

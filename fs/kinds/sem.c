@@ -26,6 +26,19 @@ enum { TEXT_MAX = sizeof("+2147483647\n") };
  */
 enum { WRITE_MAX = 31 };
 
+/* All zero: the plain view. */
+struct sem_view {
+	long timeout; /* see fs_waiting_limit() */
+};
+
+static const struct fs_option options[] = {
+	{ .name = "timeout=",
+	  .offset = offsetof(struct sem_view, timeout),
+	  .max = FS_TIMEOUT_MAX,
+	  .seconds = true },
+	{ 0 },
+};
+
 struct sem_handle {
 	struct fs_handle base;
 	pthread_mutex_t lock; /* guards the rest */
@@ -157,6 +170,9 @@ static void take_done(struct core_waiter *waiter, int result)
 {
 	struct take *take = (struct take *)waiter;
 
+	/* A post since the last retry is not too late. */
+	if (result == -ETIMEDOUT && take_attempt(waiter) == 0)
+		result = 0;
 	fs_waiting_finish(&take->base);
 	if (result == 0)
 		(void)fuse_reply_write(take->base.req, take->size);
@@ -173,6 +189,7 @@ static void take_done(struct core_waiter *waiter, int result)
 static int wait_for(const struct fs_request *rq, int fd, unsigned int n,
 		    size_t size, bool nonblock)
 {
+	const struct sem_view *view = rq->view;
 	struct take *take = calloc(1, sizeof(*take));
 	int r;
 
@@ -180,7 +197,7 @@ static int wait_for(const struct fs_request *rq, int fd, unsigned int n,
 		return -ENOMEM;
 	take->base.waiter.attempt = take_attempt;
 	take->base.waiter.done = take_done;
-	take->base.waiter.nowait = nonblock;
+	fs_waiting_limit(&take->base, nonblock, view->timeout);
 	take->base.req = rq->req;
 	take->fd = fd;
 	take->n = n;
@@ -288,6 +305,8 @@ static int sem_statfs(const struct fs_request *rq, struct statvfs *ret)
 const struct fs_kind fs_sem = {
 	.name = "sem",
 	.title = "POSIX named semaphores",
+	.options = options,
+	.view_size = sizeof(struct sem_view),
 	.describe = obj_describe,
 	.dir_fd = dir_fd,
 	.listed = dir_listed,

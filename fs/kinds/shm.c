@@ -209,7 +209,7 @@ static int set_lock(const struct fs_request *rq, const struct lock *model,
 	*lock = *model;
 	lock->base.waiter.attempt = lock_attempt;
 	lock->base.waiter.done = lock_done;
-	lock->base.waiter.nowait = !sleep;
+	lock->base.waiter.nowait = sleep ? 0 : -EAGAIN;
 	lock->base.req = rq->req;
 	/* Without a charge an owner that has locks already can still lock. */
 	if (!lock->operation && lock->range.l_type != F_UNLCK &&

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 int fs_view_wrong(bool is_path, const char *word, const char *why)
 {
@@ -44,6 +45,35 @@ int fs_view_number(const char *word, long min, long max, bool is_path,
 	(void)snprintf(why, sizeof(why), "it takes a number from %ld to %ld",
 		       min, max);
 	return fs_view_wrong(is_path, word, why);
+}
+
+/*
+ * Reads the seconds after the "=" of an option; see struct fs_option. strtod()
+ * alone would accept "-1", "1e3" and "nan".
+ */
+static int read_seconds(const char *word, long max, bool is_path, long *ret)
+{
+	const char *digits = strchr(word, '=') + 1;
+	char why[80];
+	char *end;
+	double seconds = strtod(digits, &end);
+
+	if (end > digits && digits[strspn(digits, "0123456789.")] == '\0' &&
+	    *end == '\0' && seconds <= (double)max) {
+		*ret = seconds > 0 ? MAX((long)(seconds * 1000 + 0.5), 1) : -1;
+		return 0;
+	}
+	(void)snprintf(why, sizeof(why),
+		       "it takes seconds from 0 to %ld, such as 1.5", max);
+	return fs_view_wrong(is_path, word, why);
+}
+
+static int read_number(const struct fs_option *option, const char *word,
+		       bool is_path, long *ret)
+{
+	return option->seconds ? read_seconds(word, option->max, is_path, ret)
+			       : fs_view_number(word, option->min, option->max,
+						is_path, ret);
 }
 
 static bool takes_number(const struct fs_option *option)
@@ -81,7 +111,7 @@ int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
 	if (view->given & bit)
 		return fs_view_wrong(is_path, word, "it is given twice");
 	if (option->name && takes_number(option) &&
-	    fs_view_number(word, option->min, option->max, is_path, &n) < 0)
+	    read_number(option, word, is_path, &n) < 0)
 		return -1;
 	view->given |= bit;
 	view->info |= is_info;

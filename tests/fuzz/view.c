@@ -4,6 +4,7 @@
  * anew.
  */
 #include "fs/kinds/view.h"
+#include "fs/fuse/waiting.h"
 #include "fs/kinds/mq_view.h"
 
 #include "tests/fuzz/fuzz.h"
@@ -12,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 static int describe(const struct fs_request *rq, int fd, char *ret, size_t size)
 {
@@ -37,6 +39,10 @@ static void write_out(const struct fs_mq_view *view, char *ret, size_t size)
 	if (view->msgsize)
 		n += snprintf(ret + n, size - (size_t)n, ",msgsize=%ld",
 			      view->msgsize);
+	if (view->timeout)
+		n += snprintf(ret + n, size - (size_t)n, ",timeout=%ld.%03ld",
+			      MAX(view->timeout, 0) / 1000,
+			      MAX(view->timeout, 0) % 1000);
 	(void)snprintf(ret + n, size - (size_t)n, "%s%s%s%s",
 		       view->lines ? ",lines" : "",
 		       view->prefix ? ",prefix" : "",
@@ -61,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&view, parsed.options, sizeof(view));
 	MUST(view.priority >= 0 && view.priority < 32768);
 	MUST(view.maxmsg >= 0 && view.msgsize >= 0);
-	MUST(!(view.follow && view.drain));
+	MUST(view.timeout >= -1 && view.timeout <= FS_TIMEOUT_MAX * 1000L);
+	MUST(!((view.follow || view.timeout) && view.drain));
 	if (parsed.info) {
 		MUST(strcmp(options, "info") == 0);
 		return 0;
