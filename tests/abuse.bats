@@ -58,7 +58,7 @@ as_python() {
 	rm "$SHM"/*
 }
 
-@test "who may have no more descriptors can change the locks they have" {
+@test "a user at the limit of open files can still change existing locks" {
 	mount_for_all -o max_user_handles=3
 	as_python <<-'END'
 		import errno, fcntl, os
@@ -76,7 +76,7 @@ as_python() {
 	rm "$SHM"/*
 }
 
-@test "an owner may have a limited number of record locks on an object" {
+@test "the number of record locks of an owner on an object is limited" {
 	mount_for_all
 	as_python <<-'END'
 		import errno, fcntl, os
@@ -117,11 +117,11 @@ many_locks() {
 	rm "$SHM/theirs" "$SHM/many"
 }
 
-@test "who closes files of an object with very many locks has nobody refused" {
+@test "closing files of an object with very many locks doesn't get other users refused" {
 	many_locks plain
 }
 
-@test "who releases locks on an object with very many has nobody refused" {
+@test "releasing locks of an object with very many locks doesn't get other users refused" {
 	many_locks locked
 }
 
@@ -138,7 +138,7 @@ full_queue() {
 		sh -c 'umask 0 && printf full >"$MQ:maxmsg=1/q" && chmod 622 "$MQ/q"'
 }
 
-@test "an unfinished line doesn't outlive its queue" {
+@test "an unfinished line ends with its queue" {
 	mount_for_all
 	for _ in 1 2 3; do
 		eventually full_queue
@@ -202,7 +202,7 @@ with_kept() {
 	END
 }
 
-@test "what is kept for a second try has an end, also if the kernel remembers it" {
+@test "descriptors kept for a retry are closed, even if the kernel keeps the node" {
 	mount_for_all
 	with_kept <<-'END'
 		fds = [gone()]
@@ -218,7 +218,7 @@ with_kept() {
 	END
 }
 
-@test "descriptors kept for a second try count as open files" {
+@test "descriptors kept for a retry count as open files" {
 	mount_for_all -o max_user_handles=20
 	: >"$SHM/a"
 	with_kept <<-'END'
@@ -244,7 +244,7 @@ with_kept() {
 	rm "$SHM/a"
 }
 
-@test "names that were looked up take the daemon little memory, however many" {
+@test "the daemon's memory stays small however many names are looked up" {
 	mount_for_all
 	resident() { awk '/^VmRSS/ { print $2 }' "/proc/$DAEMON/status"; }
 	stat -c %i "$SHM" >/dev/null
@@ -274,15 +274,15 @@ hold_nodes() {
 	rm "$MQ/q" "$SHM/there"
 }
 
-@test "a user can't have too many nodes of queues in use, and all others can" {
+@test "a user's nodes of queues are limited; other users aren't affected" {
 	hold_nodes queue
 }
 
-@test "a user can't have too many nodes of removed objects in use" {
+@test "a user's nodes of removed objects are limited" {
 	hold_nodes object
 }
 
-@test "a lease on an object keeps no worker of the daemon waiting" {
+@test "a lease on an object blocks no worker" {
 	mount_for_all
 	as_python <<-'END'
 		import errno, fcntl, os, signal
@@ -303,7 +303,7 @@ hold_nodes() {
 	rm "$SHM/a"
 }
 
-@test "who is in very many groups leaves nothing behind in the daemon" {
+@test "requests of a user with very many groups leak no memory" {
 	mount_for_all
 	for _ in {1..50}; do
 		setpriv --reuid $USER --regid $USER --groups "$(seq -s, 5000 5200)" \
@@ -312,7 +312,7 @@ hold_nodes() {
 	# The address sanitizer, if it is there, sees it at the end.
 }
 
-@test "a view's name is a name, and not too long for one" {
+@test "names of views have the length limit of names" {
 	mount_for_all -d
 	long=$(printf 'priority=%0300d' 1)
 	run ls "$MQ:$long"
@@ -326,7 +326,7 @@ hold_nodes() {
 	ipcfs_start
 }
 
-@test "what may not be executed in /dev/shm may not through the mount" {
+@test "a program that can't be executed in /dev/shm can't be executed through the mount" {
 	mount -o remount,noexec /dev/shm
 	cp "$(type -P true)" /dev/shm/a
 	mount_for_all
@@ -346,7 +346,7 @@ hold_nodes() {
 	mount -o remount,exec /dev/shm
 }
 
-@test "what is mounted over a name in /dev/shm is no object" {
+@test "a file mounted over a name in /dev/shm is not an object" {
 	echo theirs >"$WORK/file"
 	: >/dev/shm/a
 	mount --bind "$WORK/file" /dev/shm/a
@@ -360,7 +360,7 @@ hold_nodes() {
 	rm "$SHM/a"
 }
 
-@test "asynchronous writes to a full queue hold up nobody's close, and end" {
+@test "asynchronous writes to a full queue block no close, and end" {
 	mount_for_all -o max_user_handles=20
 	printf x >"$MQ:maxmsg=1,msgsize=1/full"
 	chmod 666 "$MQ/full"
@@ -415,7 +415,7 @@ release_lock() {
 	wait $SILENT
 }
 
-@test "who holds an inode's lock for ever holds up no other user" {
+@test "a process that holds an inode's lock for ever blocks no other user" {
 	mount_for_all
 	: >"$SHM/covered"
 	mount --bind /dev/null "$SHM/covered"
@@ -432,7 +432,7 @@ release_lock() {
 	eventually is_small
 }
 
-@test "the daemon ends, and the mount goes, while a request can't" {
+@test "the daemon ends and unmounts while a request is stuck" {
 	mount_for_all
 	hold_lock
 	truncate -s 0 "$SHM/a" 3>&- &

@@ -4,7 +4,7 @@
 
 load mount.bash
 
-@test "each allocation fails once on each path to it" {
+@test "each allocation fails once on each path that leads to it" {
 	ipcfs_prepare
 	let_all_in
 	# The program is the daemon, with allocations that can fail.

@@ -93,7 +93,7 @@ change_attributes() {
 	[ "$(getfacl -cp "$SHM")" = "$(getfacl -cp /dev/shm)" ]
 }
 
-@test "ls -l shows the + of an access control list, wherever it looked first" {
+@test "ls -l shows the + of an ACL, whichever directory it reads first" {
 	: >"$SHM/a"
 	: >"$MQ/q"
 	setfacl -m u:$USER:r "$SHM/a"
@@ -123,7 +123,7 @@ copy() {
 	find /dev/shm -type f -delete
 }
 
-@test "a SELinux label that is set is read; one that is not is unsupported" {
+@test "a SELinux label can be read if it is set, otherwise ENOTSUP" {
 	echo x >"$SHM/a"
 	run getfattr -n security.selinux "$SHM/a"
 	[ "$status" -eq 1 ]
@@ -136,7 +136,7 @@ copy() {
 	[[ "$output" == *"No such attribute" ]]
 }
 
-@test "copies of a whole directory into shm/ end as they do natively" {
+@test "cp -a, rsync -a and tar of a directory into shm/ end as natively" {
 	mkdir -m 1777 "$WORK/from"
 	echo text >"$WORK/from/a"
 	chmod 600 "$WORK/from/a"
@@ -165,7 +165,7 @@ as_copier() {
 		bash -c "$(declare -f copy); copy $1 $2" | sed '/^\. /s/[0-9.]*$//'
 }
 
-@test "lsattr and chattr do to objects what they do natively" {
+@test "lsattr and chattr work on objects as natively" {
 	as_python 0 /dev/shm "$SHM" <<-'END'
 		NODUMP, IMMUTABLE, APPEND, NOATIME, SYNC = 0x40, 0x10, 0x20, 0x80, 8
 		GETFLAGS, SETFLAGS, GETVERSION, FSGET, FSSET = (
@@ -234,7 +234,7 @@ as_copier() {
 	rm "$MQ/q"
 }
 
-@test "chown to nobody in particular clears setuid and setgid, and sets the ctime" {
+@test "chown with -1 and -1 clears setuid and setgid, and sets the ctime" {
 	as_python 0 /dev/shm "$SHM" <<-'END'
 		def outcomes(d):
 		    path, done = f"{d}/a", []
@@ -270,7 +270,7 @@ as_copier() {
 	END
 }
 
-@test "an append-only object can be appended to, and in no other way written" {
+@test "an append-only object can be appended to, but not written otherwise" {
 	echo old >/dev/shm/a
 	chattr +a /dev/shm/a
 	echo new >>"$SHM/a"
@@ -294,7 +294,7 @@ as_copier() {
 	rm "$SHM/a"
 }
 
-@test "several who append to an object write over nothing; others write where they say" {
+@test "concurrent appends to an object don't overwrite each other" {
 	as_python 0 "$SHM/a" <<-'END'
 		path = sys.argv[1]
 		for i in range(4):
@@ -318,7 +318,7 @@ as_copier() {
 	rm "$SHM/a"
 }
 
-@test "in a user namespace over another's /dev/shm objects and queues are created" {
+@test "objects and queues are created in a user namespace that doesn't own /dev/shm" {
 	# The daemon is the user's own, in a namespace that knows nobody else.
 	mkdir "$WORK/own" "$WORK/own/mnt"
 	cp "$IPCFS" "$WORK/own/daemon"

@@ -71,7 +71,7 @@ and() {
 	grep -qx "$1" "$WORK/natively"
 }
 
-@test "uid 0 may do what its capabilities allow, and no more" {
+@test "uid 0 can do exactly what its capabilities allow" {
 	the_same setpriv --bounding-set=-all
 	and 'cat secret: refused'
 	the_same setpriv --bounding-set=-dac_override,-dac_read_search
@@ -82,7 +82,7 @@ and() {
 	and 'cat secret: done'
 }
 
-@test "another user may do what its capabilities allow" {
+@test "another user can do what its capabilities allow" {
 	the_same as_a
 	and 'cat secret: refused'
 	the_same with dac_override
@@ -95,7 +95,7 @@ and() {
 	and 'chown 4001 other: done'
 }
 
-@test "the capabilities of another user namespace count for nothing" {
+@test "capabilities of another user namespace don't count" {
 	the_same unshare -Ur
 	and 'cat secret: refused'
 	the_same as_a unshare -Ur
@@ -104,7 +104,7 @@ and() {
 	and 'cat secret: refused'
 }
 
-@test "the same for queues: who may read one, create beyond the limits, remove it" {
+@test "capabilities for queues: reading, creating beyond the limits, removing" {
 	native create secret 1 10 600
 	native send secret x
 	run setpriv --bounding-set=-all cat "$MQ:drain/secret"
@@ -126,7 +126,7 @@ and() {
 	logged msg_max
 }
 
-@test "a queue that one may not read shows neither size nor number, and keeps its times" {
+@test "stat of an unreadable queue shows no size and leaves its times alone" {
 	native create secret 4 50 600
 	native send secret 12345678901234567
 	native send secret 1234567890123456789012345
@@ -149,7 +149,7 @@ and() {
 	rm "$MQ/secret"
 }
 
-@test "a thread that asks as somebody else is refused" {
+@test "a thread with another process's credentials is refused" {
 	echo secret >"$SHM/g"
 	chown 0:$GROUP "$SHM/g"
 	chmod 060 "$SHM/g"
@@ -245,7 +245,7 @@ overwrite() {
 	done
 }
 
-@test "a name can't add lines to what info tells" {
+@test "a newline in a name adds no line to info" {
 	name=$'a\nuid 4001\\'
 	native create "$name" 1 10
 	[ "$(grep -c '^uid ' "$MQ:info/$name")" = 1 ]

@@ -67,7 +67,7 @@ ticks() {
 	awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"
 }
 
-@test "two thousand who wait take little, and nobody else has to" {
+@test "two thousand waiters use little memory and delay nobody" {
 	before=$(rss)
 	start_crowds
 	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
@@ -89,7 +89,7 @@ ticks() {
 	[ "$(stat -c %s "$MQ"/full* | sort -u)" = 6 ]
 }
 
-@test "a message or room for one ends the wait of one, with two attempts" {
+@test "a message, or room for one, wakes one waiter, with two attempts" {
 	start_crowds
 	strace -f -e trace=mq_timedreceive,mq_timedsend -o "$WORK/strace" -p "$DAEMON" \
 		2>"$WORK/strace.log" 3>&- &
@@ -118,7 +118,7 @@ wakeup() {
 	SHM='' WORK='' python3 "$TESTS/wakeup.py" other "$MQ/other"
 }
 
-@test "how soon another one wakes, beside two thousand and a queue that is never still" {
+@test "time to wake up beside two thousand waiters and a busy queue" {
 	local hot
 
 	: >"$view/other"
@@ -135,7 +135,7 @@ wakeup() {
 	await_crowds
 }
 
-@test "a lazy unmount ends two thousand" {
+@test "a lazy unmount ends two thousand waits" {
 	start_crowds
 	umount -l "$MNT"
 	all_end "Transport endpoint is not connected"

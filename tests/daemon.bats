@@ -76,7 +76,7 @@ ended_well() {
 	ipcfs_ended 0
 }
 
-@test "wrong use names the wrong word; exit status 2" {
+@test "wrong usage: the message names the wrong word, exit status 2" {
 	fails_with 2 'MOUNTPOINT'
 	fails_with 2 "'three'" one two three
 	fails_with 2 '-x' -x "$MNT"
@@ -86,7 +86,7 @@ ended_well() {
 	ipcfs_ended 0
 }
 
-@test "what fails after that is said on stderr; exit status 1" {
+@test "failures after parsing are reported on stderr, exit status 1" {
 	mount --bind /dev/null /dev/fuse
 	fails_with 1 'fuse' -f "$MNT"
 	umount /dev/fuse
@@ -119,7 +119,7 @@ if os.fork() == 0:
 	ipcfs_ended 0
 }
 
-@test "in the background it is mounted when the command returns" {
+@test "in the background the mount is ready when the command returns" {
 	"$IPCFS" ipcfs "$MNT" 3>&-
 	is_mounted
 	echo hello >"$SHM/a"
@@ -159,7 +159,7 @@ if os.fork() == 0:
 	ipcfs_ended 0
 }
 
-@test "options that only mount(8) and fstab(5) know are taken; the last of ro, rw counts" {
+@test "options of mount(8) and fstab(5) are accepted; the last of ro and rw counts" {
 	ipcfs_start -o defaults,auto,noauto,user,user=me,nouser,users,owner,group \
 		-o nofail,_netdev,atime,relatime,diratime,comment=a -o x-systemd.automount,X-mount.mkdir=700
 	umount "$MNT"
@@ -180,7 +180,7 @@ if os.fork() == 0:
 	ended_well
 }
 
-@test "as mount.ipcfs it is called as mount(8) calls its helpers" {
+@test "mount.ipcfs accepts what mount(8) passes to its helpers" {
 	ln -s "$IPCFS" "$WORK/mount.ipcfs"
 	"$WORK/mount.ipcfs" ipcfs "$MNT" -s -n -v -o rw,noexec -t fuse.ipcfs 3>&-
 	grep " $MNT fuse.ipcfs rw,nosuid,nodev,noexec," /proc/self/mounts
@@ -212,7 +212,7 @@ if os.fork() == 0:
 	ipcfs_ended 0
 }
 
-@test "the service manager is told when it serves, and when it ends" {
+@test "the service manager is notified of readiness and of the end" {
 	for socket in "$WORK/socket" "@$WORK/socket"; do
 		python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -230,7 +230,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "SIGTERM and SIGINT with waiters: they get an error, the exit status is 0" {
+@test "SIGTERM and SIGINT with waiters: the waiters get an error, exit status 0" {
 	# With a table there, libfuse leaves mounts to mount(8) and umount(8).
 	if [ -d /run/mount ]; then
 		mount -t tmpfs tmpfs /run/mount
@@ -248,7 +248,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "SIGTERM: no lock stays, also where others have the object open" {
+@test "SIGTERM releases all locks, even if other processes have the object open" {
 	ipcfs_start -o allow_other
 	let_all_in
 	: >"$SHM/a"
@@ -280,7 +280,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "SIGTERM when no descriptor is left: it ends as well" {
+@test "SIGTERM ends the daemon when it has no free descriptor" {
 	ipcfs_start
 	eventually is_idle
 	free=0
@@ -294,7 +294,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "a lazy unmount with waiters: they get an error, other open files stay" {
+@test "a lazy unmount with waiters: the waiters get an error, open files stay" {
 	for unmount in "umount -l" "fusermount3 -uz"; do
 		ipcfs_start
 		waiters
@@ -310,7 +310,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "a lazy unmount is noticed also where there are few mounts" {
+@test "a lazy unmount is noticed in a mount namespace with few mounts" {
 	native create empty 1 10
 	export IPCFS
 	export -f eventually waits look is_idle
@@ -338,7 +338,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ipcfs_ended 0
 }
 
-@test "a forced unmount with waiters: they get an error, no mount stays" {
+@test "a forced unmount with waiters: the waiters get an error, no mount stays" {
 	ipcfs_start
 	waiters
 	umount -f "$MNT" || true
@@ -346,7 +346,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "an unmount with waiters is refused, and nothing happens to them" {
+@test "an unmount with waiters is EBUSY, and the waiters go on" {
 	ipcfs_start
 	waiters
 	run umount "$MNT"
@@ -361,7 +361,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "a new start takes over from a daemon that was killed" {
+@test "a new start replaces the mount of a killed daemon" {
 	ipcfs_start
 	waiters
 	echo kept >"$MQ/q"
@@ -378,7 +378,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "-o ro inspects only" {
+@test "-o ro allows inspection only" {
 	echo text >/dev/shm/a
 	native create q
 	native send q message
@@ -443,7 +443,7 @@ capabilities() {
 	ended_well
 }
 
-@test "the daemon's nice value is that of who started it" {
+@test "the daemon keeps the nice value with which it was started" {
 	for value in 0 5; do
 		nice -n "$value" "$IPCFS" "$MNT" 3>&-
 		[ "$(ps -L -o ni= -C ipcfs | sort -u | xargs)" = $(($(nice) + value)) ]
@@ -453,7 +453,7 @@ capabilities() {
 	ipcfs_ended 0
 }
 
-@test "an idle daemon has just the descriptors that it needs" {
+@test "an idle daemon has no descriptors but those that it needs" {
 	exec 9</etc/passwd
 	"$IPCFS" "$MNT"
 	local pid
@@ -569,7 +569,7 @@ anon_inode:[eventpoll]" ]
 	ended_well
 }
 
-@test "where backing files are refused, a line at the start says so" {
+@test "a line at the start says that backing files are refused" {
 	# The root of a user namespace is not the system's.
 	# shellcheck disable=SC2016 # it is the other shell's
 	run unshare --map-root-user --mount sh -c '

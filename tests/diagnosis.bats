@@ -72,7 +72,7 @@ mounts() {
 	finish
 }
 
-@test "files in the directory are hidden, which mount(8) doesn't say either" {
+@test "files hidden by the mount: no warning, as with mount(8)" {
 	: >"$MNT/file"
 	run "$IPCFS" "$MNT" 3>&-
 	[ "$status" -eq 0 ]
@@ -82,7 +82,7 @@ mounts() {
 	finish
 }
 
-@test "another file system is hidden, which is said" {
+@test "another mount hidden by the mount: a warning" {
 	mount -t tmpfs tmpfs "$MNT"
 	: >"$MNT/file"
 	says 0 root "$MNT: hides the tmpfs that is mounted there; to see it again, try: umount '$MNT'" "$MNT"
@@ -93,7 +93,7 @@ mounts() {
 	finish
 }
 
-@test "an ipcfs is there already" {
+@test "an ipcfs is mounted there already" {
 	# Its owner's alone, so that others are not told that it lives.
 	"$IPCFS" "$MNT" 3>&-
 	says 2 root "$MNT: fuse.ipcfs is mounted there already; try: umount '$MNT'" "$MNT"
@@ -105,7 +105,7 @@ mounts() {
 	finish
 }
 
-@test "an ipcfs that another mount hides is in nobody's way" {
+@test "an ipcfs hidden by another mount is no obstacle" {
 	mkdir "$WORK/above" "$WORK/above/mnt"
 	"$IPCFS" "$WORK/above/mnt" 3>&-
 	mount -t tmpfs tmpfs "$WORK/above"
@@ -116,7 +116,7 @@ mounts() {
 	finish
 }
 
-@test "a dead mount that is not ours to replace" {
+@test "a dead mount that the user can't replace" {
 	for type in ipcfs other; do
 		"$IPCFS" -f -o allow_other,subtype=$type "$MNT" 3>&- &
 		daemon=$!
@@ -139,7 +139,7 @@ mounts() {
 	finish
 }
 
-@test "a /dev/fuse that isn't for all" {
+@test "a /dev/fuse without access for the user" {
 	chmod 600 /dev/fuse
 	says 1 as_user "/dev/fuse: can't be opened: Permission denied; try: sudo chmod 666 /dev/fuse" "$MNT"
 	mended
@@ -147,7 +147,7 @@ mounts() {
 	finish
 }
 
-@test "nobody may mount, as in a container" {
+@test "mounting is not allowed, as in a container" {
 	for id in 0 65534; do
 		run setpriv --reuid $id --regid $id --clear-groups --bounding-set -sys_admin "$IPCFS" "$MNT"
 		echo "$output"
@@ -177,7 +177,7 @@ mounts() {
 	finish
 }
 
-@test "allow_other is for root to allow" {
+@test "allow_other without user_allow_other" {
 	grep -v '^user_allow_other' /etc/fuse.conf >"$WORK/conf" || true
 	mount --bind "$WORK/conf" /etc/fuse.conf
 	says 1 as_user "$MNT: allow_other needs root, or user_allow_other in /etc/fuse.conf; try: echo user_allow_other | sudo tee -a /etc/fuse.conf" -o allow_other "$MNT"
@@ -210,7 +210,7 @@ starts_saying() {
 
 mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough needs root and Linux 6.9'
 
-@test "what works only in part" {
+@test "a line for each feature that doesn't work" {
 	listed='mq/ lists only queues opened there; run ipcfs as root, or try: sudo mkdir -p /dev/mqueue && sudo mount -t mqueue mqueue /dev/mqueue'
 	starts_saying -- env
 	starts_saying "$mapped" "$listed" -- as_user
@@ -221,7 +221,7 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	finish
 }
 
-@test "a low limit on what queues may take: the hard one counts for root, else the soft one" {
+@test "a low RLIMIT_MSGQUEUE: the hard limit counts for root, otherwise the soft limit" {
 	mount -t mqueue mqueue /dev/mqueue
 	few='all queues of a user may take 1000 bytes, but 819200 is usual; try: ulimit -q 819200'
 	starts_saying -- prlimit --msgqueue=1000:819200

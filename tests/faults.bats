@@ -30,7 +30,7 @@ ended_well() {
 	ipcfs_ended "$status"
 }
 
-@test "kill -9 with 100 clients: a new start takes over, natives and mappings go on" {
+@test "kill -9 with 100 clients: a new start replaces the mount, native programs and mappings go on" {
 	native create empty 1 10
 	native create full 1 10
 	native send full x
@@ -60,7 +60,7 @@ on_small_shm() {
 	umount /dev/shm
 }
 
-@test "a full tmpfs is ENOSPC and SIGBUS as natively, and recovers" {
+@test "a full tmpfs: ENOSPC and SIGBUS as natively, then recovery" {
 	local program='
 from client import *
 import ctypes, errno, signal
@@ -149,7 +149,7 @@ assert mounted == natively, mounted'
 	ipcfs_ended 0
 }
 
-@test "no more inodes is ENOSPC for what is new, and recovers" {
+@test "no free inode: ENOSPC for new objects, then recovery" {
 	on_small_shm size=1M,nr_inodes=6 <<-'END'
 		from client import *
 		import errno
@@ -172,7 +172,7 @@ assert mounted == natively, mounted'
 	ipcfs_ended 0
 }
 
-@test "no descriptor left: what is new is EMFILE, what is open goes on" {
+@test "no free descriptor: EMFILE for new files, open files go on" {
 	native create q 2 10
 	ipcfs_start
 	prlimit --pid "$DAEMON" --nofile=200:200
@@ -180,7 +180,7 @@ assert mounted == natively, mounted'
 	ends_well
 }
 
-@test "an abort of the connection: who waits fails, mappings stay, a new start works" {
+@test "an abort of the connection: waits fail, mappings stay, a new start works" {
 	native create empty 1 10
 	native create full 1 10
 	native send full x
@@ -201,14 +201,14 @@ assert mounted == natively, mounted'
 	ends_well
 }
 
-@test "a lazy unmount: what is open goes on, and the daemon ends with the last of it" {
+@test "a lazy unmount: open files go on, the daemon ends with the last one" {
 	native create q 2 10
 	ipcfs_start
 	timeout 60 python3 "$TESTS/faults_lazy_unmount.py" "$DAEMON"
 	ended_well
 }
 
-@test "two daemons: what each is told holds for the other" {
+@test "two daemons: changes through one are visible through the other" {
 	native create q 2 10
 	ipcfs_start
 	mkdir "$WORK/second"
@@ -221,7 +221,7 @@ assert mounted == natively, mounted'
 	ends_well
 }
 
-@test "a daemon that is stopped: nothing is lost, and who comes then can be killed" {
+@test "a stopped daemon: nothing is lost, new clients can be killed" {
 	native create q 2 10
 	ipcfs_start
 	timeout 60 python3 "$TESTS/faults_stopped.py" "$DAEMON"

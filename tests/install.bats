@@ -17,7 +17,7 @@ setup() {
 	mkdir -p "$MNT"
 }
 
-@test "each file goes where the system looks for it, and goes away again" {
+@test "install and uninstall put files where the system looks for them, and remove them" {
 	DESTDIR=$WORK/stage meson install -C "$BUILD" --no-rebuild --quiet
 	find "$WORK/stage" ! -type d -printf '%m %P %l\n' | sed 's/ $//' | sort -k2 >"$WORK/installed"
 	units=$(pkg-config --variable=systemdsystemunitdir systemd)
@@ -94,7 +94,7 @@ as() {
 	setpriv --reuid "$1" --regid "$1" --clear-groups env -C / "${@:2}"
 }
 
-@test "a line with the option user: who mounts it needs fusermount3, and unmounts it" {
+@test "a line of fstab with the option user: an ordinary user mounts and unmounts it" {
 	# /dev/fuse is for everybody on most systems.
 	mknod -m 666 "$WORK/fuse" c 10 229
 	mount --bind "$WORK/fuse" /dev/fuse

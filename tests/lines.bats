@@ -18,7 +18,7 @@ messages() {
 	getfattr --only-values -n user.mq.curmsgs "$MQ/q"
 }
 
-@test "lines: a stream of lines arrives, each once and in order" {
+@test "lines: each line of a stream arrives once and in order" {
 	: >"$MQ:maxmsg=10,msgsize=64/q"
 	seq 100000 >"$MQ:lines/q" 3>&- &
 	head -n 100000 "$MQ:lines,follow/q" | cmp - <(seq 100000)
@@ -30,7 +30,7 @@ messages() {
 	rm "$MQ/q"
 }
 
-@test "lines: sent without the newline, read with one" {
+@test "lines: the newline isn't sent, and is added when read" {
 	native create q
 	printf 'one\n\nthree\n' >"$MQ:lines/q"
 	[ "$(messages)" -eq 3 ]
@@ -42,7 +42,7 @@ messages() {
 	rm "$MQ/q"
 }
 
-@test "lines: who reads a few leaves the others, who reads on gets many at once" {
+@test "lines: a first read takes one line, later reads take many" {
 	: >"$MQ:maxmsg=10,msgsize=10/q"
 	seq 10 >"$MQ:lines/q"
 	read -r line <"$MQ:lines/q"
@@ -71,7 +71,7 @@ messages() {
 	rm "$MQ/q"
 }
 
-@test "lines: any bytes but the newline pass" {
+@test "lines: all bytes but the newline are kept" {
 	: >"$MQ:msgsize=1000,maxmsg=10/q"
 	for i in {0..255}; do
 		# shellcheck disable=SC2059 # that is the byte
@@ -89,7 +89,7 @@ messages() {
 	rm "$MQ/q"
 }
 
-@test "lines: a line that is too long is refused, what is before it is sent" {
+@test "lines: a line that is too long is EMSGSIZE, earlier lines are sent" {
 	: >"$MQ:msgsize=8,maxmsg=10/q"
 	python3 - "$MQ:lines/q" <<-'END'
 		import errno, os, sys
@@ -114,7 +114,7 @@ messages() {
 	rm "$MQ/q"
 }
 
-@test "lines: a line that is begun ends when its process closes the file" {
+@test "lines: an unfinished line is sent when its process closes the file" {
 	: >"$MQ:maxmsg=10,msgsize=64/q"
 	python3 "$TESTS/lines_close.py" "$MQ"
 	[ "$(cat "$MQ:lines/q")" = "the child's
@@ -130,7 +130,7 @@ killed" ]
 	rm "$MQ/q"
 }
 
-@test "lines: one that is begun waits for room, and who closed the file doesn't" {
+@test "lines: an unfinished line waits for room after close returns" {
 	: >"$MQ:maxmsg=1,msgsize=64/q"
 	echo full >"$MQ:lines/q"
 	timeout 20 printf one >"$MQ:lines/q"
@@ -147,7 +147,7 @@ killed" ]
 	ipcfs_start
 }
 
-@test "lines: what a write has sent when it must wait, or is interrupted" {
+@test "lines: a write that waits or is interrupted returns what it has sent" {
 	: >"$MQ:maxmsg=2,msgsize=64/q"
 	timeout 60 python3 - "$MQ" <<-'END'
 		import os, signal, sys

@@ -38,7 +38,7 @@ from getdents import *
 $(cat)" "$@"
 }
 
-@test "a hundred lists of 200,000 names take no memory of the daemon" {
+@test "a hundred listings of 200,000 names take no memory of the daemon" {
 	names=200000
 	# The sanitizers are slow, and have notes of their own about all memory.
 	! ldd "$IPCFS" | grep -q 'lib[at]san' || names=5000
@@ -84,7 +84,7 @@ $(cat)" "$@"
 	[ $names -lt 200000 ] || [ "$most" -lt $((32 * 1024)) ]
 }
 
-@test "a user who may have one open file can list 300,000 names" {
+@test "a user with a limit of one open file can list 300,000 names" {
 	names=300000
 	! ldd "$IPCFS" | grep -q 'lib[at]san' || names=30000
 	make_objects $names
@@ -92,7 +92,7 @@ $(cat)" "$@"
 	[ "$(setpriv --reuid $USER --regid $USER --clear-groups find "$SHM" -type f | wc -l)" -eq $names ]
 }
 
-@test "what stays while others come and go is listed once" {
+@test "names that stay while others come and go are listed once" {
 	mount_for_all
 	# A directory's oldest and newest, and all between them, are of both sorts.
 	as_root <<-'END'
@@ -143,7 +143,7 @@ $(cat)" "$@"
 	END
 }
 
-@test "telldir, seekdir and rewinddir go where they go natively" {
+@test "telldir, seekdir and rewinddir work as natively" {
 	make_objects 1000
 	mount_for_all
 	as_root <<-'END'
@@ -179,7 +179,7 @@ $(cat)" "$@"
 	END
 }
 
-@test "very many semaphores before, between and behind them hide no object" {
+@test "a listing shows all objects among very many semaphores" {
 	: >/dev/shm/first
 	seq -f '/dev/shm/sem.a%.0f' 5000 | xargs touch
 	: >/dev/shm/middle

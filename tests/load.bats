@@ -19,14 +19,14 @@ move() {
 	timeout 250 "$PROGRAMS/load" $((${ROUNDS:-20000} / 1000)) "$@" 3>&-
 }
 
-@test "many readers and writers who are interrupted move each message once" {
+@test "many interrupted readers and writers: each message arrives once" {
 	move 5 0
 }
 
-@test "many readers and writers who are killed move each message once" {
+@test "many killed readers and writers: each message arrives once" {
 	move 5 1
 }
 
-@test "one reader after the other receives the messages in order" {
+@test "successive readers receive the messages in order" {
 	move 1 1
 }

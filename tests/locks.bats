@@ -56,7 +56,7 @@ def child(f):
 $(cat)" "$SHM/a" /dev/shm/a
 }
 
-@test "a lock through the mount excludes those who don't use it, and they it" {
+@test "locks through the mount and native locks exclude each other" {
 	with_locks <<-'END'
 		KINDS = ("flock",), ("posix", "ofd")
 		for family in KINDS:
@@ -76,7 +76,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 	END
 }
 
-@test "records: ranges, upgrade, partial unlock, and who holds one" {
+@test "record locks: ranges, upgrade, partial unlock, holder" {
 	with_locks <<-'END'
 		fd = try_lock(mount, "posix", True, 10, 10)
 		assert child(lambda: try_lock(native, "posix", True, 0, 10)) == 1
@@ -107,7 +107,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 	END
 }
 
-@test "locks end with the process, also a killed one" {
+@test "locks end with the process, also if it is killed" {
 	with_locks <<-'END'
 		import signal
 		for kind in "flock", "posix", "ofd":
@@ -125,7 +125,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 	END
 }
 
-@test "who waits gets the lock when it is free, or can be interrupted" {
+@test "a waiting lock is granted when it is free, and can be interrupted" {
 	with_locks <<-'END'
 		import signal, time
 
@@ -166,7 +166,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
 }
 
-@test "a lock to read leaves an object executable, and grows to one to write" {
+@test "a read lock doesn't block execution, and can be upgraded" {
 	cp "$(type -P true)" /dev/shm/a
 	with_locks <<-'END'
 		import subprocess
@@ -195,7 +195,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 	END
 }
 
-@test "a queue can't be locked: no lock is silently local" {
+@test "locking a queue fails" {
 	echo x >"$MQ/q"
 	run flock -n "$MQ/q" true
 	[[ $output == *"No locks available" ]]

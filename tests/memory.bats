@@ -14,7 +14,7 @@ teardown() {
 	ipcfs_end
 }
 
-@test "mappings grow natively, end in SIGBUS, and take mprotect" {
+@test "mappings: growth, SIGBUS and mprotect as natively" {
 	python3 "$TESTS/memory_mappings.py" "$SHM/a"
 	rm "$SHM/a"
 }
@@ -155,7 +155,7 @@ in_group() {
 	rm "$SHM/a"
 }
 
-@test "a process whose memory can't be charged to it may not make objects grow" {
+@test "a process whose memory can't be charged can't make objects grow" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
 	let_all_in

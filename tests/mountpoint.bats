@@ -30,7 +30,7 @@ stop() {
 	[ "$status" -eq "${1-0}" ]
 }
 
-@test "a user who puts a link in place of the mount point: nothing else is unmounted" {
+@test "a link in place of the mount point: nothing else is unmounted" {
 	let_all_in
 	mkdir "$WORK/home" "$WORK/home/ipc"
 	chown -R 4001:4001 "$WORK/home"
@@ -53,7 +53,7 @@ stop() {
 	finish 0
 }
 
-@test "a directory above is renamed, and another takes its place" {
+@test "a parent of the mount point is renamed and replaced" {
 	mkdir -p "$WORK/a/ipc" "$WORK/b/ipc"
 	mount -t tmpfs tmpfs "$WORK/b/ipc"
 	MNT=$WORK/a/ipc ipcfs_start
@@ -79,7 +79,7 @@ space"
 	finish 0
 }
 
-@test "a mount on top of it is not the daemon's: what stays is said" {
+@test "a mount on top of the daemon's: the message says what stays" {
 	ipcfs_start
 	mount --bind "$OTHER" "$MNT"
 	stop 1
@@ -92,7 +92,7 @@ space"
 	finish 0
 }
 
-@test "unmounted by somebody, and mounted anew: the new mount stays" {
+@test "a new mount after somebody's unmount stays" {
 	ipcfs_start
 	exec 5>"$SHM/a"
 	umount -l "$MNT"
@@ -107,7 +107,7 @@ space"
 	finish 0
 }
 
-@test "the mount is not kept busy, nor what is below it" {
+@test "the daemon keeps neither its mount nor the mount below busy" {
 	mkdir "$OTHER/ipc"
 	MNT=$OTHER/ipc ipcfs_start
 	kill -STOP "$DAEMON"
@@ -122,7 +122,7 @@ space"
 	finish 0
 }
 
-@test "a link in place of the directory after the check: the directory is mounted on" {
+@test "a link in place of the directory after the check isn't followed" {
 	mkdir "$WORK/aside"
 	# It stops once it has looked for /dev/fuse, which is after the check. The search for
 	# leaks doesn't work beside strace.

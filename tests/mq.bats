@@ -12,7 +12,7 @@ teardown() {
 	ipcfs_end
 }
 
-@test "echo sends a message, cat prints all there are and ends" {
+@test "echo sends a message; cat prints all messages and ends" {
 	echo one >"$MQ/q"
 	echo two >"$MQ/q"
 	echo three >>"$MQ/q"
@@ -20,7 +20,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "a write is one message of exactly its bytes" {
+@test "a write is one message with exactly these bytes" {
 	printf 'a\0b\n' >"$MQ/q"
 	printf c >"$MQ/q"
 	native receive q | cmp - <(printf 'a\0b\n')
@@ -30,7 +30,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "a message sent natively is read, by priority, then by age" {
+@test "native messages are read by priority, then by age" {
 	native create q
 	native send q low1 1
 	native send q high1 9
@@ -43,7 +43,7 @@ teardown() {
 	[ ! -e "$MQ/q" ]
 }
 
-@test "what is written has priority 0" {
+@test "written messages have priority 0" {
 	native create q
 	native send q above 1
 	echo below >"$MQ/q"
@@ -66,7 +66,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "> discards nothing" {
+@test "> discards no message" {
 	echo one >"$MQ/q"
 	: >"$MQ/q"
 	python3 -c 'import sys; open(sys.argv[1], "w").close()' "$MQ/q"
@@ -74,7 +74,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "what a read had no room for stays for the next" {
+@test "a small buffer: the next read returns the rest of the message" {
 	printf 0123456789 >"$MQ/q"
 	printf next >"$MQ/q"
 	exec 5<"$MQ/q"
@@ -88,7 +88,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "head -n1 and read take lines of a message as from a file" {
+@test "head -n1 and read take lines of a message as of a file" {
 	/usr/bin/printf 'a\nb\nc\nd\n' >"$MQ/q"
 	{
 		[ "$(head -n1)" = a ]
@@ -107,7 +107,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "lseek back within the message reads it again, and elsewhere goes on" {
+@test "lseek back within the message reads it again" {
 	printf first >"$MQ/q"
 	printf second >"$MQ/q"
 	python3 - "$MQ/q" <<-'END'
@@ -139,7 +139,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "there is no way to the end: who reads backwards reads as from a pipe" {
+@test "SEEK_END is ESPIPE: tail and tac read as from a pipe" {
 	native create q
 	for command in "tail -n1" "tail -c3" tac "head -n-1" "tail -n+2" "sed -n \$p" \
 		"head -n2" "cat -" "wc -l" "less"; do
@@ -167,7 +167,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "an end of file comes once; after it cat waits again" {
+@test "end of file comes once, then a read waits again" {
 	echo one >"$MQ/q"
 	exec 5<"$MQ/q"
 	[ "$(cat <&5)" = one ]
@@ -181,7 +181,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "cat waits for the first message, sent through the mount or natively" {
+@test "cat waits for the first message, from the mount or native" {
 	: >"$MQ/q"
 	for send in "native send q hello" "eval printf hello >$MQ/q"; do
 		cat "$MQ/q" >"$WORK/out" 3>&- &
@@ -194,7 +194,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "a full queue waits for room, made through the mount or natively" {
+@test "a write to a full queue waits for room, from the mount or native" {
 	native create q 1 10
 	echo 0 >"$MQ/q"
 	for receive in "native receive q" "dd if=$MQ/q bs=10 count=1 status=none"; do
@@ -208,7 +208,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "a native receiver that waits gets what is written" {
+@test "a waiting native receiver gets a written message" {
 	native create q 1 10
 	native receive-wait q >"$WORK/out" 3>&- &
 	reader=$!
@@ -218,7 +218,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "O_NONBLOCK: EAGAIN from an empty and from a full queue" {
+@test "O_NONBLOCK: EAGAIN if the queue is empty or full" {
 	native create q 1 10
 	run dd if="$MQ/q" iflag=nonblock status=none
 	[[ $output == *"Resource temporarily unavailable" ]]
@@ -240,7 +240,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "longer than msgsize is EMSGSIZE, and nothing of it is sent" {
+@test "a message longer than msgsize is EMSGSIZE, and nothing is sent" {
 	native create q 2 10
 	for size in 11 4097 200000 3000000; do
 		run dd if=/dev/zero of="$MQ/q" bs=$size count=1 conv=notrunc status=none
@@ -252,7 +252,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "a write or read that the kernel cuts moves no second message" {
+@test "a write or read that the kernel splits moves one message" {
 	native create q 4 1024
 	python3 - "$MQ/q" <<-'END'
 		import os, sys
@@ -275,7 +275,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "big messages, up to what RLIMIT_MSGQUEUE lets one queue have" {
+@test "big messages, up to the limit of RLIMIT_MSGQUEUE" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
 	let_all_in
@@ -304,7 +304,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "stat: size is what reading would give, blksize the longest message" {
+@test "stat: the size is what a reader would get, blksize is msgsize" {
 	native create q 4 1024
 	[ "$(stat -c '%s %o %b %F' "$MQ/q")" = "0 1024 0 regular empty file" ]
 	echo 123 >"$MQ/q"
@@ -319,7 +319,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "stdio sends what echo prints as one message, whatever msgsize is" {
+@test "stdio sends a printed line as one message, for any msgsize" {
 	for msgsize in 1 10 127 1000 1025; do
 		native create q 2 $msgsize
 		[ "$(stat -c %o "$MQ/q")" -ge 128 ]
@@ -351,7 +351,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "whoever has it open keeps it after rm; a new one is another" {
+@test "an open file stays usable after rm; a new one is another object" {
 	exec 5<>"$MQ/q"
 	rm "$MQ/q"
 	run native receive q
@@ -365,7 +365,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "O_RDWR: a shell reads and writes one descriptor" {
+@test "O_RDWR: a shell reads and writes one queue by one descriptor" {
 	exec 5<>"$MQ/q"
 	echo 'a line' >&5
 	IFS= read -r line <&5
@@ -374,7 +374,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "O_EXCL and the open of what isn't there" {
+@test "O_EXCL, and open of a missing name" {
 	run cat "$MQ/q"
 	[[ $output == *"No such file or directory" ]]
 	: >"$MQ/q"
@@ -385,7 +385,7 @@ teardown() {
 	[[ $output == *"No such file or directory" ]]
 }
 
-@test "the listing is that of the IPC namespace" {
+@test "the listing shows the queues of the IPC namespace" {
 	native create made-natively 1 10
 	: >"$MQ/made-here"
 	[ "$(ls -A "$MQ")" = $'made-here\nmade-natively' ]
@@ -395,7 +395,7 @@ teardown() {
 	[ -z "$(ls -A "$MQ")" ]
 }
 
-@test "df -i tells how many queues there may be" {
+@test "df -i shows how many queues are possible" {
 	local max
 
 	max=$(cat /proc/sys/fs/mqueue/queues_max)
@@ -419,7 +419,7 @@ teardown() {
 	[[ $output == *"File name too long" ]]
 }
 
-@test "what queues can't be is an error that loses nothing" {
+@test "operations that queues don't have fail and lose no message" {
 	echo message >"$MQ/q"
 	for command in "mv $MQ/q $MQ/p" "mv $MQ/q $SHM/q" "mv $MQ/q $WORK/mnt" \
 		"ln $MQ/q $MQ/p" "ln -s q $MQ/p" "mkdir $MQ/d" "mkfifo $MQ/p"; do
@@ -435,7 +435,7 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "cat and cp of a queue into shm/ or a file take all of it" {
+@test "cat and cp of a queue into an object or a file copy all messages" {
 	for to in "$SHM/out" "$WORK/out"; do
 		for tool in cat cp; do
 			echo one >"$MQ/q"
@@ -452,14 +452,14 @@ teardown() {
 	rm "$MQ/q"
 }
 
-@test "O_CREAT while another unlinks never fails" {
+@test "O_CREAT never fails while others unlink" {
 	# Only the name goes, so that the one who opens it makes a new queue each time.
 	timeout 250 "$PROGRAMS/churn" $((${ROUNDS:-100000} / 20)) 1 "$MQ/q" 0 "$NATIVE/q"
 	timeout 250 "$PROGRAMS/churn" $((${ROUNDS:-100000} / 20)) 3 "$MQ/q" 20
 	rm -f "$MQ/q"
 }
 
-@test "splice and private mmap are refused, and take no message" {
+@test "splice and private mmap fail and take no message" {
 	echo message >"$MQ/q"
 	python3 - "$MQ/q" <<-'END'
 		import errno, mmap, os, signal, sys
@@ -502,7 +502,7 @@ teardown() {
 	rm "$MQ/q" "$MQ/new"
 }
 
-@test "extended attributes tell what the queue is, and can't be set" {
+@test "extended attributes describe the queue, and can't be set" {
 	native create q 5 100
 	native send q abc
 	native send q defgh
@@ -534,7 +534,7 @@ user.mq.notify_pid="0"'
 	rm "$MQ/q"
 }
 
-@test "truncate -s 0 discards what waits" {
+@test "truncate -s 0 discards all messages" {
 	echo one >"$MQ/q"
 	echo two >"$MQ/q"
 	truncate -s 0 "$MQ/q"
@@ -544,13 +544,13 @@ user.mq.notify_pid="0"'
 	rm "$MQ/q"
 }
 
-@test "what is sent after a discard has returned stays, while others send" {
+@test "a message sent after a discard stays, also among other senders" {
 	native create q 10 10
 	timeout 60 python3 "$TESTS/mq_discard.py" "$MQ/q"
 	rm "$MQ/q"
 }
 
-@test "a discard takes the right to read" {
+@test "a discard needs read permission" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
 	let_all_in
@@ -622,7 +622,7 @@ user.mq.notify_pid="0"'
 	rm "$MQ/jobs"
 }
 
-@test "watch sees a message come" {
+@test "watch notices a new message" {
 	: >"$MQ/q"
 	# It ends when what ls prints has changed.
 	TERM=xterm timeout 60 watch -g -n 0.1 ls -l "$MQ" >"$WORK/seen" 3>&- &

@@ -25,14 +25,14 @@ content() {
 		sed 's/\.gz\>//g' | sort
 }
 
-@test "an argument is an error of usage" {
+@test "an argument is wrong usage" {
 	run "$PACKAGE" nonsense
 	[ "$status" -eq 2 ]
 	[[ $output == *"'nonsense' is not understood; usage: "* ]]
 	ipcfs_ended 0
 }
 
-@test "it is made, with what meson installs, and used, and leaves nothing behind" {
+@test "the package has what meson installs, works, and is removed without a trace" {
 	# From any folder.
 	cd /
 	"$PACKAGE" >"$WORK/out" 2>"$WORK/err" || {

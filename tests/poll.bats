@@ -55,7 +55,7 @@ def waiter(f):
 $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 }
 
-@test "what poll says of an empty, a filled and a full queue" {
+@test "poll of an empty, a partly filled and a full queue" {
 	polling <<-'END'
 		def ready():
 		    p = select.poll()
@@ -76,7 +76,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 	END
 }
 
-@test "readable is what a read needn't wait for, also where it is the end" {
+@test "readable means that a read doesn't wait, also at end of file" {
 	polling <<-'END'
 		def ready(fd):
 		    p = select.poll()
@@ -121,7 +121,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 	END
 }
 
-@test "select, poll and epoll wake for natives and for the mount" {
+@test "select, poll and epoll report messages of native programs and of the mount" {
 	polling <<-'END'
 		writer = os.open(path, os.O_WRONLY)
 		reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -158,7 +158,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 	END
 }
 
-@test "edge triggered: one report for each arrival, none for what stays" {
+@test "edge triggered epoll: one report for each arrival" {
 	polling <<-'END'
 		e = select.epoll()
 		e.register(fd, select.EPOLLIN | select.EPOLLET)
@@ -204,7 +204,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 	END
 }
 
-@test "a poller that is interrupted or closes leaks nothing, and costs nothing idle" {
+@test "a poller that is interrupted or closed leaks nothing" {
 	polling <<-'END'
 		for i in range(50):
 		    pid = os.fork()
@@ -231,7 +231,7 @@ e.poll()' "$MQ/q" || [ $? -eq 124 ]
 	cat "$MQ/q"
 }
 
-@test "a file that is no queue is always ready" {
+@test "an object is always ready" {
 	echo x >"$SHM/a"
 	python3 -c 'import select, sys
 with open(sys.argv[1], "r+b") as f:

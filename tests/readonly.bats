@@ -40,10 +40,10 @@ inspects_only() {
 	diff "$WORK/before" "$WORK/after"
 }
 
-@test "root can only look" {
+@test "-o ro: root can't change anything" {
 	inspects_only 0
 }
 
-@test "a user can only look" {
+@test "-o ro: a user can't change anything" {
 	inspects_only 65534
 }

@@ -27,7 +27,7 @@ teardown() {
 	ipcfs_end
 }
 
-@test "through sshfs objects and queues are seen, written and read; messages are sent" {
+@test "sshfs on top of the mount: list, read, write and send" {
 	sshfs "${ssh[@]}" -o direct_io,dir_cache=no "root@there:$MNT" "$WORK/remote" 3>&-
 	echo here >"$SHM/object"
 	[ "$(ls "$WORK/remote/shm")" = object ]

@@ -43,7 +43,7 @@ says() {
 	has_value a "$before"
 }
 
-@test "a value is read, posted, taken and set" {
+@test "a value can be read, posted, taken and set" {
 	native sem-create a 3
 	[ "$(ls "$SEM")" = a ]
 	[ "$(cat "$SEM/a")" = 3 ]
@@ -106,7 +106,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "stat is the file's own in every field but the device and the size" {
+@test "stat equals the file's in every field but the device and the size" {
 	local format='%i %a %u %g %h %x %y %z %o'
 
 	native sem-create a 1 600
@@ -125,7 +125,7 @@ says() {
 	df "$SEM" >/dev/null
 }
 
-@test "what is made through the mount is a semaphore of value 0" {
+@test "a semaphore that is created through the mount has value 0" {
 	(umask 027 && : >"$SEM/a")
 	(umask 0 && echo 5 >"$SEM/b")
 	[ "$(stat -c '%n %a' "$SEM/"*)" = "$SEM/a 640"$'\n'"$SEM/b 666" ]
@@ -172,7 +172,7 @@ says() {
 	[[ $output == *"No such file or directory" ]]
 }
 
-@test "other texts, and values that are too great, change nothing" {
+@test "wrong texts and values that are too large change nothing" {
 	native sem-create a 1
 	for text in x + - '\n' '+\n' ' 1' '1 ' '1 2' +-1 -+1 ++1 0x1 1.0 '1\n\n' '1\n+1\n' '1\0' '\0' 1e3; do
 		says "Invalid argument" "$text"
@@ -204,7 +204,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "what semaphores can't be is an error that changes nothing" {
+@test "operations that semaphores don't have fail and change nothing" {
 	native sem-create a 4
 	for command in "mv $SEM/a $SEM/b" "mv $SEM/a $SHM/a" "mv $SEM/a $MQ/a" \
 		"ln $SEM/a $SEM/b" "ln -s a $SEM/b" "mkdir $SEM/d" "mkfifo $SEM/p" "rmdir $SEM"; do
@@ -249,7 +249,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "a wait is ended by a native post, and by one through the mount" {
+@test "a native post or a post through the mount ends a wait" {
 	native sem-create a 0
 	take 1 a
 	eventually waits $!
@@ -267,7 +267,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "two wait, and as many go on as are posted" {
+@test "as many waiters go on as are posted" {
 	native sem-create a 0
 	take 1 a
 	one=$!
@@ -285,7 +285,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "a wait that a signal ends has taken nothing" {
+@test "an interrupted wait takes nothing" {
 	native sem-create a 1
 	for signal in INT TERM KILL; do
 		take 2 a
@@ -301,7 +301,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "a descriptor is read while a write to it waits" {
+@test "a descriptor can be read while a write to it waits" {
 	native sem-create a 1
 	exec 5<>"$SEM/a"
 	printf -- -2 >&5 3>&- &
@@ -314,7 +314,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "poll is always ready, as a wait tells nobody that it would go on" {
+@test "poll is always ready" {
 	native sem-create a 0
 	python3 - "$SEM/a" <<-'END'
 		import os, select, sys
@@ -324,7 +324,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "waits that a shutdown ends have taken nothing" {
+@test "waits that a shutdown ends take nothing" {
 	native sem-create a 1
 	take 2 a
 	eventually waits $!
@@ -338,7 +338,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "beyond max_user_waiting a wait is EAGAIN, and a post is not" {
+@test "beyond max_user_waiting a wait is EAGAIN; posts still work" {
 	umount "$MNT"
 	wait "$DAEMON"
 	ipcfs_start -o allow_other,max_user_waiting=1
@@ -421,7 +421,7 @@ stopped_while_it_waits() {
 	rm "$SEM/a"
 }
 
-@test "programs in sem_wait are woken by +N and by N" {
+@test "+N and N wake programs in sem_wait" {
 	native sem-create a 0
 	for _ in 1 2 3; do
 		native sem-wait a 3>&- &
@@ -438,7 +438,7 @@ stopped_while_it_waits() {
 	rm "$SEM/a"
 }
 
-@test "sem:info tells what is known of a semaphore" {
+@test "sem:info describes a semaphore" {
 	native sem-create a 3 640
 	chown 12:34 "$SEM/a"
 	[ "$(ls "$MNT/sem:info")" = a ]
@@ -498,7 +498,7 @@ mode 0640" ]
 	done
 }
 
-@test "files that are no semaphore are listed, and not read or changed" {
+@test "files that aren't semaphores are listed, but can't be read or changed" {
 	for size in 0 16 31 33 4096; do
 		head -c "$size" /dev/urandom >"/dev/shm/sem.$size"
 		cp "/dev/shm/sem.$size" "$WORK/$size"
@@ -519,7 +519,7 @@ mode 0640" ]
 	done
 }
 
-@test "a file that is cut short while it is waited for" {
+@test "a semaphore's file is cut short during a wait" {
 	native sem-create a 0
 	exec 5<>"$SEM/a"
 	take 1 a
@@ -538,7 +538,7 @@ mode 0640" ]
 	rm "$SEM/a"
 }
 
-@test "a file that is cut short all the time hurts nobody" {
+@test "a semaphore's file is cut short all the time: the daemon goes on" {
 	native sem-create a 0
 	: >"$WORK/goes_on"
 	python3 - /dev/shm/sem.a "$WORK/goes_on" 3>&- <<-'END' &
@@ -570,7 +570,7 @@ mode 0640" ]
 	rm "$SEM/a"
 }
 
-@test "whoever has it open keeps it after rm; a new one is another" {
+@test "an open file stays usable after rm; a new one is another object" {
 	native sem-create a 1
 	exec 5<>"$SEM/a"
 	rm "$SEM/a"
@@ -590,12 +590,12 @@ mode 0640" ]
 	rm "$SEM/a"
 }
 
-@test "users have the rights that sem_open gives" {
+@test "users have the same rights as in sem_open" {
 	timeout 60 python3 "$TESTS/sem_rights.py" rights
 	rm /dev/shm/sem.*
 }
 
-@test "what users make is theirs, and what others have made stays" {
+@test "semaphores belong to their creators; others can't remove them" {
 	timeout 60 python3 "$TESTS/sem_rights.py" create
 	native sem-create a 1 666
 	as_user sh -c "echo +1 >'$SEM/a'"
@@ -617,12 +617,12 @@ mode 0640" ]
 	rm "$SEM/a" "$SEM/theirs"
 }
 
-@test "random texts change the value, or are refused, as a model says" {
+@test "random texts have the result of a model" {
 	timeout 250 python3 "$TESTS/sem_fuzz.py"
 	native sem-unlink fuzz
 }
 
-@test "nothing is lost between native posts and takes that are interrupted and killed" {
+@test "native posts and interrupted or killed takes: no count is lost" {
 	timeout 250 python3 "$TESTS/sem_load.py" "$DAEMON"
 	native sem-unlink load
 }

@@ -12,7 +12,7 @@ teardown() {
 	ipcfs_end
 }
 
-@test "what is written through the mount is in the object" {
+@test "data written through the mount is in the object" {
 	echo hello >"$SHM/a"
 	[ "$(native shm-read a)" = hello ]
 	[ "$(cat "$SHM/a")" = hello ]
@@ -21,7 +21,7 @@ teardown() {
 	[ "$output" = ENOENT ]
 }
 
-@test "an object made natively is there at once, and its changes too" {
+@test "native objects and changes are visible at once" {
 	native shm-create a one
 	[ "$(cat "$SHM/a")" = one ]
 	exec 5<"$SHM/a"
@@ -33,7 +33,7 @@ teardown() {
 	[ ! -e "$SHM/a" ]
 }
 
-@test "stat is the object's own in every field but the device" {
+@test "stat equals the object's in every field but the device" {
 	local format='%i %s %b %B %a %u %g %h %x %y %z %F %o'
 
 	# The time of birth, which libfuse doesn't tell before 3.18.
@@ -48,7 +48,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "fstat of an object that has no name any more" {
+@test "fstat of an unlinked object" {
 	echo x >"$SHM/a"
 	exec 5<>"$SHM/a"
 	rm "$SHM/a"
@@ -60,7 +60,7 @@ teardown() {
 	exec 5>&-
 }
 
-@test "the umask of the caller holds" {
+@test "the caller's umask applies" {
 	(umask 027 && : >"$SHM/a")
 	[ "$(stat -c %a /dev/shm/a)" = 640 ]
 	(umask 0 && : >"$SHM/b")
@@ -68,7 +68,7 @@ teardown() {
 	rm "$SHM/a" "$SHM/b"
 }
 
-@test "truncate up is zero filled and sparse, and down cuts" {
+@test "truncate extends with zeros, sparsely, and cuts" {
 	printf abc >"$SHM/a"
 	truncate -s 1M "$SHM/a"
 	[ "$(stat -c '%s %b' "$SHM/a")" = "1048576 8" ]
@@ -86,7 +86,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "O_APPEND goes to the end, also when others made it grow" {
+@test "O_APPEND writes at the end, also after others have extended the object" {
 	echo a >"$SHM/a"
 	exec 5>>"$SHM/a"
 	echo b >>/dev/shm/a
@@ -101,7 +101,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "O_EXCL, O_TRUNC and the open of what isn't there" {
+@test "O_EXCL, O_TRUNC, and open of a missing name" {
 	run cat "$SHM/a"
 	[[ $output == *"No such file or directory" ]]
 	echo old >"$SHM/a"
@@ -113,7 +113,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "whoever has it open keeps it after rm; a new one is another" {
+@test "an open file stays usable after rm; a new one is another object" {
 	echo old >"$SHM/a"
 	exec 5<"$SHM/a"
 	rm "$SHM/a"
@@ -124,7 +124,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "a name given to another object is followed to that" {
+@test "a name that leads to another object now is followed" {
 	echo one >"$SHM/a"
 	exec 5<"$SHM/a"
 	echo two >/dev/shm/b
@@ -137,7 +137,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "an object moved natively while it is open keeps its identity" {
+@test "an open object that is renamed natively keeps its identity" {
 	echo one >"$SHM/a"
 	exec 5<"$SHM/a"
 	mv /dev/shm/a /dev/shm/b
@@ -148,7 +148,7 @@ teardown() {
 	rm "$SHM/b"
 }
 
-@test "the listing has objects only" {
+@test "the listing shows objects only" {
 	echo x >/dev/shm/object
 	echo x >/dev/shm/sem.name
 	echo x >/dev/shm/.hidden
@@ -165,11 +165,11 @@ teardown() {
 	rm -r /dev/shm/{object,sem.name,.hidden,fifo,dir,link,null}
 }
 
-@test "what isn't an object is not opened, followed or changed by its name" {
+@test "files that aren't objects can't be opened, followed or changed" {
 	timeout 60 python3 "$TESTS/shm_strangers.py" "$SHM" "$WORK"
 }
 
-@test "an object with two names is one, and keeps the other" {
+@test "an object with two names is one object, and keeps the other name" {
 	native shm-create a text
 	ln "$SHM/a" "$SHM/b"
 	[ "$(stat -c %h "$SHM/a" "$SHM/b" /dev/shm/a /dev/shm/b)" = $'2\n2\n2\n2' ]
@@ -187,7 +187,7 @@ teardown() {
 	rm "$SHM/c"
 }
 
-@test "an object that isn't open is found by either of two names" {
+@test "an object that isn't open is found by both of its names" {
 	python3 - "$SHM/a" "$SHM/b" <<-'END'
 		import os, sys
 		for gone, left in sys.argv[1:], sys.argv[:0:-1]:
@@ -203,7 +203,7 @@ teardown() {
 	END
 }
 
-@test "what uses one name doesn't notice that the other goes" {
+@test "use of one name goes on while the other is removed" {
 	: >"$SHM/a"
 	: >"$WORK/goes_on"
 	(while [ -e "$WORK/goes_on" ]; do
@@ -222,12 +222,12 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "ls -a shows the directory and its parent" {
+@test "ls -a shows . and .." {
 	[ "$(ls -a "$SHM")" = $'.\n..' ]
 	[ "$(ls -a "$MNT")" = $'.\n..\nmq\nsem\nshm' ]
 }
 
-@test "an open object is opened again through its descriptor, without a name" {
+@test "an unlinked object is opened again through /proc/self/fd" {
 	for name in "$SHM/a" "$MQ/a"; do
 		echo text >"$name"
 		exec 5<"$name"
@@ -248,19 +248,19 @@ race() {
 	rm -f /dev/shm/n /dev/shm/new
 }
 
-@test "uses of a name that others replace all the time" {
+@test "use of a name that others replace all the time" {
 	race replace 1
 }
 
-@test "uses of a name that others remove and make all the time" {
+@test "use of a name that others remove and create all the time" {
 	race unlink 4
 }
 
-@test "uses of a name that is an object's and something else's in turn" {
+@test "use of a name that is an object and another file in turn" {
 	race other 4
 }
 
-@test "the listing stays whole while objects come and go" {
+@test "a listing is complete while objects come and go" {
 	seq -f "$SHM/stays.%g" 2000 | xargs touch
 	: >"$WORK/churn"
 	(while [ -e "$WORK/churn" ]; do
@@ -277,7 +277,7 @@ race() {
 	rm /dev/shm/*
 }
 
-@test "a descriptor of the directory can be rewound" {
+@test "rewinddir on a directory's descriptor" {
 	python3 - "$SHM" <<-'END'
 		import os, sys
 		d = os.open(sys.argv[1], os.O_RDONLY)
@@ -293,7 +293,7 @@ race() {
 	END
 }
 
-@test "df is that of the shared memory" {
+@test "df shows the shared memory file system" {
 	[ "$(df --output=size,itotal "$SHM" | tail -1)" = \
 		"$(df --output=size,itotal /dev/shm | tail -1)" ]
 	[ "$(df --output=size "$MNT" | tail -1)" = \
@@ -317,7 +317,7 @@ race() {
 	[[ $output == *"File name too long" ]]
 }
 
-@test "what objects aren't is EPERM" {
+@test "mkdir, symlink and mknod are EPERM" {
 	echo x >"$SHM/a"
 	for command in "mkdir $SHM/d" "mv $SHM/a $MQ/a" "ln $SHM/a $MQ/a" "ln -s a $SHM/b" \
 		"mkfifo $SHM/b" "mknod $SHM/b c 1 3" "rmdir $MNT/mq" \
@@ -330,7 +330,7 @@ race() {
 	rm "$SHM/a"
 }
 
-@test "shared mmap is the object's memory, or refused" {
+@test "shared mmap maps the object's memory, or fails" {
 	python3 - "$SHM/a" "${IPCFS_OPTIONS-}" <<-'END'
 		import errno, mmap, os, sys
 		path, options = sys.argv[1:]
@@ -374,7 +374,7 @@ race() {
 	rm "$SHM"/?
 }
 
-@test "Python's shared_memory sees it, and is seen" {
+@test "Python's shared_memory and the mount see each other's objects" {
 	python3 - "$SHM" <<-'END'
 		import os, sys
 		from multiprocessing import shared_memory
@@ -392,7 +392,7 @@ race() {
 	END
 }
 
-@test "rename is atomic, and can refuse or exchange" {
+@test "rename is atomic; NOREPLACE and EXCHANGE work" {
 	echo one >"$SHM/a"
 	echo two >"$SHM/b"
 	python3 - "$SHM" <<-'END'
@@ -423,16 +423,16 @@ race() {
 	rm "$SHM/moved"
 }
 
-@test "O_TMPFILE is an anonymous object that can be handed on" {
+@test "O_TMPFILE makes an anonymous object whose descriptor can be sent" {
 	python3 "$TESTS/shm_tmpfile.py" "$SHM"
 }
 
-@test "O_CREAT beside others who unlink never fails" {
+@test "O_CREAT never fails while others unlink" {
 	timeout 250 "$PROGRAMS/churn" $((2 * ${ROUNDS:-100000})) 6 "$SHM/a" 20
 	rm -f "$SHM/a"
 }
 
-@test "fallocate, holes and their limits are tmpfs's" {
+@test "fallocate, holes and size limits are those of tmpfs" {
 	: >"$SHM/a"
 	fallocate -l 100K "$SHM/a"
 	[ "$(stat -c '%s %b' "$SHM/a")" = "102400 200" ]
@@ -458,14 +458,14 @@ race() {
 	rm "$SHM/a" "$SHM/b"
 }
 
-@test "copy_file_range copies what the objects are now, to any size" {
+@test "copy_file_range copies the current content, to any size" {
 	python3 "$TESTS/shm_copy.py" "$SHM"
 	cp "$SHM/a" "$SHM/c"
 	cmp "$SHM/a" /dev/shm/c
 	rm "$SHM"/?
 }
 
-@test "extended attributes are the object's own" {
+@test "extended attributes are those of the object" {
 	: >"$SHM/a"
 	setfattr -n user.origin -v here "$SHM/a"
 	[ "$(getfattr --only-values -n user.origin /dev/shm/a)" = here ]
@@ -478,12 +478,12 @@ race() {
 	rm "$SHM/a"
 }
 
-@test "after every kind of change stat is that of the native" {
+@test "after every kind of change stat equals the native one" {
 	python3 "$TESTS/shm_stat.py" "$SHM/a" /dev/shm/a
 	rm "$SHM/a"
 }
 
-@test "what others may do with the directory and programs is as natively" {
+@test "rights on the directory and on programs are as natively" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
 	let_all_in
@@ -522,7 +522,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	chmod 1777 /dev/shm
 }
 
-@test "each bit of a mode is as given, also where it leaves the owner no right" {
+@test "each bit of a mode is kept, also one that leaves the owner no right" {
 	python3 - "$SHM/a" <<-'END'
 		import os, sys
 		path = sys.argv[1]
@@ -538,7 +538,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	END
 }
 
-@test "setuid and setgid go as they do natively" {
+@test "setuid and setgid bits are cleared as natively" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
 	let_all_in
@@ -547,7 +547,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 	done
 }
 
-@test "nothing is pinned: memory is free after a native unlink" {
+@test "a native unlink frees the memory at once" {
 	local before
 
 	before=$(df --output=used /dev/shm | tail -1)

@@ -52,14 +52,14 @@ is() {
 	[ "$(inside systemctl show --value -p "$2" "$1")" = "$3" ]
 }
 
-@test "systemd has nothing to say against the units" {
+@test "systemd-analyze verify accepts the units" {
 	run systemd-analyze verify --man=no ipcfs.service ipcfs@1.service
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ -z "$output" ]
 }
 
-@test "ipcfs.service mounts it for all, and no call that it makes is refused" {
+@test "ipcfs.service mounts for all users, and no system call is refused" {
 	inside systemctl start ipcfs
 	inside grep '^ipcfs /mnt/ipc fuse.ipcfs .*,allow_other ' /proc/self/mounts
 	[ "$(inside ps -C ipcfs -o ni= | xargs)" = -5 ]
@@ -68,7 +68,7 @@ is() {
 	inside "$BUILD/tests/rights"
 }
 
-@test "killed, it comes back" {
+@test "a killed service is restarted" {
 	inside systemctl start ipcfs
 	inside touch /mnt/ipc/shm/a
 	inside systemctl kill -s KILL ipcfs
@@ -78,7 +78,7 @@ is() {
 	[ "$(inside grep -c ' /mnt/ipc ' /proc/self/mounts)" -eq 1 ]
 }
 
-@test "stopped, it is unmounted, and that was a success" {
+@test "a stopped service is unmounted, and has succeeded" {
 	inside systemctl start ipcfs
 	inside systemctl stop ipcfs
 	not inside grep ' /mnt/ipc ' /proc/self/mounts

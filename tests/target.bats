@@ -96,7 +96,7 @@ refused() {
 	end_target
 }
 
-@test "they stay when the process has ended" {
+@test "objects stay when the process has ended" {
 	target
 	ipcfs_start -o "target=$TARGET"
 	end_target
@@ -116,7 +116,7 @@ refused() {
 	unmount
 }
 
-@test "a process's semaphores are used, and its waiters woken" {
+@test "semaphores of a process can be used, and wake its waiters" {
 	local posix=$TESTS/native.py
 
 	native sem-create host 9
@@ -140,7 +140,7 @@ refused() {
 	end_target
 }
 
-@test "in the background and through mount(8) it is the same" {
+@test "target= in the background and through mount(8)" {
 	target
 	"$IPCFS" -o "target=$TARGET" "$MNT" 3>&-
 	[ "$(ls "$SHM")" = theirs ]
@@ -156,7 +156,7 @@ refused() {
 	end_target
 }
 
-@test "a process with a user namespace of its own" {
+@test "target= is a process with a user namespace of its own" {
 	target --user --map-root-user
 	inside "$TESTS/native.py" create q
 	ipcfs_start -o "target=$TARGET"
@@ -170,7 +170,7 @@ refused() {
 	end_target
 }
 
-@test "who has no number in its user namespace creates nothing there" {
+@test "a user without a mapping in its user namespace can't create" {
 	AS=("${AS_USER[@]}")
 	target --user --map-root-user
 	ipcfs_start -o "target=$TARGET"
@@ -190,7 +190,7 @@ refused() {
 	end_target
 }
 
-@test "what is no process is refused" {
+@test "target= that isn't a process is refused" {
 	for pid in 0 -1 word 1x '' 2147483648 99999999999999999999; do
 		refused "it takes a number from 1 to 2147483647" "$pid"
 	done
@@ -209,7 +209,7 @@ refused() {
 	not wait $parent
 }
 
-@test "who may not enter is refused" {
+@test "a user who can't enter the namespaces is refused" {
 	target
 
 	let_all_in

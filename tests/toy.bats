@@ -18,7 +18,7 @@ teardown() {
 	ipcfs_end
 }
 
-@test "its directory is listed, and its files are read" {
+@test "the toy kind's directory is listed, its files are read" {
 	[ "$(ls "$MNT")" = $'mq\nsem\nshm\ntoy' ]
 	[ "$(ls "$MNT/toy")" = $'e\npi' ]
 	[ "$(as_user cat "$MNT/toy/e" "$MNT/toy/pi")" = $'value 2.718\nvalue 3.142' ]
@@ -29,7 +29,7 @@ teardown() {
 	df "$MNT/toy" >/dev/null
 }
 
-@test "it is described, as are all kinds" {
+@test "the toy kind is described like all kinds" {
 	[ "$(ls "$MNT/toy:info")" = $'e\npi' ]
 	[ "$(cat "$MNT/toy:info/pi")" = "name pi
 value 3.142
@@ -52,7 +52,7 @@ except OSError as e:
     print(e.strerror)"
 }
 
-@test "what it has no slot for is refused" {
+@test "operations without a slot are refused" {
 	local pi="'$MNT/toy/pi'" new="'$MNT/toy/new'"
 
 	[ "$(outcome "open($pi, os.O_WRONLY)")" = 'Permission denied' ]

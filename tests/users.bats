@@ -45,7 +45,7 @@ fill() {
 		echo "made $((n))"' "$MQ/$2" $((2 * ONE)) 2>&1
 }
 
-@test "a user whose queues reach the limit gets EMFILE, all others go on" {
+@test "a user at the limit of RLIMIT_MSGQUEUE gets EMFILE; others go on" {
 	[[ $(fill $A a) == *"Too many open files"*"made 2" ]]
 	# Natively it is the same account.
 	run as $A bash -c "ulimit -q $((2 * ONE)); '$WORK/native.py' create b"
@@ -60,7 +60,7 @@ fill() {
 	logged RLIMIT_MSGQUEUE
 }
 
-@test "ulimit -q is that of the process, root's too" {
+@test "ulimit -q of the process counts, also root's" {
 	run bash -c "ulimit -q 0; : >'$MQ/q'"
 	[[ $output == *"Too many open files" ]]
 	run bash -c "ulimit -q 0; '$WORK/native.py' create q"
@@ -71,7 +71,7 @@ fill() {
 	logged RLIMIT_MSGQUEUE
 }
 
-@test "msg_max and msgsize_max hold for users, also beside root" {
+@test "msg_max and msgsize_max apply to users, also in a root daemon" {
 	for limit in maxmsg=msg_max msgsize=msgsize_max; do
 		read -r max </proc/sys/fs/mqueue/${limit#*=}
 		run as $A bash -c ": >'$MQ:${limit%=*}=$((max + 1))/q'"
@@ -82,7 +82,7 @@ fill() {
 	logged msgsize_max
 }
 
-@test "owner, group and mode of what a user creates" {
+@test "owner, group and mode of a user's new objects" {
 	as $A bash -c "umask 027; : >'$MQ/q'; umask 777; : >'$MQ/none'"
 	[ "$(stat -c '%u %g %a' "$NATIVE/q")" = "$A $A 640" ]
 	[ "$(stat -c '%u %g %a' "$NATIVE/none")" = "$A $A 0" ]
@@ -91,14 +91,14 @@ fill() {
 	as $A rm "$MQ/q" "$MQ/none"
 }
 
-@test "mq_notify tells who has written, in each view, and each message comes once" {
+@test "mq_notify names the sender, in each view, once for each message" {
 	: >"$MQ:maxmsg=2,msgsize=64/q"
 	chmod 666 "$MQ/q"
 	DAEMON=$DAEMON timeout 60 python3 "$TESTS/users_notify.py" "$MQ" $A $B
 	rm "$MQ/q" "$MQ/one" "$MQ/many"
 }
 
-@test "a user can signal no thread of the daemon while it creates queues" {
+@test "a user can't signal the daemon while it creates queues" {
 	as $A timeout 60 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
 		import os, sys
 		daemon, path = sys.argv[1:]
@@ -118,13 +118,13 @@ fill() {
 	END
 }
 
-@test "a user who kills or stops what creates for him fails alone" {
+@test "a user who kills or stops the creating child fails alone" {
 	as $A timeout 250 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <"$TESTS/users_hunt.py"
 	[ -z "$(cat "/proc/$DAEMON/task/"*/children)" ]
 	as $B sh -c ": >'$MQ/q' && rm '$MQ/q'"
 }
 
-@test "groups and ulimit -q count also where /proc hides others" {
+@test "groups and ulimit -q count also with hidepid" {
 	echo text >"$SHM/a"
 	chown 0:$B "$SHM/a"
 	chmod 640 "$SHM/a"
@@ -139,7 +139,7 @@ fill() {
 	logged RLIMIT_MSGQUEUE
 }
 
-@test "what takes a capability root may do as natively" {
+@test "root's privileged operations work as natively" {
 	for dir in /dev/shm "$SHM"; do
 		python3 - "$dir/a" <<-'END'
 			import os, sys
@@ -178,7 +178,7 @@ python_as() {
 	as "$1" timeout 60 python3 "$WORK/script.$1" "${@:2}"
 }
 
-@test "who may link what is as natively" {
+@test "rights to link are as natively" {
 	old=$(</proc/sys/fs/protected_hardlinks)
 	for protected in 1 0; do
 		echo $protected >/proc/sys/fs/protected_hardlinks
@@ -199,7 +199,7 @@ python_as() {
 	echo "$old" >/proc/sys/fs/protected_hardlinks
 }
 
-@test "max_user_handles: also for a root without capabilities" {
+@test "max_user_handles applies to a root without capabilities" {
 	mount_for_all max_user_handles=3
 	: >"$SHM/a"
 	# shellcheck disable=SC2016 # it is the other shell's
@@ -210,7 +210,7 @@ python_as() {
 	rm "$SHM/a"
 }
 
-@test "max_user_handles: EMFILE beyond it, for one user alone" {
+@test "max_user_handles: EMFILE for one user alone" {
 	mount_for_all max_user_handles=3
 	python_as $A "$SHM" "$MQ" <<-'END'
 		shm, mq = sys.argv[1:]
@@ -255,7 +255,7 @@ python_as() {
 	rm "$SHM/a" "$MQ/q"
 }
 
-@test "max_user_waiting: EAGAIN beyond it, for one user alone" {
+@test "max_user_waiting: EAGAIN for one user alone" {
 	mount_for_all max_user_waiting=2
 	local pids=() user
 
@@ -313,7 +313,7 @@ python_as() {
 	rm "$MQ/empty" "$MQ/full" "$SHM/lock"
 }
 
-@test "max_user_waiting: also lines that are sent after close" {
+@test "max_user_waiting counts lines that are sent after close" {
 	mount_for_all max_user_waiting=2
 	native create full 1 10 666
 	native send full x

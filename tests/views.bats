@@ -24,7 +24,7 @@ is_refused() {
 	logged "view option '$2': $3"
 }
 
-@test "views are found by name, list the queues, and are not listed" {
+@test "views are found by name, list the queues, and aren't listed" {
 	native create q 1 10
 	for view in priority=1 drain prefix,priority=32767 maxmsg=1,msgsize=2,follow; do
 		[ "$(ls "$MQ:$view")" = q ]
@@ -65,7 +65,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "an open file that has a position grows by what comes" {
+@test "a reader with a position reads new messages" {
 	native create q
 	native send q 12345
 	exec 5<"$MQ/q"
@@ -84,7 +84,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "a view that can't be is EINVAL, and the log names the option" {
+@test "a wrong view is EINVAL, and the log names the option" {
 	is_refused '' '' 'there is no such option'
 	for view in nonsense priority drain=1 Drain ' drain'; do
 		is_refused "$view" "$view" 'there is no such option'
@@ -128,7 +128,7 @@ is_refused() {
 	done
 }
 
-@test "priority: what is written there has it" {
+@test "priority: written messages have the priority" {
 	native create q
 	for n in 3 32767 0 9; do
 		echo "$n" >"$MQ:priority=$n/q"
@@ -137,7 +137,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "maxmsg and msgsize: what is created there has them" {
+@test "maxmsg and msgsize: new queues have these attributes" {
 	: >"$MQ:maxmsg=3,msgsize=100/a"
 	: >"$MQ:maxmsg=4/b"
 	: >"$MQ:msgsize=200/c"
@@ -168,7 +168,7 @@ is_refused() {
 	[ -z "$(ls "$NATIVE")" ]
 }
 
-@test "prefix: the priority stands before each message, both ways" {
+@test "prefix: the priority precedes each message, in both directions" {
 	native create q
 	printf '7 seven' >"$MQ:prefix/q"
 	printf '12 ' >"$MQ:prefix/q"
@@ -195,7 +195,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "drain: an empty queue is the end of file at once" {
+@test "drain: an empty queue is end of file at once" {
 	: >"$MQ/q"
 	[ -z "$(timeout 10 cat "$MQ:drain/q")" ]
 	echo x >"$MQ/q"
@@ -315,7 +315,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "info: text about each queue, to read" {
+@test "mq:info describes each queue" {
 	native create q 5 100 640
 	chown 12:34 "$MQ/q"
 	native send q text
@@ -342,7 +342,7 @@ mode 0640" ]
 	rm "$MQ/q"
 }
 
-@test "shm:info: text about each object, to read" {
+@test "shm:info describes each object" {
 	printf 12345 >"$SHM/o"
 	chmod 640 "$SHM/o"
 	: >/dev/shm/sem.s
@@ -368,7 +368,7 @@ mode 0640" ]
 	rm "$SHM/o" /dev/shm/sem.s
 }
 
-@test "after -o they are those of mq" {
+@test "options after -o apply to mq/" {
 	ipcfs_end
 	ipcfs_mount -o drain,priority=4,maxmsg=2
 	: >"$MQ/q"
@@ -384,7 +384,7 @@ mode 0640" ]
 	rm "$MQ/q"
 }
 
-@test "after -o wrong ones are named; exit status 2" {
+@test "wrong options after -o are named, exit status 2" {
 	for pair in 'priority=x:0 to 32767' 'maxmsg=0:1 to' 'drain,drain:twice' \
 		'drain,follow:exclude' 'timeout=0,drain:timeout and drain exclude' \
 		"timeout=1.2.3:'timeout=1.2.3': it takes seconds" 'timeout=:seconds' \
@@ -396,7 +396,7 @@ mode 0640" ]
 	done
 }
 
-@test "a directory of a view stays the same one" {
+@test "the directory of a view keeps its identity" {
 	cd "$MQ:drain"
 	ls -d "$MQ:drain" "$MQ:priority=1" >/dev/null
 	[ "$(pwd -P)" = "$(realpath "$MQ:drain")" ]
@@ -407,7 +407,7 @@ mode 0640" ]
 	cd /
 }
 
-@test "who may not read a queue is not told what is in it" {
+@test "a user who can't read a queue doesn't learn its content" {
 	ipcfs_end
 	ipcfs_mount -o allow_other
 	let_all_in
@@ -424,7 +424,7 @@ mode 0640" ]
 	rm "$MQ/q"
 }
 
-@test "who is refused again and again doesn't fill the log" {
+@test "repeated refusals don't fill the log" {
 	for i in {1..200}; do
 		not touch "$MQ:msgsize=99999999/$i" 2>/dev/null
 	done

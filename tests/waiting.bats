@@ -49,7 +49,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "Ctrl-C ends each of two who append to a full queue, the second first" {
+@test "Ctrl-C ends each of two appends to a full queue, the second one first" {
 	make_full q
 	append "$MQ/q" one
 	one=$STARTED
@@ -68,7 +68,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "two who share one open file to write with end one after the other" {
+@test "two writers that share an open file end one after the other" {
 	make_full q
 	exec 5>"$MQ/q"
 	/bin/echo long one >&5 3>&- &
@@ -85,7 +85,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "readers are served in the order in which they came" {
+@test "waiting readers are served in their order" {
 	local pids=()
 
 	: >"$MQ/q"
@@ -107,7 +107,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "writers are served in the order in which they came" {
+@test "waiting writers are served in their order" {
 	local pids=()
 
 	make_full q
@@ -124,7 +124,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "a read with a signal handler is EINTR, and the message stays" {
+@test "a signal handler ends a read with EINTR; the message stays" {
 	: >"$MQ/q"
 	python3 - "$MQ/q" <<-'END'
 		import ctypes, errno, os, signal, sys
@@ -168,7 +168,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "who waits holds up neither rm nor a new queue of the name" {
+@test "a waiter blocks neither rm nor a new queue of the same name" {
 	: >"$MQ/q"
 	cat "$MQ/q" >"$WORK/out" 3>&- &
 	reader=$!
@@ -216,7 +216,7 @@ wakeups() {
 	done
 }
 
-@test "messages that nobody waits for wake nobody" {
+@test "messages without a waiter wake no thread" {
 	: >"$MQ/q"
 	cat "$MQ/q" >"$WORK/out" 3>&- &
 	reader=$!
