@@ -29,6 +29,7 @@
 #include "core/child.h"
 
 #include "core/cleanup.h"
+#include "core/linux.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -40,7 +41,6 @@
 #include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,17 +146,17 @@ CORE_IN_CHILD static int become(const struct core_cred *cred, bool is_self)
 	 * core_cred_be_nobody() may have changed the real user of the thread.
 	 */
 	if (is_self)
-		return syscall(SYS_setresuid, cred->uid, (uid_t)-1, (uid_t)-1) <
-				       0
+		return syscall(CORE_SYS_SETRESUID, cred->uid, (uid_t)-1,
+			       (uid_t)-1) < 0
 			       ? -EPERM
 			       : 0;
 	/* The kernel takes -1 for "no change". */
 	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
 		return -EPERM;
-	if (syscall(SYS_setgroups, cred->n_groups, cred->groups) < 0)
+	if (syscall(CORE_SYS_SETGROUPS, cred->n_groups, cred->groups) < 0)
 		return -errno;
-	if (syscall(SYS_setresgid, cred->gid, cred->gid, cred->gid) < 0 ||
-	    syscall(SYS_setresuid, cred->uid, cred->uid, (uid_t)-1) < 0)
+	if (syscall(CORE_SYS_SETRESGID, cred->gid, cred->gid, cred->gid) < 0 ||
+	    syscall(CORE_SYS_SETRESUID, cred->uid, cred->uid, (uid_t)-1) < 0)
 		return -EPERM;
 	return core_cred_limit(cred->caps);
 }

@@ -11,17 +11,18 @@
  */
 #include "core/cred.h"
 
+#include "core/linux.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/fsuid.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static int set_groups(size_t n, const gid_t *groups)
 {
-	return syscall(SYS_setgroups, n, groups) < 0 ? -errno : 0;
+	return syscall(CORE_SYS_SETGROUPS, n, groups) < 0 ? -errno : 0;
 }
 
 static bool set_fsgid(gid_t gid)
@@ -164,6 +165,7 @@ void core_cred_be_nobody(void)
 
 	/* The call fails in a user namespace that has no such user. */
 	if (!is_nobody && geteuid() == 0)
-		(void)syscall(SYS_setresuid, (uid_t)-2, (uid_t)-1, (uid_t)-1);
+		(void)syscall(CORE_SYS_SETRESUID, (uid_t)-2, (uid_t)-1,
+			      (uid_t)-1);
 	is_nobody = true;
 }

@@ -12,12 +12,16 @@
 #include "core/name.h"
 #include "core/proc.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+
+static_assert(sizeof(off_t) == 8 && sizeof(ino_t) == 8 && sizeof(time_t) == 8,
+	      "sizes, inode numbers and times of 64 bits, as in the kernel");
 
 #define PATH(fd) (core_proc_path("/proc/self/fd/%d", fd).s)
 
@@ -52,6 +56,9 @@ static int open_as(const struct core_cred *cred, int dir, const char *path,
 	int r;
 
 	how.flags ^= append;
+	/* open(3) adds this flag, where file sizes had 32 bits once. */
+	if (!(how.flags & O_PATH))
+		how.flags |= O_LARGEFILE;
 	r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path, &how,
 					    sizeof(how)));
 	how.flags |= append;
@@ -67,9 +74,10 @@ static int open_as(const struct core_cred *cred, int dir, const char *path,
 int core_file_open_name(int dir, const struct core_cred *cred, const char *name,
 			int flags, mode_t mode, int *ret_fd)
 {
+	bool creates = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 	struct open_how how = {
-		.flags = (uint64_t)(flags | O_NOFOLLOW | O_CLOEXEC),
-		.mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode & 07777 : 0,
+		.flags = (unsigned int)(flags | O_NOFOLLOW | O_CLOEXEC),
+		.mode = creates ? mode & 07777 : 0,
 		.resolve = RESOLVE_NO_XDEV,
 	};
 	int r = open_as(cred, dir, name, how, ret_fd);
@@ -98,7 +106,7 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd)
 {
 	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC | O_NONBLOCK),
+		.flags = (unsigned int)(flags | O_CLOEXEC | O_NONBLOCK),
 	};
 
 	return open_as(cred, AT_FDCWD, PATH(fd), how, ret_fd);

@@ -16,6 +16,7 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "core/linux.h"
 #include "core/name_set.h"
 #include "core/proc.h"
 
@@ -27,12 +28,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
-
-#ifndef MQUEUE_MAGIC
-#define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
-#endif
 
 /* How often a path is resolved. Other processes may make each attempt fail. */
 #define TRIES 1000

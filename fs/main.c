@@ -24,6 +24,7 @@
  *   charge		each user's limits
  *   waiting		requests that can't be answered yet
  *   retry		lets the kernel's second attempt after ESTALE succeed
+ *   protocol	what newer kernels have added to linux/fuse.h
  *   log		rate-limited warnings
  *   backing		files that the kernel reads, writes and maps itself
  *   reply		replies that carry a node or a handle
@@ -61,6 +62,7 @@
  *   ipc_dirs		the directories of the objects
  *   name, name_set	names and sets of names
  *   proc		paths and text of /proc
+ *   linux		what the headers of Linux may lack
  *   cleanup		variables that release what they own
  *   thread_safety	which lock guards what, checked by clang
  *

@@ -214,7 +214,7 @@ CORE_IN_CHILD static int wait_for_it(void *arg)
 
 	ret->pid = getpid();
 	while (ret->pid != 0)
-		(void)syscall(SYS_pause);
+		(void)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "fs/daemon/mount.h"
 
 #include "core/cleanup.h"
+#include "core/linux.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -30,10 +31,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8 */
-#endif
 
 enum {
 	TYPE_MAX = 64, /* one more than the format "%63s" reads */

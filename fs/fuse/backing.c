@@ -8,18 +8,9 @@
 
 #include "core/cleanup.h"
 #include "core/cred.h"
+#include "fs/fuse/protocol.h"
 
-#include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-
-/*
- * FUSE_DEV_IOC_BACKING_* of linux/fuse.h since 6.9. The argument of the first
- * ioctl is a struct fuse_backing_map: 16 bytes, and the first four are the
- * descriptor.
- */
-#define BACKING_OPEN  _IOW(229, 1, int32_t[4])
-#define BACKING_CLOSE _IOW(229, 2, uint32_t)
 
 /*
  * The kernel writes to a backing file with the credentials of the thread that
@@ -35,7 +26,7 @@ int fs_backing_open(struct fuse_session *session, int fd, int *ret_id)
 
 	if (r < 0)
 		return r;
-	r = ioctl(fuse_session_fd(session), BACKING_OPEN, map);
+	r = ioctl(fuse_session_fd(session), FS_BACKING_OPEN, map);
 	if (r < 0)
 		r = -errno;
 	core_cred_leave(&nobody);
@@ -51,7 +42,7 @@ void fs_backing_close(struct fuse_session *session, int id)
 	 * Ignore the result. If the connection has ended, so has the backing
 	 * file; there is no other error.
 	 */
-	(void)ioctl(fuse_session_fd(session), BACKING_CLOSE, &id);
+	(void)ioctl(fuse_session_fd(session), FS_BACKING_CLOSE, &id);
 }
 
 bool fs_backing_works(struct fuse_session *session)

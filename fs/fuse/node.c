@@ -13,13 +13,17 @@
 #include "core/file.h"
 #include "fs/fuse/backing.h"
 #include "fs/fuse/log.h"
+#include "fs/fuse/protocol.h"
 
+#include <assert.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
 #include <pthread.h>
 #include <search.h>
 #include <stdatomic.h>
 #include <string.h>
+
+static_assert(sizeof(fuse_ino_t) >= sizeof(struct fs_node *),
+	      "a node id has room for an address");
 
 struct core_lock_charge {
 	struct fs_charge charge;
@@ -217,13 +221,9 @@ static int get(const struct fs_request *rq, const struct statx *stx,
  */
 enum { MANY = 32768, PRUNED = 512 };
 
-/* FUSE_NOTIFY_PRUNE of linux/fuse.h since Linux 6.18, and its message. */
-#define NOTIFY_PRUNE 9
-
 struct prune {
 	struct fuse_out_header header;
-	uint32_t n, padding;
-	uint64_t spare;
+	struct fs_notify_prune_out out;
 	uint64_t ids[PRUNED];
 };
 
@@ -239,8 +239,8 @@ static bool choose(struct fs_nodes *nodes, bool urgent, struct prune *ret)
 		return false;
 	nodes->n_new = 0;
 	*ret = (struct prune){
-		.header = { .len = sizeof(*ret), .error = NOTIFY_PRUNE },
-		.n = PRUNED,
+		.header = { .len = sizeof(*ret), .error = FS_NOTIFY_PRUNE },
+		.out.count = PRUNED,
 	};
 	for (size_t i = 0; i < PRUNED; i++) {
 		struct fs_node *node = TAILQ_FIRST(&nodes->all);

@@ -1,42 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The replies are the kernel's own structures: libfuse's functions can't set
- * STREAM.
+ * FS_FOPEN_STREAM.
  */
 #include "fs/fuse/reply.h"
 
-#include <linux/fuse.h>
+#include "fs/fuse/protocol.h"
 
-/* struct fuse_open_out of linux/fuse.h, and its FOPEN_*, since Linux 6.9. */
-struct open_out {
-	uint64_t handle;
-	uint32_t flags;
-	int32_t backing_id;
-};
+#include <assert.h>
 
-enum {
-	/*
-	 * Every read and write comes to the daemon, so changes that other
-	 * processes make are visible at once. mmap(MAP_SHARED) fails with
-	 * ENODEV.
-	 */
-	DIRECT_IO = 1 << 0,
-	/*
-	 * The file has no position. With a position, the kernel locks the
-	 * position during each read and write of a descriptor that threads or
-	 * processes share. A read that waits would then block a write,
-	 * unkillable, for ever.
-	 */
-	STREAM = 1 << 4,
-	/* The kernel needn't send FLUSH at close(2). */
-	NOFLUSH = 1 << 5,
-	/* The kernel doesn't lock the inode for a write that doesn't append. */
-	PARALLEL_DIRECT_WRITES = 1 << 6,
-	/*
-	 * The kernel reads, writes and maps the backing file; no request comes.
-	 */
-	PASSTHROUGH = 1 << 7,
-};
+static_assert(sizeof(((struct fs_open_out *)0)->handle) >=
+		      sizeof(struct fs_handle *),
+	      "a handle's number has room for an address");
 
 /* Converts attributes for the kernel. No other function does. */
 static struct fuse_attr attr_of(const struct statx *stx)
@@ -81,18 +56,21 @@ static struct fuse_entry_out entry_of(const struct fs_node *node,
 /*
  * Adds the handle to the node. Returns what the kernel must know of the handle.
  */
-static struct open_out add(struct fs_request *rq, struct fs_node *node,
-			   struct fs_handle *handle)
+static struct fs_open_out add(struct fs_request *rq, struct fs_node *node,
+			      struct fs_handle *handle)
 {
 	fs_node_add(rq->fs, node, handle);
 	fs_charge_move(&handle->charge, &rq->charge);
-	return (struct open_out){
+	return (struct fs_open_out){
 		.handle = (uintptr_t)handle,
 		.flags = (handle->backing_id
-				  ? PASSTHROUGH
-				  : DIRECT_IO | PARALLEL_DIRECT_WRITES) |
-			 (handle->flags & FS_HANDLE_STREAM ? STREAM : 0) |
-			 (handle->flags & FS_HANDLE_NOFLUSH ? NOFLUSH : 0),
+				  ? FS_FOPEN_PASSTHROUGH
+				  : FS_FOPEN_DIRECT_IO |
+					    FS_FOPEN_PARALLEL_DIRECT_WRITES) |
+			 (handle->flags & FS_HANDLE_STREAM ? FS_FOPEN_STREAM
+							   : 0) |
+			 (handle->flags & FS_HANDLE_NOFLUSH ? FS_FOPEN_NOFLUSH
+							    : 0),
 		.backing_id = handle->backing_id,
 	};
 }
@@ -115,7 +93,7 @@ int fs_reply_entry(const struct fs_request *rq, const char *name,
 int fs_reply_open(struct fs_request *rq, struct fs_node *node,
 		  struct fs_handle *handle)
 {
-	struct open_out out = add(rq, node, handle);
+	struct fs_open_out out = add(rq, node, handle);
 
 	if (fuse_reply_buf(rq->req, (const char *)&out, sizeof(out)) < 0)
 		fs_node_release(rq->fs, handle);
@@ -127,7 +105,7 @@ int fs_reply_create(struct fs_request *rq, const char *name,
 {
 	struct {
 		struct fuse_entry_out entry;
-		struct open_out open;
+		struct fs_open_out open;
 	} out;
 	struct fs_node *node;
 	int r = fs_node_get(rq, stx, name, &node);

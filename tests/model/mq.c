@@ -563,7 +563,7 @@ OP(statvfs)
 		note_result(ret, statvfs(path, &sv));
 	else
 		note_result(ret, 0);
-	note(ret, "%lu %lu ", sv.f_files, sv.f_namemax);
+	note(ret, "%ju %lu ", (uintmax_t)sv.f_files, sv.f_namemax);
 }
 
 /* Reads the info file of a queue; the twins' names in the text differ. */

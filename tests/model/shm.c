@@ -296,8 +296,9 @@ OP(statvfs)
 	if (note_result(ret, ONE_IN(x, 0, 2)
 				     ? fstatvfs(shm_fd(side, x), &sv)
 				     : statvfs(shm_path(side, x), &sv)) == 0)
-		note(ret, "%lu %lu %lu %lu ", sv.f_bsize, sv.f_blocks,
-		     sv.f_files, sv.f_namemax);
+		note(ret, "%lu %ju %ju %lu ", sv.f_bsize,
+		     (uintmax_t)sv.f_blocks, (uintmax_t)sv.f_files,
+		     sv.f_namemax);
 }
 
 OP(access)
