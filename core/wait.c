@@ -245,23 +245,42 @@ static int new_queue(struct core_wait *wait, uint64_t key, int fd,
 	return 0;
 }
 
-int core_wait_open_queue(struct core_wait *wait, int fd,
-			 struct core_wait_source **ret)
+static int get_key(int fd, uint64_t *ret)
 {
-	struct queue wanted, **found;
 	struct stat st;
-	int r = 0;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	wanted.key = (uint64_t)st.st_uid << 32 | (uint32_t)st.st_ino;
-	core_wait_mutex_lock(&wait->lock);
+	*ret = (uint64_t)st.st_uid << 32 | (uint32_t)st.st_ino;
+	return 0;
+}
+
+/* Finds the source of a queue, or NULL. */
+static struct core_wait_source *find(struct core_wait *wait,
+				     uint64_t key) CORE_WAIT_LOCKED
+{
+	struct queue wanted = { .key = key }, **found;
+
 	found = tfind(&wanted, &wait->queues, compare);
-	if (found) {
-		(*found)->source.refs++;
-		*ret = &(*found)->source;
+	return found ? &(*found)->source : NULL;
+}
+
+int core_wait_open_queue(struct core_wait *wait, int fd,
+			 struct core_wait_source **ret)
+{
+	struct core_wait_source *source;
+	uint64_t key = 0;
+	int r = get_key(fd, &key);
+
+	if (r < 0)
+		return r;
+	core_wait_mutex_lock(&wait->lock);
+	source = find(wait, key);
+	if (source) {
+		source->refs++;
+		*ret = source;
 	} else {
-		r = new_queue(wait, wanted.key, fd, ret);
+		r = new_queue(wait, key, fd, ret);
 	}
 	core_wait_source_unlock(wait);
 	return r;
@@ -322,6 +341,22 @@ bool core_wait_is_idle(struct core_wait_source *source, enum core_wait_dir dir)
 	idle = core_waitlist_is_idle(&source->lists[dir]);
 	core_wait_source_unlock(source->wait);
 	return idle;
+}
+
+int core_wait_count(struct core_wait *wait, int fd, size_t ret[static 2])
+{
+	const struct core_wait_source *source;
+	uint64_t key = 0;
+	int r = get_key(fd, &key);
+
+	if (r < 0)
+		return r;
+	core_wait_mutex_lock(&wait->lock);
+	source = find(wait, key);
+	for (int dir = CORE_WAIT_IN; dir <= CORE_WAIT_OUT; dir++)
+		ret[dir] = source ? source->lists[dir].n_waiting : 0;
+	core_wait_source_unlock(wait);
+	return 0;
 }
 
 void core_wait_cancel(struct core_wait *wait, struct core_waiter *waiter)

@@ -84,8 +84,19 @@ void core_waitlist_init(struct core_waitlist *list, struct core_waitlists *all)
 	TAILQ_INIT(&list->fifo);
 }
 
+/* The waiter must wait. */
+static void begin_wait(struct core_waiter *waiter) CORE_WAIT_LOCKED
+{
+	waiter->list->n_waiting += !waiter->counted;
+	waiter->counted = true;
+	add_due(waiter);
+}
+
 static void finish(struct core_waiter *waiter, int result) CORE_WAIT_LOCKED
 {
+	if (waiter->counted)
+		waiter->list->n_waiting--;
+	waiter->counted = false;
 	waiter->end = result;
 	waiter->state = CORE_WAITER_DONE;
 	remove_due(waiter);
@@ -131,7 +142,7 @@ struct core_waiter *core_waitlist_next(struct core_waitlist *list)
 			return waiter;
 		}
 		list->fresh = TAILQ_NEXT(waiter, entry);
-		add_due(waiter);
+		begin_wait(waiter);
 	}
 	waiter = TAILQ_FIRST(&list->fifo);
 	if (!waiter || !list->ready)
@@ -157,14 +168,16 @@ bool core_waitlist_tried(struct core_waitlist *list, int r)
 		list->ready = true;
 		return true;
 	}
-	if (in_vain)
-		list->n_in_vain = list->n_attempts;
-	else
-		list->ready = true;
 	list->busy = false;
 	waiter->state = CORE_WAITER_LISTED;
 	TAILQ_INSERT_HEAD(&list->fifo, waiter, entry);
-	add_due(waiter);
+	if (in_vain) {
+		list->n_in_vain = list->n_attempts;
+		begin_wait(waiter);
+	} else {
+		list->ready = true;
+		add_due(waiter);
+	}
 	return false;
 }
 

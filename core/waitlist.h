@@ -32,6 +32,7 @@
 #include "core/thread_safety.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -92,6 +93,7 @@ struct core_waiter {
 	struct core_wait_source *source; /* set by the owner */
 	/* Set by the owner: also due at other times than the deadline. */
 	bool looks;
+	bool counted CORE_WAIT_GUARDED; /* in core_waitlist.n_waiting */
 	struct core_waitlist *list CORE_WAIT_GUARDED;
 	TAILQ_ENTRY(core_waiter) entry;
 	/* How many attempts in the list had begun when the waiter was added. */
@@ -124,8 +126,9 @@ struct core_waitlist {
 	bool busy;
 	struct core_waiter *trying; /* the waiter whose attempt runs, or NULL */
 	bool ready;		    /* an attempt may succeed */
-	uint64_t n_attempts;	    /* attempts that have begun */
-	uint64_t n_in_vain; /* the number of the last failed attempt, or 0 */
+	size_t n_waiting;    /* waiters that had to wait and haven't ended */
+	uint64_t n_attempts; /* attempts that have begun */
+	uint64_t n_in_vain;  /* the number of the last failed attempt, or 0 */
 };
 
 void core_waitlists_init(struct core_waitlists *all);

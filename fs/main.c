@@ -78,7 +78,7 @@
  *	node table, then node or fs/fuse/charge
  *	fs/fuse/retry, then fs/fuse/charge
  *	node, then queue handle or fs/fuse/log
- *	info handle, then node
+ *	info handle, then node or core/wait
  *	directory handle, then core/name_set
  * A thread that holds one of the other locks holds no second lock: core/wait,
  * core/lock's table and its owners, fs/daemon/loop. No lock is held while a

@@ -17,6 +17,51 @@ static void test_at_once(void **state)
 	assert_received_natively(0);
 }
 
+static void assert_waiting(size_t n_readers, size_t n_writers)
+{
+	size_t n[2] = { 77, 77 };
+
+	assert_int_equal(core_wait_count(wait_, native, n), 0);
+	assert_int_equal(n[CORE_WAIT_IN], n_readers);
+	assert_int_equal(n[CORE_WAIT_OUT], n_writers);
+}
+
+static void test_count(void **state)
+{
+	size_t n[2] = { 77, 77 };
+
+	(void)state;
+	assert_waiting(0, 0);
+	for (int i = 0; i < 10; i++)
+		submit(reader(i));
+	assert_waiting(10, 0);
+	/* A waiter that needn't or mustn't wait isn't counted. */
+	reader(10)->waiter.nowait = -EAGAIN;
+	submit(reader(10));
+	assert_waiting(10, 0);
+	cancel_op(reader(3));
+	cancel_op(reader(3));
+	reader(11)->waiter.deadline = 1;
+	submit(reader(11));
+	await(3);
+	assert_waiting(9, 0);
+	send_natively(7);
+	await(4);
+	submit(writer(0));
+	await(6);
+	assert_waiting(7, 0);
+	core_wait_end_all(wait_);
+	assert_waiting(0, 0);
+	fill();
+	submit(writer(1));
+	submit(writer(2));
+	assert_waiting(0, 2);
+	/* Nobody has opened the other queue. */
+	assert_int_equal(core_wait_count(wait_, other_fd, n), 0);
+	assert_int_equal(n[0] + n[1], 0);
+	assert_int_equal(core_wait_count(wait_, -1, n), -EBADF);
+}
+
 static void test_stop(void **state)
 {
 	(void)state;
@@ -267,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(at_once),
+		TEST(count),
 		TEST(stop),
 		TEST(stop_outlasts_a_running_attempt),
 		TEST(stop_outlasts_a_running_done),

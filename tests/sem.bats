@@ -387,7 +387,7 @@ stopped_while_it_waits() {
 	return 1
 }
 
-@test "timeout: a take waits so long at most, and takes all or none" {
+@test "timeout: a take ends with ETIMEDOUT and takes nothing" {
 	native sem-create a 2
 	for seconds in 0 0.001 0.03; do
 		run bash -c "echo -3 >$MNT/sem:timeout=$seconds/a"

@@ -222,7 +222,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "timeout: a read or write waits so long at most" {
+@test "timeout: reads and writes end with ETIMEDOUT" {
 	: >"$MQ:maxmsg=2,msgsize=10/q"
 	for seconds in 0 0.0 0.0001 .01 0.01 1.; do
 		run cat "$MQ:timeout=$seconds/q"
@@ -251,7 +251,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "timeout: with follow each read has its time, otherwise the end is the end" {
+@test "timeout: an empty queue is still end of file, but not with follow" {
 	: >"$MQ/q"
 	echo one >"$MQ/q"
 	[ "$(cat "$MQ:timeout=0.01/q")" = one ]
@@ -278,7 +278,7 @@ is_refused() {
 	rm "$MQ/q"
 }
 
-@test "timeout: no line is lost or sent twice when the time runs out" {
+@test "timeout: no line is lost or sent twice" {
 	: >"$MQ:maxmsg=2,msgsize=10/q"
 	python3 - "$MQ:lines,timeout" <<-'END'
 		import errno, os, random, sys
@@ -325,11 +325,13 @@ msgsize 100
 curmsgs 1
 bytes 4
 notify 0
+readers 0
+writers 0
 uid 12
 gid 34
 mode 0640" ]
 	[ "$(grep . "$MQ:info"/* | head -n1)" = "name q" ]
-	[ "$(wc -l <"$MQ:info/q")" -eq 9 ]
+	[ "$(wc -l <"$MQ:info/q")" -eq 11 ]
 	[ "$(dd if="$MQ:info/q" bs=1 status=none | tail -n1)" = "mode 0640" ]
 	for command in "dd of=$MQ:info/q conv=notrunc" "chmod 600 $MQ:info/q" \
 		"touch $MQ:info/new" "truncate -s 0 $MQ:info/q" "rm $MQ:info/q"; do
@@ -339,6 +341,36 @@ mode 0640" ]
 		[ "$status" -ne 0 ]
 	done
 	[ "$(cat "$MQ/q")" = text ]
+	rm "$MQ/q"
+}
+
+@test "mq:info counts the readers and writers that wait" {
+	local reader writers=()
+
+	are_waiting() {
+		[ "$(grep -E '^(readers|writers) ' "$MQ:info/$1")" = "readers $2"$'\n'"writers $3" ]
+	}
+	native create q 1 10
+	native create full 1 10
+	echo first >"$MQ/full"
+	cat "$MQ/q" >"$WORK/out" 3>&- &
+	reader=$!
+	cat "$MQ:follow,timeout=0.01/q" 2>/dev/null 3>&- || true
+	for i in 1 2 3; do
+		/bin/echo "$i" >>"$MQ:priority=$i/full" 3>&- &
+		writers+=($!)
+	done
+	eventually are_waiting full 0 3
+	eventually are_waiting q 1 0
+	kill "${writers[0]}"
+	wait "${writers[0]}" || true
+	are_waiting full 0 2
+	rm "$MQ/full"
+	kill "${writers[@]:1}"
+	wait "${writers[@]:1}" || true
+	echo x >"$MQ/q"
+	wait $reader
+	are_waiting q 0 0
 	rm "$MQ/q"
 }
 

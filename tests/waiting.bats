@@ -182,7 +182,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-@test "two thousand reads with different timeouts each end" {
+@test "two thousand reads with different timeouts all end" {
 	: >"$MQ/q"
 	python3 - "$MQ" "$DAEMON" <<-'END'
 		import os, sys, threading

@@ -110,16 +110,20 @@ static int obj_truncate(const struct fs_request *rq, struct fs_handle *handle,
 static int obj_describe(const struct fs_request *rq, int fd, char *ret,
 			size_t size)
 {
-	struct core_mq_info info;
+	struct core_mq_info info = { 0 };
+	size_t n_waiting[2] = { 0 };
 	int r = core_mq_get_info(fd, &info);
 
-	(void)rq;
+	r = r ?: core_wait_count(rq->fs->wait, fd, n_waiting);
 	return r < 0 ? r
 		     : snprintf(ret, size,
 				"maxmsg %ld\nmsgsize %ld\ncurmsgs %ld\n"
-				"bytes %zu\nnotify %d\n",
+				"bytes %zu\nnotify %d\n"
+				"readers %zu\nwriters %zu\n",
 				info.maxmsg, info.msgsize, info.curmsgs,
-				info.bytes, info.notify_pid);
+				info.bytes, info.notify_pid,
+				n_waiting[CORE_WAIT_IN],
+				n_waiting[CORE_WAIT_OUT]);
 }
 
 static const char xattrs[] = "user.mq.maxmsg\0user.mq.msgsize\0"
