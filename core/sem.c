@@ -16,6 +16,7 @@
 #include "core/file.h"
 #include "core/name.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -36,15 +37,20 @@
 /* Tries of core_sem_open(); someone may make and remove the name all the time. */
 enum { TRIES = 64 };
 
-/* glibc's semaphore on a 64-bit machine. */
+/*
+ * glibc's semaphore on a 64-bit machine, whatever C library this daemon uses.
+ * glibc stores a flag in "shared" that the threads of one process don't.
+ */
 struct semaphore {
 	_Atomic uint64_t data; /* the value, and in the high half the waiters */
-	char rest[24];
+	int32_t shared;
+	char rest[20];
 };
 
-/* Whether sem_t is laid out so here. */
-static const bool is_known = sizeof(sem_t) == sizeof(struct semaphore) &&
-			     sizeof(long) == sizeof(uint64_t);
+static const bool is_known = sizeof(long) == sizeof(uint64_t);
+#if defined(__GLIBC__) && defined(__LP64__)
+static_assert(sizeof(sem_t) == sizeof(struct semaphore), "the size of sem_t");
+#endif
 
 const char *core_sem_name(const char *file_name)
 {
@@ -94,21 +100,16 @@ static int create(const struct core_ipc_dirs *dirs,
 		  int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
-	union {
-		sem_t sem;
-		char bytes[sizeof(sem_t)];
-	} new = { .bytes = { 0 } };
+	const struct semaphore new = { .shared = FUTEX_PRIVATE_FLAG };
 	int r;
 
 	if (!is_known)
 		return -EOPNOTSUPP;
-	if (sem_init(&new.sem, 1, 0) < 0)
-		return -errno;
 	r = core_file_open_name(dirs->shm_dir, cred, ".", O_TMPFILE | O_RDWR,
 				mode, &fd);
 	if (r < 0)
 		return r;
-	if (write(fd, new.bytes, sizeof(new)) != (ssize_t)sizeof(new))
+	if (write(fd, &new, sizeof(new)) != (ssize_t)sizeof(new))
 		return -errno;
 	r = core_file_link(cred, fd, dirs->shm_dir, file);
 	if (r == 0)

@@ -108,10 +108,11 @@ static void locks_of(char s[256])
 	lock.l_pid = 0;
 	while (n < 256 && fcntl(probe, F_OFD_GETLK, &lock) == 0 &&
 	       lock.l_type != F_UNLCK) {
-		n += (size_t)snprintf(s + n, 256 - n, "%s%c%ld+%ld",
+		n += (size_t)snprintf(s + n, 256 - n, "%s%c%jd+%jd",
 				      n ? " " : "",
 				      lock.l_type == F_RDLCK ? 'r' : 'w',
-				      (long)lock.l_start, (long)lock.l_len);
+				      (intmax_t)lock.l_start,
+				      (intmax_t)lock.l_len);
 		if (lock.l_len == 0)
 			break;
 		lock = range(F_WRLCK, lock.l_start + lock.l_len, 0);
@@ -647,10 +648,16 @@ static void test_ranges_move(void **state)
 
 static sem_t has_begun, may_end;
 
-int __real_fcntl64(int fd_, int command, ...);
-int __wrap_fcntl64(int fd_, int command, ...);
+/* FCNTL is the name that the C library's header gives to fcntl(). */
+#define NAME_(prefix, name) prefix##name
+#define NAME(prefix, name)  NAME_(prefix, name)
+#define REAL_FCNTL	    NAME(__real_, FCNTL)
+#define WRAP_FCNTL	    NAME(__wrap_, FCNTL)
 
-int __wrap_fcntl64(int fd_, int command, ...)
+int REAL_FCNTL(int fd_, int command, ...);
+int WRAP_FCNTL(int fd_, int command, ...);
+
+int WRAP_FCNTL(int fd_, int command, ...)
 {
 	const struct flock *lock;
 	va_list args;
@@ -662,7 +669,7 @@ int __wrap_fcntl64(int fd_, int command, ...)
 		sem_post(&has_begun);
 		sem_wait(&may_end);
 	}
-	return __real_fcntl64(fd_, command, lock);
+	return REAL_FCNTL(fd_, command, lock);
 }
 
 static void *lock_lasting(void *closure)

@@ -605,8 +605,20 @@ static void test_nothing_is_lost_by_threads_and_processes(void **state)
 	close(fd);
 }
 
+static void test_none_can_be_made_on_a_32_bit_machine(void **state)
+{
+	(void)state;
+	assert_int_equal(open_fails(&test_root, "it", O_RDWR | O_CREAT),
+			 -EOPNOTSUPP);
+	assert_int_equal(access(PATH, F_OK), -1);
+}
+
 int main(void)
 {
+	const struct CMUnitTest tests_32_bit[] = {
+		cmocka_unit_test_setup(
+			test_none_can_be_made_on_a_32_bit_machine, set_up),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_a_new_semaphore, set_up),
 		cmocka_unit_test_setup(test_create_and_exclusive, set_up),
@@ -629,5 +641,8 @@ int main(void)
 			test_nothing_is_lost_by_threads_and_processes, set_up),
 	};
 
+	if (sizeof(long) < 8)
+		return cmocka_run_group_tests(tests_32_bit, set_up_group,
+					      tear_down_group);
 	return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }

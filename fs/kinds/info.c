@@ -7,8 +7,10 @@
 #include "fs/fuse/dir.h"
 #include "fs/fuse/node.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* A byte of a name takes up to four bytes of text. */
 enum { ESCAPED_MAX = 4 * NAME_MAX + 1 };
@@ -119,7 +121,7 @@ static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 {
 	struct info_handle *handle = (struct info_handle *)handle_;
 	char text[sizeof(handle->text)];
-	size_t from = (size_t)offset, n = 0;
+	size_t from = (size_t)MIN(offset, SSIZE_MAX), n = 0;
 	int r = 0;
 
 	(void)fi;

@@ -23,7 +23,7 @@ struct read {
 void fs_mq_read_add_taken(struct fs_handle *handle_, struct statx *stx)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
-	size_t taken = 0;
+	uint64_t taken = 0;
 
 	fs_mq_handle_mutex_lock(&handle->lock);
 	if (!handle->stream)

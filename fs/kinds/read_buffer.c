@@ -26,7 +26,7 @@ void fs_read_buffer_fill(struct fs_read_buffer *buffer,
 
 	unref(buffer->text);
 	buffer->text = shrunk ?: text;
-	buffer->start = (size_t)position;
+	buffer->start = (uint64_t)position;
 	buffer->taken = 0;
 	buffer->n_fills++;
 }
@@ -37,12 +37,13 @@ bool fs_read_buffer_take(struct fs_read_buffer *buffer, const off_t *position,
 	struct fs_read_text *text = buffer->text;
 	size_t from = buffer->taken;
 
-	if (text && position && (size_t)*position - buffer->start < text->len) {
-		from = (size_t)*position - buffer->start;
+	if (text && position &&
+	    (uint64_t)*position - buffer->start < text->len) {
+		from = (size_t)((uint64_t)*position - buffer->start);
 		if (from < buffer->taken)
 			buffer->n_fills = 0; /* the reader had read too far */
 	} else if (position && fs_read_buffer_has_rest(buffer)) {
-		buffer->start = (size_t)*position - from;
+		buffer->start = (uint64_t)*position - from;
 	}
 	if (!text || from >= text->len)
 		return false;
@@ -67,7 +68,7 @@ bool fs_read_buffer_has_rest(const struct fs_read_buffer *buffer)
 	return buffer->text && buffer->taken < buffer->text->len;
 }
 
-size_t fs_read_buffer_end(const struct fs_read_buffer *buffer)
+uint64_t fs_read_buffer_end(const struct fs_read_buffer *buffer)
 {
 	return buffer->text ? buffer->start + buffer->text->len : 0;
 }

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct fs_read_text {
@@ -29,8 +30,8 @@ struct fs_read_buffer {
 
 	/* Private. */
 	struct fs_read_text *text; /* or NULL */
-	size_t start; /* the position of the first byte; it may wrap */
-	size_t taken; /* how many of its bytes were read */
+	uint64_t start; /* the position of the first byte; it may wrap */
+	size_t taken;	/* how many of its bytes were read */
 };
 
 /* The len bytes of a text that begin at "from". All zero: an empty piece. */
@@ -74,7 +75,7 @@ void fs_read_buffer_put_back(struct fs_read_buffer *buffer,
 bool fs_read_buffer_has_rest(const struct fs_read_buffer *buffer);
 
 /* Returns the position behind the text; 0 if there never was a text. */
-size_t fs_read_buffer_end(const struct fs_read_buffer *buffer);
+uint64_t fs_read_buffer_end(const struct fs_read_buffer *buffer);
 
 void fs_read_buffer_free(struct fs_read_buffer *buffer);
 void fs_read_piece_free(struct fs_read_piece *piece);

@@ -12,10 +12,12 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* A number, its sign, a newline, and a zero. */
 enum { TEXT_MAX = sizeof("+2147483647\n") };
@@ -134,7 +136,7 @@ static int obj_read(const struct fs_request *rq, struct fs_handle *handle_,
 
 	(void)fi;
 	pthread_mutex_lock(&handle->lock);
-	from = is_stream ? handle->at : (size_t)offset;
+	from = is_stream ? handle->at : (size_t)MIN(offset, SSIZE_MAX);
 	if (from == 0)
 		r = write_text(handle);
 	if (r == 0 && from < handle->len) {
