@@ -65,6 +65,9 @@ static int new_handle(const struct fs_request *rq, int *fd, int flags,
 		return -ENOMEM;
 	handle->fd = core_steal_fd(fd);
 	handle->flags = kind->handle_flags;
+	/* On a read-only mount nobody sets a lock or sends a line. */
+	if (!kind->flush || rq->fs->read_only)
+		handle->flags |= FS_HANDLE_NOFLUSH;
 	handle->release = kind->release ?: plain_release;
 	if (kind->init_handle)
 		r = kind->init_handle(rq, handle, flags);

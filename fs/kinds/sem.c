@@ -323,7 +323,6 @@ const struct fs_kind fs_sem = {
 	.truncate = obj_truncate,
 	.reopen = obj_reopen,
 	.handle_size = sizeof(struct sem_handle),
-	.handle_flags = FS_HANDLE_NOFLUSH,
 	.init_handle = obj_init_handle,
 	.release = obj_release,
 	.read = obj_read,
