@@ -20,8 +20,11 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
+/* New credentials take the kernel ten times as long as this question. */
 static int set_groups(size_t n, const gid_t *groups)
 {
+	if (n == 0 && getgroups(0, NULL) == 0)
+		return 0;
 	return syscall(CORE_SYS_SETGROUPS, n, groups) < 0 ? -errno : 0;
 }
 
