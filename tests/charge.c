@@ -72,6 +72,43 @@ static void test_a_moved_charge_is_the_same(void **state)
 	fs_charge_release(&third);
 }
 
+static void assert_usage(size_t n, size_t most, uid_t most_uid)
+{
+	struct fs_quota_usage usage;
+
+	fs_quota_get_usage(quota, &usage);
+	assert_int_equal(usage.n, n);
+	assert_int_equal(usage.most, most);
+	assert_int_equal(usage.most_uid, most_uid);
+}
+
+static void test_usage_names_the_user_with_most(void **state)
+{
+	struct fs_charge charges[20] = { 0 }, more = { 0 };
+
+	(void)state;
+	assert_usage(0, 0, 0);
+	for (unsigned int i = 0; i < 20; i++)
+		assert_int_equal(fs_charge_take(&charges[i], quota,
+						USER + 1000 + i, 0),
+				 0);
+	assert_int_equal(fs_charge_take(&more, quota, USER + 1007, 0), 0);
+	assert_usage(21, 2, USER + 1007);
+	fs_charge_release(&more);
+	for (unsigned int i = 0; i < 20; i++)
+		fs_charge_release(&charges[i]);
+	assert_usage(0, 0, 0);
+	/* Users without a limit count, too. */
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(fs_charge_take(&charges[i], quota, 0, 0), 0);
+	assert_int_equal(fs_charge_take(&more, quota, USER, 0), 0);
+	assert_usage(4, 3, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		fs_charge_release(&charges[i]);
+	assert_usage(1, 1, USER);
+	fs_charge_release(&more);
+}
+
 static void take_twice(void)
 {
 	struct fs_charge charge = { 0 };
@@ -178,6 +215,7 @@ int main(void)
 		TEST(each_user_has_a_limit),
 		TEST(root_and_the_daemon_have_none),
 		TEST(a_moved_charge_is_the_same),
+		TEST(usage_names_the_user_with_most),
 		TEST(misuse_ends_the_process),
 		TEST(threads_share_a_quota),
 	};

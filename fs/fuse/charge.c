@@ -16,17 +16,21 @@
 
 CORE_MUTEX(fs_quota_mutex);
 
-/* A user who has at least one charge. */
+/* A user who pays. */
 struct fs_payer {
-	struct fs_quota *quota;
+	struct fs_quota *quota; /* NULL: the user has no limit */
 	uid_t uid;
-	size_t n CORE_GUARDED_BY(fs_quota_mutex); /* above zero */
+	/*
+	 * The user's charges. If the user has a limit, the number is above
+	 * zero, and changes only while the lock is held.
+	 */
+	atomic_size_t n;
 };
 
 struct fs_quota {
 	size_t max;
-	atomic_size_t n_held;	   /* charges of all users */
-	struct fs_payer unlimited; /* all users without a limit; not counted */
+	/* Users without a limit: root, and the user who runs the daemon. */
+	struct fs_payer unlimited[2];
 	struct fs_quota_mutex lock;
 	void *payers CORE_GUARDED_BY(fs_quota_mutex); /* struct fs_payer * */
 };
@@ -46,16 +50,46 @@ int fs_quota_new(size_t max, struct fs_quota **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&quota->lock.native, NULL);
 	quota->max = max;
-	quota->unlimited.quota = quota;
+	quota->unlimited[1].uid = geteuid();
 	*ret = quota;
 	return 0;
 }
 
+static void add_usage(const struct fs_payer *payer, struct fs_quota_usage *ret)
+{
+	size_t n = payer->n;
+
+	ret->n += n;
+	if (n > ret->most) {
+		ret->most = n;
+		ret->most_uid = payer->uid;
+	}
+}
+
+static void visit(const void *slot, VISIT which, void *closure)
+{
+	if (which == postorder || which == leaf)
+		add_usage(*(const struct fs_payer *const *)slot, closure);
+}
+
+void fs_quota_get_usage(struct fs_quota *quota, struct fs_quota_usage *ret)
+{
+	*ret = (struct fs_quota_usage){ 0 };
+	for (int i = 0; i < 2; i++)
+		add_usage(&quota->unlimited[i], ret);
+	fs_quota_mutex_lock(&quota->lock);
+	twalk_r(quota->payers, visit, ret);
+	fs_quota_mutex_unlock(&quota->lock);
+}
+
 struct fs_quota *fs_quota_free(struct fs_quota *quota)
 {
+	struct fs_quota_usage usage;
+
 	if (!quota)
 		return NULL;
-	assert(quota->n_held == 0);
+	fs_quota_get_usage(quota, &usage);
+	assert(usage.n == 0);
 	pthread_mutex_destroy(&quota->lock.native);
 	free(quota);
 	return NULL;
@@ -80,12 +114,14 @@ static struct fs_payer *add(struct fs_quota *quota, uid_t uid)
 int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 		   size_t more)
 {
-	struct fs_payer key = { .uid = uid }, *payer = &quota->unlimited,
-			**slot;
+	struct fs_payer key = { .uid = uid }, *payer, **slot;
 	int r = 0;
 
 	assert(!fs_charge_is_held(charge));
-	if (uid != 0 && uid != geteuid()) {
+	if (uid == 0 || uid == quota->unlimited[1].uid) {
+		payer = &quota->unlimited[uid != 0];
+		payer->n++;
+	} else {
 		fs_quota_mutex_lock(&quota->lock);
 		slot = tfind(&key, &quota->payers, compare);
 		payer = slot ? *slot : add(quota, uid);
@@ -97,11 +133,9 @@ int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 			payer->n++;
 		fs_quota_mutex_unlock(&quota->lock);
 	}
-	if (r < 0)
-		return r;
-	quota->n_held++;
-	charge->payer = payer;
-	return 0;
+	if (r == 0)
+		charge->payer = payer;
+	return r;
 }
 
 void fs_charge_move(struct fs_charge *to, struct fs_charge *from)
@@ -119,13 +153,14 @@ void fs_charge_release(struct fs_charge *charge)
 	assert(fs_charge_is_held(charge));
 	*charge = (struct fs_charge){ 0 };
 	quota = payer->quota;
-	if (payer != &quota->unlimited) {
-		fs_quota_mutex_lock(&quota->lock);
-		if (--payer->n == 0) {
-			tdelete(payer, &quota->payers, compare);
-			free(payer);
-		}
-		fs_quota_mutex_unlock(&quota->lock);
+	if (!quota) {
+		payer->n--;
+		return;
 	}
-	quota->n_held--;
+	fs_quota_mutex_lock(&quota->lock);
+	if (--payer->n == 0) {
+		tdelete(payer, &quota->payers, compare);
+		free(payer);
+	}
+	fs_quota_mutex_unlock(&quota->lock);
 }

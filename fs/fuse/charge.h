@@ -37,6 +37,16 @@ int fs_quota_new(size_t max, struct fs_quota **ret);
  */
 struct fs_quota *fs_quota_free(struct fs_quota *quota);
 
+/* What all users hold, and which user holds most. */
+struct fs_quota_usage {
+	size_t n;
+	size_t most;
+	uid_t most_uid; /* 0 if most is 0 */
+};
+
+/* Takes time that grows with the number of users who hold something. */
+void fs_quota_get_usage(struct fs_quota *quota, struct fs_quota_usage *ret);
+
 /*
  * Charges a user. The charge must hold nothing; after an error the charge still
  * holds nothing. more: the user may have this many charges beyond the quota's
