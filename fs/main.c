@@ -32,6 +32,7 @@
  *   file		the same for all files: lookup, stat, chmod, chown, ...
  * fs/kinds/		the directories and files on the mount
  *   root		the root, and the list of kinds: one line for each
+ *   status		what the daemon is doing: extended attributes of the root
  *   info		KIND:info/NAME: text about an object of any kind
  *   shm		kind: shm/ and the objects in it
  *   mq			kind: mq/ and the queues in it
@@ -289,7 +290,8 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
 	struct fs fs = { .read_only = opts->read_only,
 			 .debug = opts->debug,
-			 .passthrough = !opts->no_passthrough };
+			 .passthrough = !opts->no_passthrough,
+			 .n_workers = fs_loop_n_workers };
 	int r;
 
 	fs_privileges_set_up();

@@ -100,7 +100,7 @@ change_attributes() {
 	for other in "$SHM" "$MNT" "$MQ" "$MNT/mq:info"; do
 		run ls -ld "$other" "$other/"* "$SHM/a"
 		[[ ${lines[-1]} == "-rw-r--r--+"*"$SHM/a" ]]
-		[ -z "$(getfattr -d -m - "$other" 2>&1)" ]
+		[ -z "$(getfattr -d -m '^[^u]' "$other" 2>&1)" ]
 	done
 	run ls -l "$SHM"
 	[[ ${lines[1]} == "-rw-r--r--+"* ]]

@@ -136,6 +136,8 @@ if os.fork() == 0:
 		ipcfs_start -d "$@"
 		echo x >"$SHM/"$'a\nb'
 		rm "$SHM/"$'a\nb'
+		[ "$(getfattr --only-values -n user.ipcfs.passthrough "$MNT" 2>/dev/null)" = \
+			"$([ $# = 0 ] && echo yes || echo no)" ]
 		umount "$MNT"
 		wait "$DAEMON"
 		grep -q "passthrough is $([ $# = 0 ] && echo on || echo off)$" "$LOG"
@@ -510,6 +512,7 @@ anon_inode:[eventpoll]" ]
 	as_user sh -c "echo text >'$SHM/a' && echo job >'$MQ/q' && chmod 600 '$MQ/q'"
 	[ "$(stat -c '%u %g' /dev/shm/a "$NATIVE/q" | sort -u)" = "65534 65534" ]
 	[ "$(as_user cat "$SHM/a" "$MQ/q")" = $'text\njob' ]
+	[ "$(as_user getfattr -d --absolute-names "$MNT" | grep -c ^user.ipcfs.)" -eq 7 ]
 	native create roots 1 10
 	: >/dev/shm/roots && chmod 600 /dev/shm/roots
 	for name in "$MQ/roots" "$SHM/roots"; do

@@ -199,6 +199,75 @@ python_as() {
 	echo "$old" >/proc/sys/fs/protected_hardlinks
 }
 
+# status NAME: the attribute user.ipcfs.NAME of the root.
+status() {
+	getfattr --absolute-names --only-values -n "user.ipcfs.$1" "$MNT"
+}
+
+has_status() {
+	[ "$(status "$1")" = "$2" ]
+}
+
+@test "attributes of the root name the user with most open and most waiting" {
+	native create q
+	: >"$SHM/a"
+	chmod 666 "$SHM/a" "$MQ/q"
+	[ "$(status version)" = "$("$IPCFS" -V | sed -n 's/^ipcfs //p')" ]
+	eventually has_status handles 0
+	has_status handles_most 0
+	has_status waiting 0
+	has_status waiting_most 0
+	[ "$(status workers)" -ge 1 ]
+	exec 5<"$SHM/a"
+	has_status handles_most '1 of user 0'
+	# shellcheck disable=SC2016 # it is the other shell's
+	start $A bash -c 'exec 6<"$0" 7<"$0" && echo ready && exec cat "$1"' \
+		"$SHM/a" "$MQ/q" >"$WORK/out"
+	a=$STARTED
+	eventually has_status waiting 1
+	has_status waiting_most "1 of user $A"
+	has_status handles 4
+	has_status handles_most "3 of user $A"
+	cat "$MQ/q" 3>&- 5<&- &
+	pids=("$a" $!)
+	cat "$MQ/q" 3>&- 5<&- &
+	pids+=($!)
+	eventually has_status waiting 3
+	has_status waiting_most '2 of user 0'
+	[ "$(getfattr -d --absolute-names "$MNT" | grep -c '^user.ipcfs.')" -eq 7 ]
+	kill "${pids[@]}"
+	wait "${pids[@]}" || true
+	exec 5<&-
+	eventually has_status handles_most 0
+	has_status waiting 0
+	rm "$SHM/a" "$MQ/q"
+}
+
+@test "attributes of the root: other users learn the version and passthrough" {
+	local want name
+
+	want=$(getfattr -d --absolute-names "$MNT" | grep -E 'version=|passthrough=')
+	for user in "--reuid $A" "--bounding-set=-all"; do
+		# shellcheck disable=SC2086 # words
+		[ "$(setpriv $user --regid $A --clear-groups getfattr -d --absolute-names "$MNT" | \
+			grep user.ipcfs)" = "$want" ]
+		for name in handles handles_most waiting waiting_most workers; do
+			# shellcheck disable=SC2086 # words
+			run setpriv $user --regid $A --clear-groups getfattr -n user.ipcfs.$name "$MNT"
+			echo "$user $name: $output"
+			[[ $output == *"Permission denied" ]]
+		done
+	done
+	run getfattr -n user.ipcfs.none "$MNT"
+	[[ $output == *"No such attribute" ]]
+	run setfattr -n user.ipcfs.version -v 2 "$MNT"
+	[[ $output == *"Operation not supported" ]]
+	for directory in "$SHM" "$MQ" "$MNT/mq:info"; do
+		run getfattr -d "$directory"
+		[ -z "$output" ]
+	done
+}
+
 @test "max_user_handles applies to a root without capabilities" {
 	mount_for_all max_user_handles=3
 	: >"$SHM/a"

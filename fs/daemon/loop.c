@@ -508,3 +508,13 @@ int fs_loop(const struct fs *fs, const struct fs_mountpoint *mountpoint)
 	(void)close(loop.event);
 	return r;
 }
+
+size_t fs_loop_n_workers(void)
+{
+	size_t n;
+
+	loop_mutex_lock(&loop.lock);
+	n = loop.n_workers;
+	loop_mutex_unlock(&loop.lock);
+	return n;
+}

@@ -26,6 +26,8 @@
 #ifndef FS_LOOP_H
 #define FS_LOOP_H
 
+#include <stddef.h>
+
 struct fs;
 struct fs_mountpoint;
 
@@ -41,5 +43,8 @@ struct fs_mountpoint;
  * may use can be freed.
  */
 int fs_loop(const struct fs *fs, const struct fs_mountpoint *mountpoint);
+
+/* Returns how many threads serve requests or wait for requests. */
+size_t fs_loop_n_workers(void);
 
 #endif

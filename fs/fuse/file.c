@@ -331,6 +331,21 @@ static int find_xattr(const struct fs_kind *kind, const char *name)
 	return -1;
 }
 
+/* Lists a kind's attributes in buf. */
+static ssize_t list_xattrs(const struct fs_request *rq, char *buf)
+{
+	const struct fs_kind *kind = rq->kind;
+	const char *xattr = kind->xattrs, *end = xattr + kind->xattrs_size;
+	char value[FS_XATTR_MAX], *to = buf;
+
+	for (size_t i = 0; xattr < end; i++) {
+		if (!kind->dir_xattrs || kind->getxattr(rq, -1, i, value) >= 0)
+			to = stpcpy(to, xattr) + 1;
+		xattr += strlen(xattr) + 1;
+	}
+	return to - buf;
+}
+
 /*
  * Reads an attribute, or without a name the list of attributes. buf has room
  * for every attribute of the kind.
@@ -340,19 +355,18 @@ static ssize_t get_xattr(const struct fs_request *rq, const char *name,
 {
 	const struct fs_kind *kind = rq->kind;
 	_cleanup_close_ int fd = -1;
+	bool has_any;
 	int i = -1, r;
 
 	if (!kind->inode_attributes) {
-		i = name && !rq->node->is_dir ? find_xattr(kind, name) : -1;
+		has_any = rq->node->is_dir == kind->dir_xattrs;
+		i = name && has_any ? find_xattr(kind, name) : -1;
 		if (i < 0 && name)
 			return -ENODATA;
-		if (i < 0 && rq->node->is_dir)
-			return 0;
 		if (i < 0)
-			return mempcpy(buf, kind->xattrs, kind->xattrs_size) -
-			       (void *)buf;
+			return has_any ? list_xattrs(rq, buf) : 0;
 	}
-	r = node_fd(rq, &fd);
+	r = i >= 0 && rq->node->is_dir ? 0 : node_fd(rq, &fd);
 	if (r < 0)
 		return r;
 	if (i >= 0)

@@ -78,8 +78,9 @@ struct fs {
 	bool read_only;		      /* -o ro */
 	bool debug;		      /* -d */
 	bool passthrough;	      /* the kernel accepts backing files */
-	size_t max_write;	 /* of one request, bytes; set at FUSE_INIT */
-	struct timespec started; /* the times of the root */
+	size_t max_write;	   /* of one request, bytes; set at FUSE_INIT */
+	struct timespec started;   /* the times of the root */
+	size_t (*n_workers)(void); /* threads that serve requests */
 };
 
 /*
@@ -213,7 +214,13 @@ struct fs_kind {
 	const char *xattrs;
 	size_t xattrs_size;
 	/*
-	 * Reads the value of the i-th attribute in xattrs. Returns its length.
+	 * Whether xattrs are attributes of the directory, and not of its files.
+	 * Attributes that getxattr refuses aren't listed.
+	 */
+	bool dir_xattrs;
+	/*
+	 * Reads the value of the i-th attribute in xattrs. fd: -1 for a
+	 * directory. Returns the length of the value.
 	 */
 	int (*getxattr)(const struct fs_request *rq, int fd, size_t i,
 			char ret[static FS_XATTR_MAX]);

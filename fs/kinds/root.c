@@ -5,6 +5,7 @@
 #include "fs/fuse/dir.h"
 #include "fs/fuse/reply.h"
 #include "fs/kinds/info.h"
+#include "fs/kinds/status.h"
 
 #include <assert.h>
 #include <string.h>
@@ -115,5 +116,9 @@ const struct fs_kind fs_root = {
 	.list = root_list,
 	.dir_attr = root_attr,
 	.statfs = root_statfs,
+	.xattrs = FS_STATUS_XATTRS,
+	.xattrs_size = sizeof(FS_STATUS_XATTRS),
+	.dir_xattrs = true,
+	.getxattr = fs_status_getxattr,
 	.lookup = root_lookup,
 };
