@@ -2,14 +2,18 @@
 /*
  * Repeats one operation in a loop and prints how long one round took.
  *
- *	bench WHAT PATH MILLISECONDS
+ *	bench WHAT PATH MILLISECONDS [CLIENTS]
  *
  * In microseconds:
  *	open		open and close PATH
+ *	read		open PATH, read 4 KiB, close it
  *	stat		stat PATH
  *	create		create, close and unlink PATH
  * In nanoseconds:
  *	load, store	8 bytes at random places of PATH, mapped shared
+ *
+ * With CLIENTS, this many processes do so at the same time. Printed is how many
+ * rounds a second they make together, and then how many the slowest process makes.
  *
  * The exit status is 3 if PATH can't be mapped.
  */
@@ -21,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,6 +76,16 @@ static void open_close(void)
 	check(close(fd));
 }
 
+static void open_read_close(void)
+{
+	static char buf[4096];
+	int fd = open(path, O_RDONLY);
+
+	check(fd);
+	check((int)read(fd, buf, sizeof(buf)));
+	check(close(fd));
+}
+
 static void stat_path(void)
 {
 	struct stat st;
@@ -102,11 +117,9 @@ static const struct {
 	void (*once)(void);
 	int protection; /* of a mapping; 0: none */
 } kinds[] = {
-	{ "open", open_close, 0 },
-	{ "stat", stat_path, 0 },
-	{ "create", create_unlink, 0 },
-	{ "load", load, PROT_READ },
-	{ "store", store, PROT_READ | PROT_WRITE },
+	{ "open", open_close, 0 },   { "read", open_read_close, 0 },
+	{ "stat", stat_path, 0 },    { "create", create_unlink, 0 },
+	{ "load", load, PROT_READ }, { "store", store, PROT_READ | PROT_WRITE },
 };
 
 static uint64_t now(void)
@@ -117,12 +130,58 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
+/* Repeats the operation. Returns how many nanoseconds a round took. */
+static double repeat(void (*once)(void), uint64_t limit)
+{
+	uint64_t start = now(), time = 0, n = 0;
+
+	while (time < limit) {
+		/* Many rounds hide the time of reading the clock. */
+		for (int i = 0; i < 256; i++)
+			once();
+		n += 256;
+		time = now() - start;
+	}
+	return (double)time / (double)n;
+}
+
+static void repeat_together(void (*once)(void), uint64_t limit, int n_clients)
+{
+	double *times =
+		mmap(NULL, (size_t)n_clients * sizeof(*times),
+		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double sum = 0, longest = 0;
+	int status;
+
+	check(times == MAP_FAILED ? -1 : 0);
+	for (int i = 0; i < n_clients; i++) {
+		pid_t pid = fork();
+
+		check(pid);
+		if (pid == 0) {
+			times[i] = repeat(once, limit);
+			exit(EXIT_SUCCESS);
+		}
+	}
+	for (int i = 0; i < n_clients; i++) {
+		check(wait(&status));
+		if (status != 0)
+			exit(EXIT_FAILURE);
+	}
+	for (int i = 0; i < n_clients; i++) {
+		sum += 1e9 / times[i];
+		longest = times[i] > longest ? times[i] : longest;
+	}
+	(void)printf("%.0f\n%.0f\n", sum, 1e9 / longest);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t start, time = 0, limit, n = 0;
+	uint64_t limit;
 	size_t kind = 0;
+	double time;
 
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return EXIT_FAILURE;
 	while (strcmp(kinds[kind].name, argv[1]) != 0)
 		if (++kind == sizeof(kinds) / sizeof(*kinds))
@@ -131,16 +190,11 @@ int main(int argc, char **argv)
 	limit = strtoull(argv[3], NULL, 10) * 1000000;
 	if (kinds[kind].protection)
 		map(kinds[kind].protection);
-	start = now();
-	while (time < limit) {
-		/* Many rounds hide the time of reading the clock. */
-		for (int i = 0; i < 256; i++)
-			kinds[kind].once();
-		n += 256;
-		time = now() - start;
+	if (argc == 5) {
+		repeat_together(kinds[kind].once, limit, atoi(argv[4]));
+		return EXIT_SUCCESS;
 	}
-	if (!kinds[kind].protection)
-		n *= 1000;
-	(void)printf("%.3f\n", (double)time / (double)n);
+	time = repeat(kinds[kind].once, limit);
+	(void)printf("%.3f\n", kinds[kind].protection ? time : time / 1000);
 	return EXIT_SUCCESS;
 }

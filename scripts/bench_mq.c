@@ -8,16 +8,25 @@
  *		messages a second, from one process to another. If PATH is a
  *		file, each write and each read moves many lines
  *
+ *	bench_mq waiters PATH COUNT [PID]
+ *		microseconds from mq_send() to the return of a read, while COUNT
+ *		threads wait in a read of the queue; and the memory that the
+ *		process PID has meanwhile, in KiB
+ *
  * PATH is a file, or "/NAME": the queue NAME by mq_send() and mq_receive().
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,14 +125,88 @@ static void stream(uint64_t count)
 	check(wait(&status) == pid && status == 0);
 }
 
+static atomic_ulong n_waiters;
+static sem_t received;
+
+/* Each thread opens the queue itself: one open file has one reader at a time. */
+static void *receive_all(void *closure)
+{
+	int own = native ? mq_open(path, O_RDONLY) : open(path, O_RDONLY);
+	char message[SIZE];
+
+	(void)closure;
+	check(own >= 0);
+	for (n_waiters++;; check(sem_post(&received) == 0))
+		check((native ? mq_receive(own, message, SIZE, NULL)
+			      : read(own, message, SIZE)) == SIZE);
+	return NULL;
+}
+
+static void start_waiters(uint64_t count)
+{
+	struct rlimit limit;
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	check(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, 1 << 16);
+	for (uint64_t i = 0; i < count; i++)
+		check(pthread_create(&thread, &attr, receive_all, NULL) == 0);
+	while (n_waiters < count)
+		(void)usleep(1000);
+	/* The last threads may not wait yet. */
+	(void)usleep(200000);
+}
+
+static void print_memory(const char *pid)
+{
+	char name[64], line[256];
+	long memory;
+	FILE *file;
+
+	(void)snprintf(name, sizeof(name), "/proc/%s/status", pid);
+	file = fopen(name, "r");
+	check(file != NULL);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmRSS: %ld", &memory) == 1)
+			(void)printf("%ld\n", memory);
+	(void)fclose(file);
+}
+
+static void send_to_waiters(uint64_t count, const char *pid)
+{
+	const uint64_t n = 2000;
+	uint64_t time = 0;
+	int mqd = mq_open(strrchr(path, '/'), O_WRONLY);
+
+	check(mqd >= 0 && sem_init(&received, 0, 0) == 0);
+	start_waiters(count);
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t start = now();
+
+		check(mq_send(mqd, buf, SIZE, 0) == 0);
+		check(sem_wait(&received) == 0);
+		time += now() - start;
+	}
+	(void)printf("%.3f\n", (double)time / (double)n / 1000);
+	if (pid)
+		print_memory(pid);
+	exit(EXIT_SUCCESS);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return EXIT_FAILURE;
 	path = argv[2];
 	native = strchr(path + 1, '/') == NULL;
 	if (strcmp(argv[1], "stream") == 0)
 		stream(strtoull(argv[3], NULL, 10));
+	else if (strcmp(argv[1], "waiters") == 0)
+		send_to_waiters(strtoull(argv[3], NULL, 10), argv[4]);
 	else
 		back_and_forth(strtoull(argv[3], NULL, 10));
 	return EXIT_SUCCESS;
