@@ -24,7 +24,6 @@ teardown() {
 requests() {
 	local before
 
-	eventually is_idle
 	before=$(wc -l <"$LOG")
 	"$@" >/dev/null
 	eventually is_idle
@@ -59,6 +58,7 @@ opens_and_stats() {
 	mv /dev/shm/sem.made /dev/shm/sem.s
 	# The kernel keeps the names of directories.
 	stat "$MNT"/{shm:info,mq:lines,mq:info,sem,sem:info} >/dev/null
+	eventually is_idle
 	for file in shm:info/a mq:lines/q mq:info/q sem/s sem:info/s; do
 		requests=$(opens_and_stats "$MNT/$file")
 		echo "$file: $requests"

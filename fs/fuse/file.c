@@ -158,6 +158,7 @@ int fs_file_tmpfile(struct fs_request *rq, mode_t mode, int flags)
 static int node_fd(const struct fs_request *rq, int *ret_fd)
 {
 	const struct fs_kind *kind = rq->kind;
+	struct fs_request finder = *rq;
 	char name[NAME_MAX + 1];
 	int r;
 
@@ -168,12 +169,15 @@ static int node_fd(const struct fs_request *rq, int *ret_fd)
 		r = fs_retry_dup(rq, rq->node->ino, ret_fd);
 	if (r != -ENOENT)
 		return r;
+	/* As in a lookup, where every user may search the directory. */
+	if (fs_dir_is_public(rq))
+		finder.cred = core_cred_self();
 	fs_node_name(rq->node, name);
-	r = kind->find(rq, name, rq->node->ino, ret_fd);
+	r = kind->find(&finder, name, rq->node->ino, ret_fd);
 	if (r == -ENOENT || r == -ESTALE) {
 		/* If the object has had two names, one name may be removed. */
 		fs_node_other_name(rq->node, name);
-		r = kind->find(rq, name, rq->node->ino, ret_fd);
+		r = kind->find(&finder, name, rq->node->ino, ret_fd);
 	}
 	if (r == -ENOENT)
 		r = -ESTALE;

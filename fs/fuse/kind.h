@@ -296,7 +296,8 @@ struct fs_kind {
 	int (*poll)(const struct fs_request *rq, struct fs_handle *handle,
 		    struct fuse_pollhandle *poll);
 	/*
-	 * fuse_reply_err(0), at each close(2) of a descriptor. Empty: allowed
+	 * fuse_reply_err(0), at each close(2) of a descriptor, but not on a
+	 * read-only mount. Empty: nothing to do at a close
 	 */
 	int (*flush)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner);
