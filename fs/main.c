@@ -41,6 +41,7 @@
  *   mq_handle		open queues: open, close, poll
  *   mq_read		reading queues
  *   mq_write		writing to queues
+ *   mq_peek		looking at queues: the view "peek"
  *   read_buffer	the text that was received last
  *   pending_lines	lines of text that no newline has ended yet
  *   frame		messages in a text: prefix, lines
@@ -50,6 +51,9 @@
  *   shm		shared memory objects
  *   mq			message queues
  *   sem			named semaphores
+ *   peek		messages of a queue, without receiving them
+ *   peek.bpf		  what of it runs in the kernel
+ *   peek_state		  what both parts share
  *   lock		record locks on objects
  *   wait		waiting without threads
  *   wait_source	  the thread, and the functions of all wait sources
@@ -81,6 +85,7 @@
  *	node, then queue handle or fs/fuse/log
  *	info handle, then node or core/wait
  *	directory handle, then core/name_set
+ *	handle of mq_peek, then core/peek
  * A thread that holds one of the other locks holds no second lock: core/wait,
  * core/lock's table and its owners, fs/daemon/loop. No lock is held while a
  * reply is sent.

@@ -8,6 +8,7 @@
  *	eventfd			fs/daemon/loop
  *	eventpoll, eventfd	core/wait
  *	mountinfo		fs/daemon/mountpoint
+ *	bpf-prog		core/peek, after its first use
  *
  * In the background the daemon also has a socket to syslog. The socket is
  * opened early, because the log must work even when no descriptor is free.
@@ -69,7 +70,7 @@ void fs_privileges_set_up(void)
  * These capabilities are effective while a thread doesn't act as a user (see
  * core/cred):
  *
- *	SYS_ADMIN	backing files, the unmount
+ *	SYS_ADMIN	backing files, the unmount, core/peek
  *	SETUID, SETGID	act as the callers
  *	SYS_PTRACE	read the callers' groups where /proc hides other users
  *	DAC_OVERRIDE	locks, whatever the mode
