@@ -53,7 +53,7 @@
 #define FS_REPLY_LATER 1
 
 /* The most bytes of a view, and of an extended attribute's value. */
-#define FS_VIEW_MAX  64
+#define FS_VIEW_MAX  96
 #define FS_XATTR_MAX 32
 
 /* How many threads serve requests; stuck threads don't count. */
@@ -120,6 +120,11 @@ struct fs_kind {
 	size_t view_size;
 	/* Returns what is wrong with a view, or NULL. Empty: nothing */
 	const char *(*check_view)(const void *view);
+	/*
+	 * Returns another table for the directory of a view and its files, with
+	 * the same view_size; NULL: this table. Empty: NULL
+	 */
+	const struct fs_kind *(*other_kind)(const void *view);
 	/*
 	 * Whether -o takes these options, and "info", for the directory NAME.
 	 */

@@ -6,7 +6,7 @@ _ipcfs() {
 	# shellcheck disable=SC2034 # _init_completion sets them
 	local cur prev words cword split
 	local options='allow_other debug drain follow info lines max_user_handles=
-		max_user_waiting= maxmsg= msgsize= nopassthrough prefix priority= ro rw target= timeout='
+		max_user_waiting= maxmsg= msgsize= nopassthrough peek prefix priority= ro rw target= timeout='
 
 	_init_completion -n = || return
 	if [[ $prev == -o ]]; then

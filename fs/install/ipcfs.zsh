@@ -14,6 +14,7 @@ _arguments -s \
 		"max_user_waiting[requests of a user that may wait]:number"
 		"maxmsg[messages in new queues]:number" "msgsize[their size]:number"
 		"nopassthrough[move all data through the daemon]"
+		"peek[messages are shown and stay]"
 		"prefix[messages begin with their priority]"
 		"priority[of messages written]:number" "ro[inspect only]" "rw[not ro]"
 		"target[whose objects are shown]:process:_pids"

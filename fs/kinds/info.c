@@ -44,12 +44,11 @@ static int info_find(const struct fs_request *rq, const char *name, ino_t ino,
 }
 
 /*
- * The file has size 0, like the files of /proc, so that tools read to the end.
  * The kind's slot attr isn't called: its result may include facts that only
  * readers of the object may know.
  */
-static int info_attr(const struct fs_request *rq, struct fs_handle *handle,
-		     int fd, struct statx *ret)
+int fs_info_attr(const struct fs_request *rq, struct fs_handle *handle, int fd,
+		 struct statx *ret)
 {
 	int r = core_file_statx(fd, ret);
 
@@ -183,7 +182,7 @@ const struct fs_kind fs_info = {
 	.dir_attr = info_dir_attr,
 	.statfs = info_statfs,
 	.find = info_find,
-	.attr = info_attr,
+	.attr = fs_info_attr,
 	.handle_size = sizeof(struct info_handle),
 	.init_handle = info_init_handle,
 	.release = info_release,

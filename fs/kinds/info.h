@@ -11,4 +11,11 @@
 /* The view is a pointer to the described kind: const struct fs_kind *. */
 extern const struct fs_kind fs_info;
 
+/*
+ * The slot attr of a read-only text about an object. The file has size 0, like
+ * the files of /proc, so that tools read to the end.
+ */
+int fs_info_attr(const struct fs_request *rq, struct fs_handle *handle, int fd,
+		 struct statx *ret);
+
 #endif

@@ -7,8 +7,11 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "core/peek.h"
 #include "fs/fuse/log.h"
 #include "fs/kinds/frame.h"
+#include "fs/kinds/info.h"
+#include "fs/kinds/mq_peek.h"
 #include "fs/kinds/mq_read.h"
 #include "fs/kinds/mq_write.h"
 
@@ -205,10 +208,40 @@ static const char *listing(enum core_ipc_dirs_mq mq)
 
 static void mq_probe(const struct core_ipc_dirs *dirs, int r)
 {
+	const char *why = NULL;
+	int peek = core_peek_check(&why);
+
 	(void)printf("message queues: %s\n",
 		     core_mq_is_supported() ? "yes" : "not in this kernel");
 	(void)printf("listing queues: %s\n",
 		     dirs ? listing(dirs->mq) : strerror(-r));
+	(void)printf("peeking at queues: %s%s\n", peek == 0 ? "yes" : "no: ",
+		     peek == 0 ? "" : why ?: strerror(-peek));
+}
+
+/* The files of mq:peek. */
+static const struct fs_kind mq_peek = {
+	.name = "mq",
+	.view_size = sizeof(struct fs_mq_view),
+	.dir_fd = dir_fd,
+	.list = dir_list,
+	.dir_attr = dir_attr,
+	.statfs = mq_statfs,
+	.find = obj_find,
+	.attr = fs_info_attr,
+	.endless = true,
+	.xattrs = xattrs,
+	.xattrs_size = sizeof(xattrs),
+	.getxattr = obj_getxattr,
+	.handle_size = sizeof(struct fs_mq_peek_handle),
+	.init_handle = fs_mq_peek_init,
+	.release = fs_mq_peek_release,
+	.read = fs_mq_peek_read,
+};
+
+static const struct fs_kind *other_kind(const void *view)
+{
+	return ((const struct fs_mq_view *)view)->peek ? &mq_peek : NULL;
 }
 
 const struct fs_kind fs_mq = {
@@ -218,6 +251,7 @@ const struct fs_kind fs_mq = {
 	.options = fs_mq_options,
 	.view_size = sizeof(struct fs_mq_view),
 	.check_view = fs_mq_view_check,
+	.other_kind = other_kind,
 	.mount_options = true,
 	.describe = obj_describe,
 	.dir_fd = dir_fd,

@@ -18,6 +18,7 @@ const struct fs_option fs_mq_options[] = {
 	{ OPTION("follow", follow) },
 	{ OPTION("drain", drain) },
 	{ OPTION("timeout=", timeout), .max = FS_TIMEOUT_MAX, .seconds = true },
+	{ OPTION("peek", peek) },
 	{ 0 },
 };
 
@@ -29,5 +30,8 @@ const char *fs_mq_view_check(const void *view_)
 		return "follow and drain exclude each other";
 	if (view->drain && view->timeout)
 		return "timeout and drain exclude each other";
+	if (view->peek && (view->priority || view->maxmsg || view->msgsize ||
+			   view->follow || view->drain || view->timeout))
+		return "peek goes with lines and prefix only";
 	return NULL;
 }

@@ -14,6 +14,7 @@ struct fs_mq_view {
 	long follow;	      /* a read of an empty queue always waits */
 	long drain;	      /* an empty queue is end-of-file at once */
 	long timeout;	      /* see fs_waiting_limit() */
+	long peek;	      /* messages are shown, not received */
 };
 
 extern const struct fs_option fs_mq_options[];

@@ -57,6 +57,18 @@ static int root_list(const struct fs_request *rq, struct dirent64 *ret)
 	return 1;
 }
 
+static const struct fs_kind *kind_of(const struct fs_kind *kind,
+				     const struct fs_view *view)
+{
+	const struct fs_kind *other = NULL;
+
+	if (view->info)
+		return &fs_info;
+	if (kind->other_kind)
+		other = kind->other_kind(view->options);
+	return other ?: kind;
+}
+
 /*
  * Replies to a lookup with the directory of the i-th kind, or with its
  * directory of info files, seen through a view.
@@ -68,7 +80,7 @@ static int reply_dir(const struct fs_request *rq, size_t i,
 	struct statx stx;
 	int r;
 
-	child_rq.kind = view->info ? &fs_info : fs_kinds[i];
+	child_rq.kind = kind_of(fs_kinds[i], view);
 	child_rq.view = view->info ? (const void *)&fs_kinds[i] : view->options;
 	r = fs_dir_attr(&child_rq, entry_ino(i), &stx);
 	return r < 0 ? r : fs_reply_entry(&child_rq, name, &stx);

@@ -43,11 +43,11 @@ static void write_out(const struct fs_mq_view *view, char *ret, size_t size)
 		n += snprintf(ret + n, size - (size_t)n, ",timeout=%ld.%03ld",
 			      MAX(view->timeout, 0) / 1000,
 			      MAX(view->timeout, 0) % 1000);
-	(void)snprintf(ret + n, size - (size_t)n, "%s%s%s%s",
+	(void)snprintf(ret + n, size - (size_t)n, "%s%s%s%s%s",
 		       view->lines ? ",lines" : "",
 		       view->prefix ? ",prefix" : "",
 		       view->follow ? ",follow" : "",
-		       view->drain ? ",drain" : "");
+		       view->drain ? ",drain" : "", view->peek ? ",peek" : "");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -69,6 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(view.maxmsg >= 0 && view.msgsize >= 0);
 	MUST(view.timeout >= -1 && view.timeout <= FS_TIMEOUT_MAX * 1000L);
 	MUST(!((view.follow || view.timeout) && view.drain));
+	MUST(!view.peek || !(view.priority || view.maxmsg || view.msgsize ||
+			     view.follow || view.drain || view.timeout));
 	if (parsed.info) {
 		MUST(strcmp(options, "info") == 0);
 		return 0;
