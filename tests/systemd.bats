@@ -68,6 +68,14 @@ is() {
 	inside "$BUILD/tests/rights"
 }
 
+@test "the service may peek at queues" {
+	inside systemctl start ipcfs
+	inside sh -c 'echo one >/mnt/ipc/mq/peeked'
+	[ "$(inside cat /mnt/ipc/mq:peek/peeked)" = one ]
+	[ "$(inside cat /mnt/ipc/mq:drain/peeked)" = one ]
+	inside rm /mnt/ipc/mq/peeked
+}
+
 @test "a killed service is restarted" {
 	inside systemctl start ipcfs
 	inside touch /mnt/ipc/shm/a
