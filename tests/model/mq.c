@@ -580,7 +580,8 @@ OP(info)
 		info = twin_look(path);
 		note(ret,
 		     "\nmaxmsg %ld\nmsgsize %ld\ncurmsgs %ld\nbytes %ld\n"
-		     "notify 0\nuid %u\ngid %u\nmode %04o\n",
+		     "notify 0\nreaders 0\nwriters 0\nuid %u\ngid %u\nmode "
+		     "%04o\n",
 		     info.attr.mq_maxmsg, info.attr.mq_msgsize,
 		     info.attr.mq_curmsgs, info.bytes, info.st.st_uid,
 		     info.st.st_gid, info.st.st_mode & 07777);
