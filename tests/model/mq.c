@@ -35,6 +35,10 @@ static const struct view views[] = {
 	{ .dir = "mq:lines", .lines = true },
 	{ .dir = "mq:lines,prefix", .lines = true, .prefix = true },
 	{ .dir = "mq:msgsize=9,lines", .lines = true, .msgsize = 9 },
+	{ .dir = "mq:timeout=0", .timeout = true },
+	{ .dir = "mq:timeout=0.001,prefix", .timeout = true, .prefix = true },
+	{ .dir = "mq:timeout=0,follow", .timeout = true, .mode = FOLLOW },
+	{ .dir = "mq:lines,timeout=0.001", .timeout = true, .lines = true },
 };
 
 static const struct view plain = { .dir = "mq" };

@@ -136,6 +136,13 @@ static int receive(struct handle *handle, size_t size)
 	return 0;
 }
 
+static int waiting_error(const struct handle *handle)
+{
+	if (handle->nonblock)
+		return EAGAIN;
+	return handle->view->timeout ? ETIMEDOUT : EINTR;
+}
+
 /* A read of an empty queue: end-of-file, or EAGAIN, or a wait. */
 static int meet_end(struct handle *handle)
 {
@@ -143,7 +150,7 @@ static int meet_end(struct handle *handle)
 
 	if (mode == FOLLOW || (mode == DEFAULT && handle->nonblock) ||
 	    (mode == DEFAULT && !handle->received))
-		return fail(handle->nonblock ? EAGAIN : EINTR);
+		return fail(waiting_error(handle));
 	handle->received = false;
 	return 0;
 }
@@ -213,9 +220,9 @@ ssize_t twin_write(struct handle *handle, const char *text, size_t size,
 		n = send_first(handle, text + sent, size - (size_t)sent);
 		sent += n < 0 ? 0 : n;
 	}
-	*waits = n < 0 && errno == EAGAIN && !handle->nonblock;
-	if (*waits)
-		errno = EINTR;
+	if (n < 0 && errno == EAGAIN)
+		errno = waiting_error(handle);
+	*waits = n < 0 && errno == EINTR;
 	return n < 0 && sent == 0 ? -1 : sent;
 }
 

@@ -23,7 +23,7 @@ enum mode { DEFAULT, FOLLOW, DRAIN };
 struct view {
 	const char *dir;
 	enum mode mode;
-	bool prefix, lines;
+	bool prefix, lines, timeout;
 	unsigned int priority;
 	long maxmsg, msgsize; /* 0: the default */
 };
@@ -66,8 +66,9 @@ long twin_size(const struct view *view, const struct info *info);
 
 /*
  * Each function returns the result, and the errno, that the call of this name
- * has on the mount. A call that would wait fails with EINTR. waits: whether the
- * call would wait, even if a part was done.
+ * has on the mount. A call that would wait fails with EINTR; in a view with a
+ * timeout, with ETIMEDOUT. waits: whether the call would wait for a signal, even
+ * if a part was done.
  */
 int twin_open(const char *name, const struct view *view, int flags,
 	      mode_t mode);
