@@ -112,6 +112,15 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 	return open_as(cred, AT_FDCWD, PATH(fd), how, ret_fd);
 }
 
+/* A write lease is granted only while nobody else has the object open. */
+int core_file_is_used(const struct core_cred *cred, int fd)
+{
+	int r = CORE_CRED_AS(cred, fcntl(fd, F_SETLEASE, F_WRLCK)
+					   ?: fcntl(fd, F_SETLEASE, F_UNLCK));
+
+	return r == -EAGAIN ? 1 : r;
+}
+
 int core_file_statx(int fd, struct statx *ret)
 {
 	struct statx stx;

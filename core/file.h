@@ -75,6 +75,23 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd);
 
 /*
+ * Whether any open file but fd is of the object, or any process has the object
+ * mapped. O_PATH descriptors don't count.
+ *
+ * fd: opened with O_RDONLY. For a moment fd has a lease, so other opens of the
+ * object wait, or fail with -EAGAIN under O_NONBLOCK. The process must ignore
+ * SIGIO.
+ *
+ * Returns 1 or 0, or
+ *   -EACCES   cred neither owns the object nor has CAP_LEASE
+ *   -EINVAL   the file system has no leases
+ *   -ENOMEM, or an error of core_cred_enter()
+ *
+ * Source: fcntl(2), F_SETLEASE.
+ */
+int core_file_is_used(const struct core_cred *cred, int fd);
+
+/*
  * statx(2): the fields of stat(2), and the birth time if the file system has
  * one.
  */

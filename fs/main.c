@@ -34,6 +34,7 @@
  *   root		the root, and the list of kinds: one line for each
  *   status		what the daemon is doing: extended attributes of the root
  *   info		KIND:info/NAME: text about an object of any kind
+ *   holders		the processes that have an object open or mapped
  *   shm		kind: shm/ and the objects in it
  *   mq			kind: mq/ and the queues in it
  *   sem			kind: sem/ and the semaphores in it
@@ -55,6 +56,7 @@
  *   peek.bpf		  what of it runs in the kernel
  *   peek_state		  what both parts share
  *   lock		record locks on objects
+ *   holders		who has objects open or mapped, from /proc
  *   wait		waiting without threads
  *   wait_source	  the thread, and the functions of all wait sources
  *   waitlist		  waiters in order, each ends once: a data type
@@ -83,7 +85,8 @@
  *	node table, then node or fs/fuse/charge
  *	fs/fuse/retry, then fs/fuse/charge
  *	node, then queue handle or fs/fuse/log
- *	info handle, then node or core/wait
+ *	fs/kinds/info, then core/wait
+ *	fs/kinds/holders
  *	directory handle, then core/name_set
  *	handle of mq_peek, then core/peek
  * A thread that holds one of the other locks holds no second lock: core/wait,
@@ -208,6 +211,7 @@ static int mount_and_serve(struct fs *fs, const struct fs_opts *opts,
 	if (fs_diagnose_mount(mountpoint.path, opts->allow_other) < 0 ||
 	    fs_mountpoint_mount(&mountpoint, fs->session, options) < 0)
 		return EXIT_FAILURE;
+	fs->device = mountpoint.device;
 	r = start(fs, opts) ?: serve(fs, &mountpoint);
 	end_connection(fs);
 	fs->nodes = fs_nodes_free(fs, fs->nodes);
@@ -273,7 +277,8 @@ static int open_dirs(pid_t target, struct core_ipc_dirs **ret)
  * MB. Only an attack reaches that number: from half of it on, fs/fuse/node asks
  * the kernel to forget nodes that aren't in use. A user can run 4 allocations
  * at a time, because an allocation may need a process with a copy of the
- * daemon's memory.
+ * daemon's memory; and have 8 files of KIND:info,holders open, because each has
+ * up to 0.5 MB of text, and its open may read all of /proc.
  */
 static int make_quotas(struct fs *fs, const struct fs_opts *opts)
 {
@@ -288,12 +293,14 @@ static int make_quotas(struct fs *fs, const struct fs_opts *opts)
 	r = fs_quota_new((size_t)handles, &fs->handles);
 	r = r ?: fs_quota_new((size_t)waiting, &fs->waiting);
 	r = r ?: fs_quota_new(65536, &fs->n_nodes);
-	return r ?: fs_quota_new(4, &fs->allocations);
+	r = r ?: fs_quota_new(4, &fs->allocations);
+	return r ?: fs_quota_new(8, &fs->holders);
 }
 
 static int run(struct fuse_args *args, const struct fs_opts *opts)
 {
-	struct fs fs = { .read_only = opts->read_only,
+	struct fs fs = { .kinds = fs_kinds,
+			 .read_only = opts->read_only,
 			 .debug = opts->debug,
 			 .passthrough = !opts->no_passthrough,
 			 .n_workers = fs_loop_n_workers };
@@ -314,6 +321,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	r = r ?: make_quotas(&fs, opts);
 	r = r < 0 ? fail("starting", r) : run_session(&fs, opts, args);
 	fs_nodes_free(&fs, fs.nodes);
+	fs_quota_free(fs.holders);
 	fs_quota_free(fs.allocations);
 	fs_quota_free(fs.n_nodes);
 	fs_quota_free(fs.waiting);

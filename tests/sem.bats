@@ -447,7 +447,8 @@ value 3
 waiters 0
 uid 12
 gid 34
-mode 0640" ]
+mode 0640
+used no" ]
 	run bash -c 'echo 1 >"$MNT/sem:info/a"'
 	[[ $output == *"Permission denied" ]]
 	run ls "$MNT/sem:lines"

@@ -35,7 +35,8 @@ teardown() {
 value 3.142
 uid 0
 gid 0
-mode 0444" ]
+mode 0444
+used yes" ]
 	run ls "$MNT/toy:lines"
 	[[ $output == *"Invalid argument" ]]
 	logged "view option 'lines': there is no such option"

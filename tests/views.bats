@@ -100,7 +100,7 @@ is_refused() {
 	done
 	is_refused drain,timeout=1 timeout=1 'timeout and drain exclude each other'
 	is_refused timeout=0,drain drain 'timeout and drain exclude each other'
-	is_refused info,timeout=1 timeout=1 'info excludes all others'
+	is_refused info,timeout=1 timeout=1 'info excludes all but holders'
 	is_refused timeout=1,timeout=1 timeout=1 'it is given twice'
 	is_refused drain,drain drain 'it is given twice'
 	is_refused priority=1,priority=2 priority=2 'it is given twice'
@@ -108,7 +108,7 @@ is_refused() {
 	is_refused ,drain '' 'there is no such option'
 	is_refused drain, '' 'there is no such option'
 	is_refused follow,drain drain 'follow and drain exclude each other'
-	is_refused info,lines lines 'info excludes all others'
+	is_refused info,lines lines 'info excludes all but holders'
 	is_refused 'drai\n' 'drai\n' 'there is no such option'
 	is_refused 'priority=\061' 'priority=\061' 'it takes a number'
 	# What users type must not write lines of the log, nor to a terminal.
@@ -329,10 +329,11 @@ readers 0
 writers 0
 uid 12
 gid 34
-mode 0640" ]
+mode 0640
+used no" ]
 	[ "$(grep . "$MQ:info"/* | head -n1)" = "name q" ]
-	[ "$(wc -l <"$MQ:info/q")" -eq 11 ]
-	[ "$(dd if="$MQ:info/q" bs=1 status=none | tail -n1)" = "mode 0640" ]
+	[ "$(wc -l <"$MQ:info/q")" -eq 12 ]
+	[ "$(dd if="$MQ:info/q" bs=1 status=none | tail -n1)" = "used no" ]
 	for command in "dd of=$MQ:info/q conv=notrunc" "chmod 600 $MQ:info/q" \
 		"touch $MQ:info/new" "truncate -s 0 $MQ:info/q" "rm $MQ:info/q"; do
 		# shellcheck disable=SC2086 # words
@@ -384,7 +385,8 @@ size 5
 allocated 4096
 uid 0
 gid 0
-mode 0640" ]
+mode 0640
+used no" ]
 	[ "$(stat -c '%a %s' "$MNT/shm:info/o")" = "440 0" ]
 	for command in "dd of=$MNT/shm:info/o conv=notrunc" "chmod 600 $MNT/shm:info/o" \
 		"touch $MNT/shm:info/new" "rm $MNT/shm:info/o" "setfattr -n user.a $MNT/shm:info/o"; do

@@ -56,6 +56,8 @@ void fs_privileges_set_up(void)
 	(void)umask(0);
 	(void)setgroups(0, NULL);
 	(void)signal(SIGXFSZ, SIG_IGN);
+	/* Sent when another process opens an object that we have a lease on. */
+	(void)signal(SIGIO, SIG_IGN);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
@@ -84,12 +86,14 @@ void fs_privileges_set_up(void)
  *	SETFCAP		the extended attribute security.capability
  *	SYS_RESOURCE	queues beyond msg_max and queues_max
  *	LINUX_IMMUTABLE	chattr +i and +a
+ *	LEASE		whether an object is used
  */
 #define BIT(name) (UINT64_C(1) << CAP_##name)
 static const uint64_t needed =
 	BIT(SYS_ADMIN) | BIT(SETUID) | BIT(SETGID) | BIT(SYS_PTRACE) |
 	BIT(DAC_OVERRIDE) | BIT(DAC_READ_SEARCH) | BIT(CHOWN) | BIT(FOWNER) |
-	BIT(FSETID) | BIT(SETFCAP) | BIT(SYS_RESOURCE) | BIT(LINUX_IMMUTABLE);
+	BIT(FSETID) | BIT(SETFCAP) | BIT(SYS_RESOURCE) | BIT(LINUX_IMMUTABLE) |
+	BIT(LEASE);
 
 int fs_privileges_drop(void)
 {

@@ -69,12 +69,15 @@ struct fs_nodes;
 /* One mount. fs/main and FUSE_INIT set the members up; then none changes. */
 struct fs {
 	struct fuse_session *session;
+	const struct fs_kind *const *kinds; /* the list; NULL ends it */
 	struct core_ipc_dirs *dirs;
 	struct core_wait *wait;
 	struct fs_nodes *nodes;
 	/* What each user may have: open files, waiting requests, nodes. */
 	struct fs_quota *handles, *waiting, *n_nodes;
 	struct fs_quota *allocations; /* fallocate(2) calls at a time */
+	struct fs_quota *holders;     /* open files of KIND:info,holders */
+	dev_t device;		      /* of the mount */
 	bool read_only;		      /* -o ro */
 	bool debug;		      /* -d */
 	bool passthrough;	      /* the kernel accepts backing files */

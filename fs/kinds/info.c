@@ -6,22 +6,28 @@
 #include "core/thread_safety.h"
 #include "fs/fuse/dir.h"
 #include "fs/fuse/node.h"
+#include "fs/kinds/holders.h"
 
-#include <limits.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
+#include <time.h>
 
-/* A byte of a name takes up to four bytes of text. */
-enum { ESCAPED_MAX = 4 * NAME_MAX + 1 };
+/* How often an object that is in use is looked at. */
+enum { TRIES = 3 };
+
+/* The most holders that are listed for an object; their text takes 0.5 MB. */
+enum { HOLDERS_MAX = 4096 };
 
 CORE_MUTEX(info_mutex);
 
 struct info_handle {
 	struct fs_handle base;
-	struct info_mutex lock;
-	size_t len CORE_GUARDED_BY(info_mutex);
-	char text[ESCAPED_MAX + 512] CORE_GUARDED_BY(info_mutex);
+	struct fs_charge holders; /* held in the view "holders" */
+	size_t len;
+	char *text;
 };
 
 /* Turns a request into one for the plain directory of the described kind. */
@@ -30,7 +36,7 @@ static struct fs_request described(const struct fs_request *rq)
 	static const long plain[FS_VIEW_MAX / sizeof(long)];
 	struct fs_request inner = *rq;
 
-	inner.kind = *(const struct fs_kind *const *)rq->view;
+	inner.kind = ((const struct fs_info_view *)rq->view)->kind;
 	inner.view = plain;
 	return inner;
 }
@@ -61,80 +67,161 @@ int fs_info_attr(const struct fs_request *rq, struct fs_handle *handle, int fd,
 	return 0;
 }
 
-static int info_init_handle(const struct fs_request *rq,
-			    struct fs_handle *handle, int flags)
+/*
+ * Describes the object, in size bytes of lines. Returns the length of the
+ * lines. ret_used: the result of core_file_is_used().
+ *
+ * Our own descriptors must not make the object look used, so only one thread at
+ * a time opens an object here. The kernel tells us of a close(2) some time
+ * after the close has returned, and other requests open an object for a moment.
+ * So an object that is in use is looked at again.
+ */
+static int describe(const struct fs_request *rq, int path_fd, char *lines,
+		    size_t size, int *ret_used)
 {
-	(void)rq, (void)flags;
-	pthread_mutex_init(&((struct info_handle *)handle)->lock.native, NULL);
-	return 0;
-}
+	static struct info_mutex lock = { PTHREAD_MUTEX_INITIALIZER };
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	int n = 0, used = 1;
 
-static void info_release(struct fs *fs, struct fs_handle *handle)
-{
-	(void)fs;
-	pthread_mutex_destroy(&((struct info_handle *)handle)->lock.native);
-	fs_handle_free(handle);
-}
+	for (int i = 0; i < TRIES && n >= 0 && used == 1; i++) {
+		int fd = -1;
 
-/* Writes a name without newlines, in octal as /proc/mounts does: "\012". */
-static void escape(const char *name, char ret[static ESCAPED_MAX])
-{
-	for (; *name; name++) {
-		if (*name == '\n' || *name == '\\')
-			ret += sprintf(ret, "\\%03o", (unsigned int)*name);
-		else
-			*ret++ = *name;
+		if (i > 0)
+			(void)nanosleep(&pause, NULL);
+		info_mutex_lock(&lock);
+		n = core_file_reopen(&rq->cred, path_fd, O_RDONLY, &fd);
+		if (n == 0)
+			n = rq->kind->describe(rq, fd, lines, size);
+		if (n >= 0)
+			used = core_file_is_used(&rq->cred, fd);
+		core_closep(&fd);
+		info_mutex_unlock(&lock);
 	}
-	*ret = '\0';
+	*ret_used = used;
+	return n;
 }
 
-static int write_text(const struct fs_request *rq, struct info_handle *handle)
-	CORE_REQUIRES(info_mutex)
+/* Prints a text with some characters in octal, as in /proc/mounts: "\012". */
+static void print_escaped(FILE *out, const char *text, const char *escaped)
 {
-	char name[NAME_MAX + 1], escaped[ESCAPED_MAX], lines[256];
-	struct fs_request inner = described(rq);
-	struct statx stx;
-	int fd = handle->base.fd, n, r;
+	for (; *text; text++)
+		(void)fprintf(out, strchr(escaped, *text) ? "\\%03o" : "%c",
+			      (unsigned char)*text);
+}
 
-	n = inner.kind->describe(&inner, fd, lines, sizeof(lines));
+static void print_holder(FILE *out, const struct core_holder *holder,
+			 const char *how, int rights)
+{
+	if (rights == 0)
+		return;
+	(void)fprintf(out, "holder %d ", holder->pid);
+	print_escaped(out, holder->command, " \t\n\\");
+	(void)fprintf(out, " %s %s%s%s\n", how, rights & R_OK ? "r" : "",
+		      rights & W_OK ? "w" : "", rights & X_OK ? "x" : "");
+}
+
+static int print_holders(FILE *out, const struct fs_request *rq, int fd)
+{
+	_cleanup_free_ struct core_holder *holders = NULL;
+	size_t n = 0;
+	int r = fs_holders_get(rq, rq->kind, fd, &holders, &n);
+
+	for (size_t i = 0; i < n && i < HOLDERS_MAX; i++) {
+		print_holder(out, &holders[i], "fd", holders[i].fd);
+		print_holder(out, &holders[i], "map", holders[i].map);
+	}
+	if (n > HOLDERS_MAX)
+		(void)fprintf(out, "more_holders %zu\n", n - HOLDERS_MAX);
+	return r;
+}
+
+static int print_text(FILE *out, const struct fs_request *rq, int fd)
+{
+	const struct fs_info_view *view = rq->view;
+	struct fs_request inner = described(rq);
+	char name[NAME_MAX + 1], lines[256];
+	struct statx stx;
+	int used, r;
+	int n = describe(&inner, fd, lines, sizeof(lines), &used);
+
 	if (n < 0)
 		return n;
 	r = core_file_statx(fd, &stx);
 	if (r < 0)
 		return r;
-	fs_node_name(handle->base.node, name);
-	escape(name, escaped);
-	r = snprintf(handle->text, sizeof(handle->text),
-		     "name %s\n%.*suid %u\ngid %u\nmode %04o\n", escaped, n,
-		     lines, stx.stx_uid, stx.stx_gid, stx.stx_mode & 07777U);
-	handle->len = (size_t)r;
+	fs_node_name(rq->node, name);
+	(void)fputs("name ", out);
+	print_escaped(out, name, "\n\\");
+	(void)fprintf(out, "\n%.*suid %u\ngid %u\nmode %04o\nused %s\n", n,
+		      lines, stx.stx_uid, stx.stx_gid, stx.stx_mode & 07777U,
+		      used < 0	  ? "unknown"
+		      : used == 0 ? "no"
+				  : "yes");
+	return view->holders ? print_holders(out, &inner, fd) : 0;
+}
+
+/* The handle's descriptor must not make the object look used. */
+static int info_reopen(const struct fs_request *rq, int fd, int flags,
+		       int *ret_fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	(void)rq, (void)flags;
+	if (copy < 0)
+		return -errno;
+	*ret_fd = copy;
 	return 0;
 }
 
-/*
- * The text is made when its beginning is read. Later reads return pieces of the
- * same text.
- */
+/* The text is made at the open, and doesn't change any more. */
+static int info_init_handle(const struct fs_request *rq,
+			    struct fs_handle *handle_, int flags)
+{
+	const struct fs_info_view *view = rq->view;
+	struct info_handle *handle = (struct info_handle *)handle_;
+	FILE *out = NULL;
+	int r = 0;
+
+	(void)flags;
+	if (view->holders)
+		r = fs_charge_take(&handle->holders, rq->fs->holders,
+				   rq->caller->uid, 0);
+	if (r == -EAGAIN)
+		r = -EMFILE;
+	if (r == 0) {
+		out = open_memstream(&handle->text, &handle->len);
+		r = out ? print_text(out, rq, handle_->fd) : -ENOMEM;
+	}
+	if (out && fclose(out) == EOF && r == 0)
+		r = -ENOMEM;
+	if (r < 0) {
+		free(handle->text);
+		if (fs_charge_is_held(&handle->holders))
+			fs_charge_release(&handle->holders);
+	}
+	return r;
+}
+
+static void info_release(struct fs *fs, struct fs_handle *handle_)
+{
+	struct info_handle *handle = (struct info_handle *)handle_;
+
+	(void)fs;
+	free(handle->text);
+	if (fs_charge_is_held(&handle->holders))
+		fs_charge_release(&handle->holders);
+	fs_handle_free(handle_);
+}
+
 static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 		     size_t size, off_t offset, const struct fuse_file_info *fi)
 {
-	struct info_handle *handle = (struct info_handle *)handle_;
-	char text[sizeof(handle->text)];
-	size_t from = (size_t)MIN(offset, SSIZE_MAX), n = 0;
-	int r = 0;
+	const struct info_handle *handle = (struct info_handle *)handle_;
+	size_t from = MIN((size_t)offset, handle->len);
 
 	(void)fi;
-	info_mutex_lock(&handle->lock);
-	if (offset == 0)
-		r = write_text(rq, handle);
-	if (r == 0 && from < handle->len) {
-		n = handle->len - from < size ? handle->len - from : size;
-		memcpy(text, handle->text + from, n);
-	}
-	info_mutex_unlock(&handle->lock);
-	if (r < 0)
-		return r;
-	(void)fuse_reply_buf(rq->req, text, n);
+	(void)fuse_reply_buf(rq->req, handle->text + from,
+			     MIN(size, handle->len - from));
 	return 0;
 }
 
@@ -175,7 +262,7 @@ static int info_dir_fd(const struct fs_request *rq)
 
 const struct fs_kind fs_info = {
 	.name = "info",
-	.view_size = sizeof(const struct fs_kind *),
+	.view_size = sizeof(struct fs_info_view),
 	.dir_fd = info_dir_fd,
 	.listed = info_listed,
 	.list = info_list,
@@ -183,6 +270,7 @@ const struct fs_kind fs_info = {
 	.statfs = info_statfs,
 	.find = info_find,
 	.attr = fs_info_attr,
+	.reopen = info_reopen,
 	.handle_size = sizeof(struct info_handle),
 	.init_handle = info_init_handle,
 	.release = info_release,

@@ -8,7 +8,11 @@
 
 #include "fs/fuse/kind.h"
 
-/* The view is a pointer to the described kind: const struct fs_kind *. */
+struct fs_info_view {
+	const struct fs_kind *kind; /* the described kind */
+	long holders;		    /* a line for each process, too */
+};
+
 extern const struct fs_kind fs_info;
 
 /*

@@ -76,12 +76,14 @@ static const struct fs_kind *kind_of(const struct fs_kind *kind,
 static int reply_dir(const struct fs_request *rq, size_t i,
 		     const struct fs_view *view, const char *name)
 {
+	const struct fs_info_view info = { .kind = fs_kinds[i],
+					   .holders = view->holders };
 	struct fs_request child_rq = *rq;
 	struct statx stx;
 	int r;
 
 	child_rq.kind = kind_of(fs_kinds[i], view);
-	child_rq.view = view->info ? (const void *)&fs_kinds[i] : view->options;
+	child_rq.view = view->info ? (const void *)&info : view->options;
 	r = fs_dir_attr(&child_rq, entry_ino(i), &stx);
 	return r < 0 ? r : fs_reply_entry(&child_rq, name, &stx);
 }

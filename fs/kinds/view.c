@@ -106,6 +106,12 @@ int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
 
 	assert(option - options < 32);
 	assert(kind->view_size <= sizeof(view->options));
+	if (is_path && kind->describe && strcmp(word, "holders") == 0) {
+		if (view->holders)
+			return fs_view_wrong(true, word, "it is given twice");
+		view->holders = true;
+		return 0;
+	}
 	if (!option->name && !is_info)
 		return 1;
 	if (view->given & bit)
@@ -116,7 +122,8 @@ int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
 	view->given |= bit;
 	view->info |= is_info;
 	if (view->info && (view->given & (view->given - 1)))
-		return fs_view_wrong(is_path, word, "info excludes all others");
+		return fs_view_wrong(is_path, word,
+				     "info excludes all but holders");
 	if (is_info)
 		return 0;
 	*(long *)(void *)((char *)view->options + option->offset) = n;
@@ -139,6 +146,8 @@ int fs_view_parse(const struct fs_kind *kind, const char *options,
 			(void)fs_view_wrong(true, word,
 					    "there is no such option");
 	}
+	if (r == 0 && view.holders && !view.info)
+		r = fs_view_wrong(true, "holders", "it needs info");
 	if (r != 0)
 		return -EINVAL;
 	*ret = view;

@@ -2,7 +2,8 @@
 /*
  * view: a kind seen through options. "mq:OPTION[,OPTION...]" is a directory
  * next to mq; options after -o apply to mq itself. The kind's table lists the
- * options. Each kind that has the slot "describe" also has the option "info".
+ * options. Each kind that has the slot "describe" also has the options "info"
+ * and, in a path, "info,holders".
  */
 #ifndef FS_VIEW_H
 #define FS_VIEW_H
@@ -13,6 +14,7 @@
 struct fs_view {
 	unsigned int given; /* a bit for each option of the kind */
 	bool info;	    /* text about the objects; no other options */
+	bool holders;	    /* with info: who has the object open or mapped */
 	long options[FS_VIEW_MAX / sizeof(long)]; /* the kind's view */
 };
 

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+# What is known of objects, whatever their kind: whether one is used, and by whom.
+
+load mount.bash
+
+USER=4001
+
+setup() {
+	ipcfs_mount -o allow_other
+	let_all_in
+	SEM=$MNT/sem
+	export SEM
+}
+
+teardown() {
+	ipcfs_end
+}
+
+as_user() {
+	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
+}
+
+# is_used VALUE FILE: what the info file of shm/, mq/ or sem/NAME says.
+is_used() {
+	grep -qx "used $1" "$MNT/${2%/*}:info/${2##*/}"
+}
+
+# holders FILE: the lines of the reader of info,holders, without the numbers.
+holders() {
+	sed -n 's/^holder [0-9]* //p' "$MNT/${1%/*}:info,holders/${1##*/}" | sort
+}
+
+@test "an object is used while a process has it open or mapped, and not after" {
+	python3 "$TESTS/info_used.py"
+}
+
+@test "info files that many read at once don't make an object look used" {
+	local pids=()
+
+	: >/dev/shm/a
+	for _ in {1..16}; do
+		for _ in {1..100}; do
+			cat "$MNT/shm:info/a"
+		done >"$WORK/read$_" 3>&- &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	[ "$(sort "$WORK"/read* | grep -c '^used no$')" -eq 1600 ]
+	rm /dev/shm/a
+}
+
+@test "native opens go on while info files are read, and the daemon does" {
+	: >/dev/shm/a
+	for _ in {1..500}; do
+		: </dev/shm/a
+	done 3>&- &
+	while kill -0 $! 2>/dev/null; do
+		cat "$MNT/shm:info/a"
+	done | grep '^used ' | sort -u
+	wait $!
+	is_used no shm/a
+	rm /dev/shm/a
+}
+
+@test "who may not take a lease isn't told whether an object is used" {
+	: >/dev/shm/a
+	: >"$MQ/q"
+	: >"$SEM/s"
+	for file in shm/a mq/q sem/s; do
+		chmod 644 "$MNT/$file"
+		info=$MNT/${file%/*}:info/${file##*/}
+		[ "$(as_user $USER grep ^used "$info")" = "used unknown" ]
+		chown $USER "$MNT/$file"
+		[ "$(as_user $USER grep ^used "$info")" = "used no" ]
+		is_used no "$file"
+	done
+	# Of root's capabilities CAP_LEASE is the one that counts.
+	run setpriv --bounding-set -lease --inh-caps -lease grep ^used "$MNT/shm:info/a"
+	[ "$output" = "used unknown" ]
+	rm /dev/shm/a "$MQ/q" "$SEM/s"
+}
+
+@test "holders are the processes that have an object open or mapped, with their rights" {
+	: >/dev/shm/a
+	truncate -s 4096 /dev/shm/a
+	: >"$MQ/q"
+	: >"$SEM/s"
+	python3 - <<-'END'
+		import mmap, os, subprocess
+		MNT, SHM, MQ, SEM = (os.environ[n] for n in ("MNT", "SHM", "MQ", "SEM"))
+
+		def holders(kind, name):
+		    with open(f"{MNT}/{kind}:info,holders/{name}") as f:
+		        lines = [line.split() for line in f if line.startswith("holder ")]
+		    assert all(line[1] == str(os.getpid()) for line in lines), lines
+		    return [" ".join(line[2:]) for line in lines]
+
+		open("/proc/self/comm", "w").write("a b\\c\nd")
+		name = r"a\040b\134c\012d"
+		for path, kind in (("/dev/shm/a", "shm"), (f"{SHM}/a", "shm"),
+		                   (f"{SEM}/s", "sem"), ("/dev/shm/sem.s", "sem"),
+		                   (f"{MQ}/q", "mq"), (f"{MNT}/mq:lines/q", "mq"),
+		                   (f"{os.environ['NATIVE']}/q", "mq")):
+		    object = path[-1]
+		    for flags, rights in (os.O_RDONLY, "r"), (os.O_WRONLY, "w"), (os.O_RDWR, "rw"):
+		        fd = os.open(path, flags)
+		        assert holders(kind, object) == [f"{name} fd {rights}"], (path, holders(kind, object))
+		        os.close(fd)
+		    # Both together, and nothing for a descriptor without rights.
+		    fds = os.open(path, os.O_RDONLY), os.open(path, os.O_WRONLY), os.open(path, os.O_PATH)
+		    assert holders(kind, object) == [f"{name} fd rw"]
+		    for fd in fds[:2]:
+		        os.close(fd)
+		    assert holders(kind, object) == []
+		    os.close(fds[2])
+		mappable = ["/dev/shm/a"]
+		if "nopassthrough" not in os.environ["IPCFS_OPTIONS"]:
+		    mappable.append(f"{SHM}/a")
+		for path in mappable:
+		    fd = os.open(path, os.O_RDWR)
+		    m = mmap.mmap(fd, 4096, prot=mmap.PROT_READ)
+		    os.close(fd)
+		    # Python keeps a descriptor for the mapping.
+		    assert holders("shm", "a") == [f"{name} fd rw", f"{name} map r"], holders("shm", "a")
+		    m.close()
+	END
+	# The reader of one info file holds neither its object nor others.
+	exec 5<"$MNT/shm:info/a" 6<"$MNT/shm:info,holders/a"
+	[ -z "$(holders shm/a)" ]
+	exec 5<&- 6<&-
+	rm /dev/shm/a "$MQ/q" "$SEM/s"
+}
+
+@test "a user sees those holders that ptrace would let it see, and nobody sees the daemon" {
+	: >/dev/shm/a
+	chmod 666 /dev/shm/a
+	sleep 1000 <"$SHM/a" 3>&- &
+	local root=$!
+	setpriv --reuid $USER --regid $USER --clear-groups sleep 1001 <"$SHM/a" 3>&- &
+	local user=$!
+	eventually grep -q sleep "/proc/$root/comm"
+	eventually grep -q sleep "/proc/$user/comm"
+	[ "$(as_user $USER grep ^holder "$MNT/shm:info,holders/a")" = "holder $user sleep fd r" ]
+	[ -z "$(as_user $((USER + 1)) sed -n '/^holder/p' "$MNT/shm:info,holders/a")" ]
+	[ "$(sed -n '/^holder/p' "$MNT/shm:info,holders/a" | sort)" = \
+		"$(printf 'holder %d sleep fd r\n' "$root" "$user" | sort)" ]
+	kill "$root" "$user"
+	wait "$root" "$user" || true
+	rm /dev/shm/a
+}
+
+@test "a process reads /proc once for all files of a directory, another one anew" {
+	: >/dev/shm/a
+	: >/dev/shm/b
+	python3 - <<-'END'
+		import os, subprocess, sys
+		dir = os.environ["MNT"] + "/shm:info,holders"
+
+		def holders(name):
+		    return sum(line.startswith("holder ") for line in open(f"{dir}/{name}"))
+
+		assert holders("a") == 0
+		fds = [os.open(f"/dev/shm/{name}", os.O_RDONLY) for name in "ab"]
+		assert holders("b") == 0
+		for name in "ab":
+		    text = subprocess.run(["cat", f"{dir}/{name}"], capture_output=True, text=True).stdout
+		    assert f"holder {os.getpid()} python3 fd r\n" in text, text
+	END
+	rm /dev/shm/a /dev/shm/b
+}
+
+@test "views with holders: with info alone, and a few open files for each user" {
+	: >/dev/shm/a
+	chmod 644 /dev/shm/a
+	for view in holders holders,holders,info; do
+		run ls "$MNT/shm:$view"
+		[[ $output == *"Invalid argument" ]]
+	done
+	logged "view option 'holders': it needs info"
+	logged "view option 'holders': it is given twice"
+	[ "$(ls "$MNT/shm:holders,info")" = a ]
+	as_user $USER timeout 60 python3 - "$MNT/shm:info,holders/a" <<-'END'
+		import errno, os, sys
+		fds = [os.open(sys.argv[1], os.O_RDONLY) for _ in range(8)]
+		try:
+		    os.open(sys.argv[1], os.O_RDONLY)
+		except OSError as e:
+		    assert e.errno == errno.EMFILE, e
+		else:
+		    raise AssertionError("a ninth")
+		os.close(fds.pop())
+		while True:
+		    try:
+		        os.open(sys.argv[1], os.O_RDONLY)
+		        break
+		    except OSError as e:
+		        assert e.errno == errno.EMFILE, e
+	END
+	rm /dev/shm/a
+}
+
+@test "5,000 processes and 500 objects: holders beside lsof" {
+	local n=${HOLDERS:-5000} crowd other
+
+	"$PROGRAMS/holders" "$n" 500 /dev/shm 3>&- >"$WORK/ready" &
+	crowd=$!
+	eventually test -s "$WORK/ready"
+	# Somebody else's requests go on meanwhile.
+	(while [ ! -e "$WORK/done" ]; do
+		timeout 30 stat "$SHM/0" >/dev/null || exit 1
+	done) 3>&- &
+	other=$!
+	{
+		TIMEFORMAT='# holders: %R s'
+		time timeout 250 grep '^holder ' "$MNT/shm:info,holders"/* >"$WORK/holders"
+		TIMEFORMAT='# lsof: %R s'
+		time timeout 250 lsof -w +d /dev/shm >"$WORK/lsof"
+	} 2>&3
+	: >"$WORK/done"
+	wait $other
+	kill $crowd
+	wait $crowd || true
+	[ "$(wc -l <"$WORK/holders")" -eq "$n" ]
+	[ "$(grep -c /dev/shm/ "$WORK/lsof")" -eq "$n" ]
+	find /dev/shm -type f -delete
+}
