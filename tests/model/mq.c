@@ -576,6 +576,7 @@ OP(info)
 	const char *path = path_in(&info_view, side, x);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct info info;
+	char *used;
 	ssize_t n;
 
 	if (note_result(ret, fd < 0 ? -1 : 0) < 0)
@@ -592,6 +593,10 @@ OP(info)
 	} else {
 		n = read(fd, model_buf, 1000);
 		model_buf[n < 0 ? 0 : n] = '\0';
+		/* The twins' other handles may be closed a little later. */
+		used = strstr(model_buf, "\nused ");
+		if (used)
+			used[1] = '\0';
 		note(ret, "%s", strstr(model_buf, "\nmaxmsg ") ?: "no text");
 	}
 	(void)close(fd);
