@@ -36,7 +36,7 @@ value 3.142
 uid 0
 gid 0
 mode 0444
-used yes" ]
+used no" ]
 	run ls "$MNT/toy:lines"
 	[[ $output == *"Invalid argument" ]]
 	logged "view option 'lines': there is no such option"
