@@ -9,6 +9,7 @@
 #include "core/file.h"
 
 #include "core/cleanup.h"
+#include "core/linux.h"
 #include "core/name.h"
 #include "core/proc.h"
 
@@ -17,7 +18,6 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 static_assert(sizeof(off_t) == 8 && sizeof(ino_t) == 8 && sizeof(time_t) == 8,

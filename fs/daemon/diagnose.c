@@ -8,6 +8,7 @@
 
 #include "core/caller.h"
 #include "core/cleanup.h"
+#include "core/linux.h"
 #include "core/mq.h"
 #include "fs/kinds/root.h"
 

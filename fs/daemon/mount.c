@@ -7,6 +7,7 @@
 #include "fs/daemon/mount.h"
 
 #include "core/cleanup.h"
+#include "core/linux.h"
 
 #include <stdio.h>
 #include <string.h>

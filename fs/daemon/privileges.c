@@ -15,6 +15,8 @@
  */
 #include "fs/daemon/privileges.h"
 
+#include "core/linux.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
