@@ -117,9 +117,9 @@ make() {
 	END
 }
 
-@test "tools read it as a file of /proc" {
+@test "tools read it as a file of /sys" {
 	make q 10 10 0 one 0 two 0 three
-	[ "$(stat -c '%s %a' "$PEEK/q")" = '0 400' ]
+	[ "$(stat -c '%s %a' "$PEEK/q")" = '4096 400' ]
 	[ "$(head -n1 "$MNT/mq:peek,lines/q")" = one ]
 	[ "$(tail -n1 "$MNT/mq:peek,lines/q")" = three ]
 	[ "$(tac "$MNT/mq:peek,lines/q")" = $'three\ntwo\none' ]
@@ -128,6 +128,23 @@ make() {
 	cp "$PEEK/q" "$WORK/copy"
 	[ "$(cat "$WORK/copy")" = onetwothree ]
 	[ "$(ls "$PEEK")" = q ]
+}
+
+@test "sendfile and splice are refused, and never see an empty file" {
+	make q 10 10 0 one
+	python3 - "$PEEK/q" "$WORK/out" <<-'END'
+		import errno, os, sys
+		queue = os.open(sys.argv[1], os.O_RDONLY)
+		out = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT)
+		reader, writer = os.pipe()
+		for copy in (lambda: os.sendfile(out, queue, 0, 10),
+		             lambda: os.splice(queue, writer, 10)):
+		    try:
+		        print(copy())
+		        assert False
+		    except OSError as error:
+		        assert error.errno == errno.EINVAL
+	END
 }
 
 @test "it is always ready to be read" {
@@ -208,7 +225,7 @@ make() {
 	done
 	run ls "$MQ:peek,info"
 	[[ $output == *'Invalid argument' ]]
-	logged "view option 'info': info excludes all others"
+	logged "view option 'info': info excludes all but holders"
 	run ls "$MNT/shm:peek"
 	[[ $output == *'Invalid argument' ]]
 	logged "view option 'peek': there is no such option"

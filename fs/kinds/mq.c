@@ -10,7 +10,6 @@
 #include "core/peek.h"
 #include "fs/fuse/log.h"
 #include "fs/kinds/frame.h"
-#include "fs/kinds/info.h"
 #include "fs/kinds/mq_peek.h"
 #include "fs/kinds/mq_read.h"
 #include "fs/kinds/mq_write.h"
@@ -228,7 +227,7 @@ static const struct fs_kind mq_peek = {
 	.dir_attr = dir_attr,
 	.statfs = mq_statfs,
 	.find = obj_find,
-	.attr = fs_info_attr,
+	.attr = fs_mq_peek_attr,
 	.endless = true,
 	.xattrs = xattrs,
 	.xattrs_size = sizeof(xattrs),

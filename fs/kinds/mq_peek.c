@@ -6,11 +6,28 @@
 #include "core/peek_state.h"
 #include "fs/fuse/log.h"
 #include "fs/kinds/frame.h"
+#include "fs/kinds/info.h"
 
 #include <assert.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/param.h>
+
+/*
+ * The kernel's page cache, which serves splice(2) and sendfile(2), would take a
+ * file of size 0 for empty and not ask us.
+ */
+int fs_mq_peek_attr(const struct fs_request *rq, struct fs_handle *handle,
+		    int fd, struct statx *ret)
+{
+	int r = fs_info_attr(rq, handle, fd, ret);
+
+	if (r < 0)
+		return r;
+	ret->stx_size = 4096;
+	ret->stx_blocks = ret->stx_size / 512;
+	return 0;
+}
 
 /*
  * The program may read all of the kernel's memory, so only those may use it who
@@ -94,7 +111,9 @@ int fs_mq_peek_read(const struct fs_request *rq, struct fs_handle *handle_,
 	size_t from = (size_t)offset, n = 0;
 	int r = 0;
 
-	(void)fi;
+	/* The page cache would keep the text: see fs_mq_read(). */
+	if (!fi->lock_owner)
+		return -EINVAL;
 	fs_mq_peek_mutex_lock(&handle->lock);
 	if (offset == 0)
 		r = look(handle, rq->view);

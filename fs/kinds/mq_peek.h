@@ -19,6 +19,10 @@ struct fs_mq_peek_handle {
 	bool is_cut CORE_GUARDED_BY(fs_mq_peek_mutex);
 };
 
+/* The slot attr: a read-only file of the size 4096, like those of /sys. */
+int fs_mq_peek_attr(const struct fs_request *rq, struct fs_handle *handle,
+		    int fd, struct statx *ret);
+
 /*
  * The slot init_handle. Returns -EACCES (the caller isn't root) or as
  * core_peek_check(); the log says why.
@@ -31,7 +35,7 @@ void fs_mq_peek_release(struct fs *fs, struct fs_handle *handle);
 
 /*
  * The slot read. A read of the beginning looks at the queue; others return
- * pieces of the same text. Returns as core_peek(), or -EFBIG behind the
+ * pieces of the same text. Returns -EINVAL (splice, sendfile or mmap), as core_peek(), or -EFBIG behind the
  * messages that fit into CORE_PEEK_MAX, if there are more.
  */
 int fs_mq_peek_read(const struct fs_request *rq, struct fs_handle *handle,
