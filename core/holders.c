@@ -196,8 +196,11 @@ int core_holders_find(const struct core_cred *cred,
 {
 	_cleanup_(close_dir) DIR *proc = opendir("/proc");
 	struct scan scan = { .search = search };
-	int r = proc ? core_cred_enter(cred) : -errno;
+	int r;
 
+	if (!proc)
+		return -errno;
+	r = core_cred_enter(cred);
 	if (r < 0)
 		return r;
 	r = read_processes(&scan, proc);

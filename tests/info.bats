@@ -135,9 +135,9 @@ holders() {
 @test "a user sees those holders that ptrace would let it see, and nobody sees the daemon" {
 	: >/dev/shm/a
 	chmod 666 /dev/shm/a
-	sleep 1000 <"$SHM/a" 3>&- &
+	sleep 1000 5<"$SHM/a" 3>&- &
 	local root=$!
-	setpriv --reuid $USER --regid $USER --clear-groups sleep 1001 <"$SHM/a" 3>&- &
+	setpriv --reuid $USER --regid $USER --clear-groups sleep 1001 5<"$SHM/a" 3>&- &
 	local user=$!
 	eventually grep -q sleep "/proc/$root/comm"
 	eventually grep -q sleep "/proc/$user/comm"

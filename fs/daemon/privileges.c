@@ -91,11 +91,11 @@ void fs_privileges_set_up(void)
  *	LEASE		whether an object is used
  */
 #define BIT(name) (UINT64_C(1) << CAP_##name)
-static const uint64_t needed =
-	BIT(SYS_ADMIN) | BIT(SETUID) | BIT(SETGID) | BIT(SYS_PTRACE) |
-	BIT(DAC_OVERRIDE) | BIT(DAC_READ_SEARCH) | BIT(CHOWN) | BIT(FOWNER) |
-	BIT(FSETID) | BIT(SETFCAP) | BIT(SYS_RESOURCE) | BIT(LINUX_IMMUTABLE) |
-	BIT(LEASE);
+static const uint64_t needed = BIT(SYS_ADMIN) | BIT(SETUID) | BIT(SETGID) |
+			       BIT(SYS_PTRACE) | BIT(DAC_OVERRIDE) |
+			       BIT(DAC_READ_SEARCH) | BIT(CHOWN) | BIT(FOWNER) |
+			       BIT(FSETID) | BIT(SETFCAP) | BIT(SYS_RESOURCE) |
+			       BIT(LINUX_IMMUTABLE) | BIT(LEASE);
 
 int fs_privileges_drop(void)
 {
