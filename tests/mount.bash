@@ -135,6 +135,11 @@ waits() {
 	is_idle
 }
 
+# is_linux VERSION: whether the kernel is of that version, or a later one.
+is_linux() {
+	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ]
+}
+
 is_empty() {
 	[ -z "$(ls -A "$1")" ]
 }

@@ -27,11 +27,16 @@ void fs_negotiate(void *userdata, struct fuse_conn_info *conn)
 	struct fs *fs = userdata;
 
 	/*
-	 * Otherwise ">" would arrive as a change of size, which empties a
-	 * queue.
+	 * Without the first, ">" would arrive as a change of size, which
+	 * empties a queue. Without the second, a write by another user would
+	 * leave setuid and setgid bits: they are cleared by acting as the
+	 * caller, where the kernel says that they must be. Also, the kernel
+	 * would ask for security.capability before each write.
 	 */
-	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC)) {
-		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old\n");
+	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC) ||
+	    !fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2)) {
+		fuse_log(FUSE_LOG_ERR, "ipcfs: the kernel's FUSE is too old: "
+				       "Linux 5.11 or later is needed\n");
 		fuse_session_exit(fs->session);
 	}
 #ifdef FUSE_CAP_OVER_IO_URING
@@ -55,11 +60,6 @@ void fs_negotiate(void *userdata, struct fuse_conn_info *conn)
 	conn->max_background = UINT16_MAX;
 	fuse_unset_feature_flag(conn, FUSE_CAP_ASYNC_DIO);
 	fs->max_write = max_request(conn->max_write);
-	/*
-	 * Setuid and setgid bits are cleared by acting as the caller. Otherwise
-	 * the kernel would ask for security.capability before each write.
-	 */
-	(void)fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2);
 	fs->passthrough = fs->passthrough &&
 			  fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -263,6 +264,16 @@ OP(fstat)
 		note_stat(ret, &st);
 }
 
+static bool is_linux(unsigned int version, unsigned int patch_level)
+{
+	unsigned int v = 0, p = 0;
+	struct utsname name;
+
+	(void)uname(&name);
+	(void)sscanf(name.release, "%u.%u", &v, &p);
+	return v > version || (v == version && p >= patch_level);
+}
+
 /*
  * A statx through the mount must show the same, to the nanosecond, as a native
  * statx of the same object.
@@ -272,7 +283,8 @@ OP(statx)
 	const char *path = paths[side][x->name % N_PLAIN];
 	const char *native_view = native_path(side, x->name % N_PLAIN);
 	const unsigned int mask =
-		STATX_BASIC_STATS | (HAS_BIRTH_TIME ? STATX_BTIME : 0);
+		STATX_BASIC_STATS |
+		(HAS_BIRTH_TIME && is_linux(6, 6) ? STATX_BTIME : 0);
 	struct statx stx, other;
 
 	if (note_result(ret, statx(AT_FDCWD, path, 0, mask, &stx)) < 0 ||
