@@ -123,13 +123,10 @@ int core_file_is_used(const struct core_cred *cred, int fd)
 
 int core_file_statx(int fd, struct statx *ret)
 {
-	struct statx stx;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
-		  &stx) < 0)
-		return -errno;
-	*ret = stx;
-	return 0;
+	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		     ret) < 0
+		       ? -errno
+		       : 0;
 }
 
 int core_file_chmod(const struct core_cred *cred, int fd, mode_t mode)

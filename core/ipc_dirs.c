@@ -221,10 +221,5 @@ struct core_ipc_dirs *core_ipc_dirs_free(struct core_ipc_dirs *dirs)
 
 int core_ipc_dirs_statfs(const struct core_ipc_dirs *dirs, struct statvfs *ret)
 {
-	struct statvfs sv;
-
-	if (fstatvfs(dirs->shm_dir, &sv) < 0)
-		return -errno;
-	*ret = sv;
-	return 0;
+	return fstatvfs(dirs->shm_dir, ret) < 0 ? -errno : 0;
 }
