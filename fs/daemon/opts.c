@@ -61,15 +61,14 @@ static const char *const discarded[] = {
 
 static bool is_discarded(const char *word)
 {
-	bool found = false;
-
 	for (size_t i = 0; i < sizeof(discarded) / sizeof(*discarded); i++) {
 		const struct fuse_opt opts[] = { FUSE_OPT_KEY(discarded[i], 0),
 						 FUSE_OPT_END };
 
-		found = found || fuse_opt_match(opts, word);
+		if (fuse_opt_match(opts, word))
+			return true;
 	}
-	return found;
+	return false;
 }
 
 /*
