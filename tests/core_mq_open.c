@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening queues: attributes, limits, charging, rights. A test that reaches a
+ * limit uses a user id of its own.
+ */
+#include "core_queues.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/random.h>
+
+#define TWO_SMALL 1400 /* bytes, that of RLIMIT_MSGQUEUE two queues fit in */
+
+static int open_fails(const struct core_cred *cred, const char *name, int flags,
+		      const struct mq_attr *attr, ino_t ino)
+{
+	int fd = UNKNOWN;
+	int r = core_mq_open(dirs, cred, name, flags, 0600, attr, ino, &fd);
+
+	assert_int_equal(fd, UNKNOWN);
+	return r;
+}
+
+/* False where the namespace's root may not: before Linux 5.19 or so. */
+static bool write_limit(const char *path, long value)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld", value);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static void test_a_new_queue(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+	struct mq_attr attr;
+	size_t msgsize;
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK),
+			 O_RDWR | O_NONBLOCK);
+	assert_return_code(mq_getattr(fd, &attr), errno);
+	assert_int_equal(attr.mq_maxmsg, 4);
+	assert_int_equal(attr.mq_msgsize, 32);
+	assert_int_equal(attr.mq_curmsgs, 0);
+	assert_int_equal(core_mq_msgsize(fd, &msgsize), 0);
+	assert_int_equal(msgsize, 32);
+	close(fd);
+}
+
+static void test_system_defaults(void **state)
+{
+	struct mq_attr attr;
+	int fd = -1;
+
+	(void)state;
+	(void)write_limit(LIMITS "msg_default", 3);
+	(void)write_limit(LIMITS "msgsize_default", 128);
+	assert_int_equal(core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT,
+				      0600, NULL, 0, &fd),
+			 0);
+	assert_return_code(mq_getattr(fd, &attr), errno);
+	assert_int_equal(attr.mq_maxmsg, read_limit(LIMITS "msg_default"));
+	assert_int_equal(attr.mq_msgsize, read_limit(LIMITS "msgsize_default"));
+	close(fd);
+}
+
+static void test_mode_is_less_the_umask(void **state)
+{
+	mode_t old = umask(027);
+	struct statx st;
+	int fd = -1;
+	int r = core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT, 0666,
+			     &small, 0, &fd);
+
+	(void)state;
+	(void)umask(old);
+	assert_int_equal(r, 0);
+	assert_int_equal(core_mq_stat(&test_root, fd, 0, &st), 0);
+	assert_int_equal(st.stx_mode, S_IFREG | 0640);
+	close(fd);
+}
+
+static void test_other_flags_are_ignored(void **state)
+{
+	int fd = must_open("q", O_RDWR | O_CREAT);
+
+	(void)state;
+	must_send(fd, "kept", 0);
+	close(fd);
+	fd = must_open("q", O_RDWR | O_TRUNC | O_APPEND | O_DIRECTORY);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, 0);
+	assert_received(fd, "kept", 0);
+	close(fd);
+}
+
+static void test_open_errors(void **state)
+{
+	char name[NAME_MAX + 2];
+	struct rlimit old;
+	struct stat st;
+	int r, fd = must_open("q", O_RDWR | O_CREAT);
+
+	(void)state;
+	assert_return_code(fstat(fd, &st), errno);
+	close(fd);
+	memset(name, 'x', sizeof(name));
+	name[NAME_MAX + 1] = '\0';
+	assert_int_equal(open_fails(&test_root, name, O_RDWR, NULL, 0),
+			 -ENAMETOOLONG);
+	assert_int_equal(core_mq_unlink(dirs, &test_root, name), -ENAMETOOLONG);
+	assert_int_equal(open_fails(&test_root, "", O_RDWR, NULL, 0), -EINVAL);
+	assert_int_equal(open_fails(&test_root, "..", O_RDWR, NULL, 0),
+			 -EINVAL);
+	assert_int_equal(open_fails(&test_root, "a/b", O_RDWR, NULL, 0),
+			 -EINVAL);
+	name[NAME_MAX] = '\0';
+	close(must_open(name, O_RDWR | O_CREAT));
+
+	assert_int_equal(open_fails(&test_root, "missing", O_RDWR, NULL, 0),
+			 -ENOENT);
+	assert_int_equal(open_fails(&test_root, "q", O_RDWR | O_CREAT | O_EXCL,
+				    &small, 0),
+			 -EEXIST);
+	assert_int_equal(open_fails(&test_root, "q", O_RDWR, NULL,
+				    st.st_ino + 1),
+			 -ESTALE);
+	assert_int_equal(core_mq_open(dirs, &test_root, "q", O_RDWR, 0, NULL,
+				      st.st_ino, &fd),
+			 0);
+	close(fd);
+	test_no_more_fds(&old);
+	r = open_fails(&test_root, "q", O_RDWR, NULL, 0);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(open_fails(&test_user, "q", O_RDWR, NULL, 0),
+			 test_privileged() ? -EACCES : -EPERM);
+}
+
+static int open_over_the_limit(void *arg)
+{
+	const struct rlimit limit = { .rlim_cur = 100, .rlim_max = 100 };
+	int fd;
+
+	(void)arg;
+	if (setrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
+		return -1;
+	return core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT, 0600,
+			    &small, 0, &fd);
+}
+
+static void test_rlimit_msgqueue(void **state)
+{
+	(void)state;
+	assert_int_equal(test_in_child(open_over_the_limit, NULL), -EMFILE);
+}
+
+/* Creates queues for cred until that fails: how many there are then. */
+static int create_many(const struct core_cred *cred, int *ret_n)
+{
+	char name[32];
+	int r = 0, fd;
+
+	for (int i = 0; r == 0; i++) {
+		*ret_n = i;
+		(void)snprintf(name, sizeof(name), "%u.%d", cred->uid, i);
+		r = core_mq_open(dirs, cred, name, O_RDWR | O_CREAT, 0600,
+				 &small, 0, &fd);
+		if (r == 0)
+			close(fd);
+	}
+	return r;
+}
+
+/* A user with no queue anywhere. */
+static struct core_cred loner(void)
+{
+	uid_t uid = 0;
+
+	assert_int_equal(getrandom(&uid, sizeof(uid), 0), sizeof(uid));
+	uid = 1U << 28 | uid >> 4;
+	return (struct core_cred){ .uid = uid, .gid = uid };
+}
+
+/* In a child: the limit is for each user. */
+static int create_for_many(void *arg)
+{
+	const struct rlimit limit = { .rlim_cur = TWO_SMALL,
+				      .rlim_max = TWO_SMALL };
+	const struct core_cred *creds = arg;
+	char name[32];
+	int n, fd;
+
+	if (setrlimit(RLIMIT_MSGQUEUE, &limit) < 0)
+		return -1;
+	for (size_t i = 0; i < 2; i++) {
+		if (create_many(&creds[i], &n) != -EMFILE || n != 2)
+			return -2;
+	}
+	/* One that exists is opened. */
+	(void)snprintf(name, sizeof(name), "%u.0", creds[0].uid);
+	return core_mq_open(dirs, creds, name, O_RDWR | O_CREAT, 0600, &small,
+			    0, &fd);
+}
+
+static void test_a_queue_is_charged_to_its_creator(void **state)
+{
+	struct core_cred creds[] = { loner(), loner() };
+
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(test_in_child(create_for_many, creds), 0);
+}
+
+/* Starts a process with a limit of its own, which ends when fd is closed. */
+static pid_t start_limited(rlim_t soft, int *ret_fd)
+{
+	struct rlimit limit;
+	int fds[2];
+	pid_t pid;
+	char c;
+
+	assert_return_code(pipe(fds), errno);
+	pid = fork();
+	if (pid == 0) {
+		close(fds[1]);
+		(void)read(fds[0], &c, 1);
+		_exit(0);
+	}
+	close(fds[0]);
+	assert_return_code(getrlimit(RLIMIT_MSGQUEUE, &limit), errno);
+	limit.rlim_cur = soft;
+	assert_return_code(prlimit(pid, RLIMIT_MSGQUEUE, &limit, NULL), errno);
+	*ret_fd = fds[1];
+	return pid;
+}
+
+static void test_the_limit_is_that_of_the_callers_process(void **state)
+{
+	struct core_cred user = loner(), root = test_root;
+	int fd, n_user, n_root;
+
+	(void)state;
+	NEEDS(test_privileged());
+	user.pid = start_limited(TWO_SMALL, &fd);
+	assert_int_equal(create_many(&user, &n_user), -EMFILE);
+	close(fd);
+	assert_int_equal(waitpid(user.pid, NULL, 0), user.pid);
+	assert_int_equal(n_user, 2);
+	/* Root has other queues, so that none is all that can be expected. */
+	root.pid = start_limited(0, &fd);
+	assert_int_equal(create_many(&root, &n_root), -EMFILE);
+	close(fd);
+	assert_int_equal(waitpid(root.pid, NULL, 0), root.pid);
+	assert_int_equal(n_root, 0);
+	/* It is gone, and so its limit can't be known. */
+	assert_int_equal(open_fails(&user, "q", O_RDWR | O_CREAT, &small, 0),
+			 -EPERM);
+}
+
+static void test_the_creator_may_open_it_in_any_way(void **state)
+{
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT,
+				      0, &small, 0, &fd),
+			 0);
+	must_send(fd, "text", 0);
+	assert_received(fd, "text", 0);
+	close(fd);
+}
+
+static void test_without_a_descriptor_no_queue_is_left(void **state)
+{
+	struct rlimit old;
+	struct stat st;
+	int r;
+
+	(void)state;
+	test_no_more_fds(&old);
+	r = open_fails(&test_user, "q", O_RDWR | O_CREAT, &small, 0);
+	test_more_fds(&old);
+	assert_int_equal(r, -EMFILE);
+	assert_int_equal(fstatat(dirs->mq_dir, "q", &st, 0), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+/* Removes the queue as soon as it is there, several times. */
+static void *unlink_often(void *closure)
+{
+	atomic_bool *done = closure;
+
+	for (int n = 0; n < 30;)
+		n += mq_unlink("/q") == 0;
+	*done = true;
+	return NULL;
+}
+
+static void test_others_remove_it_meanwhile(void **state)
+{
+	for (int excl = 0; excl <= O_EXCL; excl += O_EXCL) {
+		atomic_bool done = false;
+		pthread_t thread;
+		int r = 0, fd;
+
+		pthread_create(&thread, NULL, unlink_often, &done);
+		while (!done && (r == 0 || (excl && r == -EEXIST))) {
+			r = core_mq_open(dirs, &test_user, "q",
+					 O_RDWR | O_CREAT | excl, 0600, &small,
+					 0, &fd);
+			if (r == 0)
+				close(fd);
+		}
+		while (!done)
+			close(must_open("q", O_RDWR | O_CREAT));
+		pthread_join(thread, NULL);
+		if (!excl || r != -EEXIST)
+			assert_int_equal(r, 0);
+	}
+	(void)state;
+}
+
+/*
+ * The same open natively and by core.
+ */
+
+enum before {
+	MISSING,
+	OWN,
+	OPEN_TO_ALL,
+	READABLE,
+	WRITABLE,
+	PRIVATE,
+	N_BEFORE
+};
+
+struct outcome {
+	int flags, r;
+	struct mq_attr attr;
+	struct stat st; /* all zero: no such queue */
+};
+
+static void prepare(enum before before)
+{
+	static const struct {
+		mode_t mode;
+		uid_t owner;
+	} queues[] = {
+		[OWN] = { 0600, USER },	      [OPEN_TO_ALL] = { 0666, OTHER },
+		[READABLE] = { 0644, OTHER }, [WRITABLE] = { 0622, OTHER },
+		[PRIVATE] = { 0600, OTHER },
+	};
+	int fd;
+
+	(void)mq_unlink("/q");
+	if (before == MISSING)
+		return;
+	fd = must_open("q", O_RDWR | O_CREAT | O_EXCL);
+	assert_return_code(fchmod(fd, queues[before].mode), errno);
+	assert_return_code(
+		fchown(fd, queues[before].owner, queues[before].owner), errno);
+	close(fd);
+}
+
+static void note(struct outcome *outcome, int fd)
+{
+	if (outcome->r == 0)
+		close(fd);
+	if (fstatat(dirs->mq_dir, "q", &outcome->st, 0) < 0)
+		memset(&outcome->st, 0, sizeof(outcome->st));
+}
+
+static int open_natively(void *arg)
+{
+	struct outcome *outcome = arg;
+	mqd_t mqd = mq_open("/q", outcome->flags, 0606, &outcome->attr);
+
+	outcome->r = mqd < 0 ? -errno : 0;
+	note(outcome, mqd);
+	return 0;
+}
+
+/* Opens "q" in both ways and compares what came of it. */
+static void compare(const struct core_cred *cred, enum before before, int flags,
+		    const struct mq_attr *attr)
+{
+	struct outcome *native = test_shared(sizeof(*native));
+	struct outcome ours = { .flags = flags, .attr = *attr };
+	int fd = -1;
+
+	*native = ours;
+	prepare(before);
+	assert_int_equal(test_as(cred, open_natively, native), 0);
+	prepare(before);
+	ours.r = core_mq_open(dirs, cred, "q", flags, 0606, attr, 0, &fd);
+	note(&ours, fd);
+	if (ours.r != native->r)
+		fail_msg("uid %u, before %d, flags %#o, %ld x %ld: %d, not %d",
+			 cred->uid, before, (unsigned int)flags,
+			 attr->mq_maxmsg, attr->mq_msgsize, ours.r, native->r);
+	assert_int_equal(ours.st.st_mode, native->st.st_mode);
+	assert_int_equal(ours.st.st_uid, native->st.st_uid);
+	assert_int_equal(ours.st.st_gid, native->st.st_gid);
+	munmap(native, sizeof(*native));
+}
+
+static void test_flags_do_what_they_do_natively(void **state)
+{
+	static const int more[] = { 0, O_CREAT, O_CREAT | O_EXCL };
+
+	(void)state;
+	NEEDS(test_privileged());
+	for (enum before before = MISSING; before < N_BEFORE; before++) {
+		for (int acc = O_RDONLY; acc <= O_RDWR; acc++) {
+			for (size_t i = 0; i < COUNT(more); i++) {
+				compare(&test_root, before, acc | more[i],
+					&small);
+				compare(&test_user, before, acc | more[i],
+					&small);
+			}
+		}
+	}
+}
+
+static void test_bad_attributes(void **state)
+{
+	static const struct mq_attr bad[] = {
+		{ .mq_maxmsg = -1, .mq_msgsize = 8 },
+		{ .mq_maxmsg = 8, .mq_msgsize = -1 },
+		{ .mq_maxmsg = 65537, .mq_msgsize = 1 },
+		{ .mq_maxmsg = 1, .mq_msgsize = (16 << 20) + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(open_fails(&test_root, "q", O_RDWR | O_CREAT,
+					    &bad[i], 0),
+				 -EINVAL);
+}
+
+static void test_zero_is_the_default(void **state)
+{
+	struct mq_attr attr = { .mq_maxmsg = 3 }, got;
+	int fd;
+
+	(void)state;
+	assert_int_equal(core_mq_open(dirs, &test_root, "q", O_RDWR | O_CREAT,
+				      0600, &attr, 0, &fd),
+			 0);
+	assert_int_equal(mq_getattr(fd, &got), 0);
+	assert_int_equal(got.mq_maxmsg, 3);
+	assert_int_equal(got.mq_msgsize, read_limit(LIMITS "msgsize_default"));
+	close(fd);
+}
+
+/* Root may go beyond msg_max and msgsize_max, and who it acts for may not. */
+static void test_limits_are_the_users(void **state)
+{
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
+
+	(void)state;
+	NEEDS(test_privileged());
+	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
+	attr.mq_maxmsg = read_limit(LIMITS "msg_max") + 1;
+	compare(&test_root, MISSING, O_RDWR | O_CREAT, &attr);
+	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
+	attr.mq_maxmsg = 1;
+	attr.mq_msgsize = read_limit(LIMITS "msgsize_max") + 1;
+	compare(&test_root, MISSING, O_RDWR | O_CREAT, &attr);
+	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
+}
+
+static void test_queues_max_is_the_users(void **state)
+{
+	long max = read_limit(LIMITS "queues_max");
+	int r, fd = -1;
+
+	(void)state;
+	NEEDS(test_privileged());
+	close(must_open("other", O_RDWR | O_CREAT));
+	assert_true(write_limit(LIMITS "queues_max", 1));
+	r = core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT, 0600, &small,
+			 0, &fd);
+	write_limit(LIMITS "queues_max", max);
+	if (r == 0)
+		close(fd);
+	assert_int_equal(r, -ENOSPC);
+}
+
+/* In a user's own process: what creating a queue with maxmsg gives. */
+static int create_with_maxmsg(void *arg)
+{
+	struct mq_attr attr = { .mq_maxmsg = *(long *)arg, .mq_msgsize = 1 };
+	int fd;
+
+	return core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT, 0600,
+			    &attr, 0, &fd);
+}
+
+static void test_limits_of_a_users_process(void **state)
+{
+	long queues_max = read_limit(LIMITS "queues_max");
+	long maxmsg = read_limit(LIMITS "msg_max") + 1;
+	int r;
+
+	(void)state;
+	NEEDS(test_privileged());
+	assert_int_equal(test_as(&test_user, create_with_maxmsg, &maxmsg),
+			 -EINVAL);
+	close(must_open("other", O_RDWR | O_CREAT));
+	maxmsg = 1;
+	assert_true(write_limit(LIMITS "queues_max", 1));
+	r = test_as(&test_user, create_with_maxmsg, &maxmsg);
+	write_limit(LIMITS "queues_max", queues_max);
+	assert_int_equal(r, -ENOSPC);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_new_queue),
+		TEST(system_defaults),
+		TEST(mode_is_less_the_umask),
+		TEST(other_flags_are_ignored),
+		TEST(open_errors),
+		TEST(rlimit_msgqueue),
+		TEST(a_queue_is_charged_to_its_creator),
+		TEST(the_limit_is_that_of_the_callers_process),
+		TEST(the_creator_may_open_it_in_any_way),
+		TEST(without_a_descriptor_no_queue_is_left),
+		TEST(others_remove_it_meanwhile),
+		TEST(flags_do_what_they_do_natively),
+		TEST(bad_attributes),
+		TEST(zero_is_the_default),
+		TEST(limits_are_the_users),
+		TEST(queues_max_is_the_users),
+		TEST(limits_of_a_users_process),
+	};
+
+	return cmocka_run_group_tests_name("mq_open", tests, set_up_group,
+					   tear_down_group);
+}
