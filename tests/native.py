@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -IS
 # SPDX-License-Identifier: BSD-3-Clause
 """POSIX IPC without the mount, through the C library, for tests.
 
