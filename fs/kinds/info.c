@@ -213,15 +213,19 @@ static void info_release(struct fs *fs, struct fs_handle *handle_)
 	fs_handle_free(handle_);
 }
 
+/* The text is copied: after the reply the handle may be released. */
 static int info_read(const struct fs_request *rq, struct fs_handle *handle_,
 		     size_t size, off_t offset, const struct fuse_file_info *fi)
 {
 	const struct info_handle *handle = (struct info_handle *)handle_;
 	size_t from = MIN((size_t)offset, handle->len);
+	size_t n = MIN(size, handle->len - from);
+	_cleanup_free_ char *text = malloc(n + 1);
 
 	(void)fi;
-	(void)fuse_reply_buf(rq->req, handle->text + from,
-			     MIN(size, handle->len - from));
+	if (!text)
+		return -ENOMEM;
+	(void)fuse_reply_buf(rq->req, memcpy(text, handle->text + from, n), n);
 	return 0;
 }
 
