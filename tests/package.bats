@@ -39,9 +39,14 @@ content() {
 		cat "$WORK/out" "$WORK/err"
 		return 1
 	}
-	not grep -E '^E:' "$WORK/out"
+	not grep -E '^[EWIP]:' "$WORK/out"
 	deb=$(tail -n1 "$WORK/out")
 	[[ $deb == */build-package/ipcfs_*_"$(dpkg --print-architecture)".deb ]]
+
+	# Another build is the same, bit by bit.
+	cp "$deb" "$WORK/first.deb"
+	[ "$("$PACKAGE" 2>"$WORK/err" | tail -n1)" = "$deb" ]
+	cmp "$WORK/first.deb" "$deb"
 
 	dpkg-deb -x "$deb" "$WORK/packaged"
 	DESTDIR=$WORK/stage meson install -C "$BUILD" --no-rebuild --quiet
