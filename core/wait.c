@@ -327,7 +327,7 @@ void core_wait_submit(struct core_wait_source *source, enum core_wait_dir dir,
 
 	core_wait_mutex_lock(&wait->lock);
 	waiter->source = source;
-	waiter->looks = waiter->needs_name || source->class == &retry_class;
+	waiter->checks = waiter->needs_name || source->class == &retry_class;
 	core_waitlist_add(&source->lists[dir], waiter);
 	core_wait_source_try(source, dir, 0);
 	core_wait_source_unlock(wait);

@@ -39,7 +39,7 @@ struct core_wait_class {
 	 */
 	void (*arm)(struct core_wait_source *source);
 	/*
-	 * Called when a waiter that looks is due. Returns when the waiter is
+	 * Called when a waiter that checks is due. Returns when the waiter is
 	 * due next, or 0 if the waiter has ended.
 	 */
 	uint64_t (*look)(struct core_waiter *waiter, uint64_t now);

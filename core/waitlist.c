@@ -67,9 +67,9 @@ void core_waitlists_put_off(struct core_waitlists *all,
 
 static void add_due(struct core_waiter *waiter) CORE_WAIT_LOCKED
 {
-	if ((waiter->deadline || waiter->looks) && !waiter->slot)
+	if ((waiter->deadline || waiter->checks) && !waiter->slot)
 		core_waitlists_put_off(waiter->list->all, waiter,
-				       waiter->looks ? 0 : waiter->deadline);
+				       waiter->checks ? 0 : waiter->deadline);
 }
 
 void core_waitlists_init(struct core_waitlists *all)
@@ -103,11 +103,11 @@ static void finish(struct core_waiter *waiter, int result) CORE_WAIT_LOCKED
 }
 
 /* Removes a waiter from the list. */
-static void take(struct core_waitlist *list,
-		 struct core_waiter *waiter) CORE_WAIT_LOCKED
+static void remove_waiter(struct core_waitlist *list,
+			  struct core_waiter *waiter) CORE_WAIT_LOCKED
 {
-	if (list->fresh == waiter)
-		list->fresh = TAILQ_NEXT(waiter, entry);
+	if (list->untried == waiter)
+		list->untried = TAILQ_NEXT(waiter, entry);
 	TAILQ_REMOVE(&list->fifo, waiter, entry);
 }
 
@@ -120,10 +120,10 @@ void core_waitlist_add(struct core_waitlist *list, struct core_waiter *waiter)
 	}
 	waiter->state = CORE_WAITER_LISTED;
 	waiter->list = list;
-	waiter->came = list->n_attempts;
+	waiter->n_before = list->n_attempts;
 	TAILQ_INSERT_TAIL(&list->fifo, waiter, entry);
-	if (!list->fresh)
-		list->fresh = waiter;
+	if (!list->untried)
+		list->untried = waiter;
 	list->ready = true;
 }
 
@@ -134,20 +134,20 @@ struct core_waiter *core_waitlist_next(struct core_waitlist *list)
 	if (list->busy)
 		return NULL;
 	/* The last failed attempt has shown that this waiter must wait. */
-	while ((waiter = list->fresh) && waiter->came < list->n_in_vain) {
+	while ((waiter = list->untried) && waiter->n_before < list->n_in_vain) {
 		if (waiter->nowait) {
-			take(list, waiter);
+			remove_waiter(list, waiter);
 			finish(waiter, waiter->nowait);
 			list->busy = true;
 			return waiter;
 		}
-		list->fresh = TAILQ_NEXT(waiter, entry);
+		list->untried = TAILQ_NEXT(waiter, entry);
 		begin_wait(waiter);
 	}
 	waiter = TAILQ_FIRST(&list->fifo);
 	if (!waiter || !list->ready)
 		return NULL;
-	take(list, waiter);
+	remove_waiter(list, waiter);
 	waiter->state = CORE_WAITER_TRYING;
 	list->ready = false;
 	list->n_attempts++;
@@ -186,7 +186,7 @@ void core_waitlist_end(struct core_waiter *waiter, int result)
 	if (waiter->state == CORE_WAITER_DONE || waiter->end)
 		return;
 	if (waiter->state == CORE_WAITER_LISTED) {
-		take(waiter->list, waiter);
+		remove_waiter(waiter->list, waiter);
 		finish(waiter, result);
 		TAILQ_INSERT_TAIL(&waiter->list->all->ended, waiter, entry);
 	} else {

@@ -92,12 +92,12 @@ struct core_waiter {
 	int end CORE_WAIT_GUARDED;
 	struct core_wait_source *source; /* set by the owner */
 	/* Set by the owner: also due at other times than the deadline. */
-	bool looks;
+	bool checks;
 	bool counted CORE_WAIT_GUARDED; /* in core_waitlist.n_waiting */
 	struct core_waitlist *list CORE_WAIT_GUARDED;
 	TAILQ_ENTRY(core_waiter) entry;
 	/* How many attempts in the list had begun when the waiter was added. */
-	uint64_t came CORE_WAIT_GUARDED;
+	uint64_t n_before CORE_WAIT_GUARDED;
 	/* In the heap of struct core_waitlists. */
 	uint64_t due;
 	struct core_waiter **slot, *left, *right;
@@ -121,7 +121,7 @@ struct core_waitlist {
 	 * attempt began, or that core_waitlist_next() must still end or let
 	 * wait because of this attempt; or NULL.
 	 */
-	struct core_waiter *fresh;
+	struct core_waiter *untried;
 	/* core_waitlist_next() has returned a waiter that isn't back yet. */
 	bool busy;
 	struct core_waiter *trying; /* the waiter whose attempt runs, or NULL */
@@ -206,7 +206,7 @@ core_waitlists_next_ended(struct core_waitlists *all) CORE_WAIT_LOCKED;
 
 /*
  * Sets when a waiter is due. A waiter that had to wait is due at its deadline.
- * A waiter that looks is first due at 0, and then when the owner says.
+ * A waiter that checks is first due at 0, and then when the owner says.
  */
 void core_waitlists_put_off(struct core_waitlists *all,
 			    struct core_waiter *waiter,
