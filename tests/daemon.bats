@@ -433,10 +433,10 @@ capabilities() {
 @test "root's daemon keeps the capabilities that it needs, in all its threads" {
 	ipcfs_start
 	# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, SYS_PTRACE,
-	# SYS_ADMIN, SYS_RESOURCE, SETFCAP, LINUX_IMMUTABLE. No program that it runs has any.
+	# SYS_ADMIN, SYS_RESOURCE, LEASE, SETFCAP, LINUX_IMMUTABLE. No program that it runs has any.
 	local mask none=0000000000000000 task
 
-	mask=$(capabilities 0 1 2 3 4 6 7 9 19 21 24 31)
+	mask=$(capabilities 0 1 2 3 4 6 7 9 19 21 24 28 31)
 	for task in "/proc/$DAEMON/task"/*; do
 		[ "$(grep -E '^(Cap|NoNewPrivs)' "$task/status" | cut -f2 | xargs)" = \
 			"$none $mask $mask $none $none 1" ]
