@@ -93,7 +93,7 @@ as_python() {
 		    return n
 		assert fill(a) == 256
 		assert fill(b) == 256
-		# What makes no more of them goes on.
+		# Calls that make no further lock still work.
 		fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 3)
 		fcntl.lockf(a, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1000)
 		if os.fork() == 0:

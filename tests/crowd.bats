@@ -45,7 +45,7 @@ await_crowds() {
 	CROWDS=()
 }
 
-# moved OUTPUT COUNT: so many of a crowd have read or written.
+# moved OUTPUT COUNT: whether COUNT of a crowd have read or written.
 moved() {
 	[ "$(grep -cx moved "$WORK/$1")" -eq "$2" ]
 }

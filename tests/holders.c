@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * holders PROCESSES OBJECTS DIR: so many processes, each of which has one of so many
- * objects open or mapped in turn, until they are killed. Prints a line when all are there.
+ * holders PROCESSES OBJECTS DIR: runs processes until they are killed. Each has one of
+ * the objects open or mapped, in turn. Prints a line when all processes have begun.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -95,7 +95,7 @@ has_fds() {
 	[ "$(fds "$1")" -eq "$2" ]
 }
 
-# look: whether all threads of the daemon sleep, the workers for want of a request.
+# look: whether all threads of the daemon sleep, the workers because there is no request.
 # How often those have gone to sleep is in SLEPT. No process is started for it, as its
 # end would be a request, where it has a file of the mount open.
 look() {

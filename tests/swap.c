@@ -125,7 +125,7 @@ static void swap_in_turn(const struct place *place)
 	struct stat made = { 0 }, found = { 0 };
 	int fd = make(place, place->native, 0600, roots);
 
-	/* Else the attacker has made one meanwhile. */
+	/* Otherwise the attacker has made one meanwhile. */
 	if (fd >= 0) {
 		(void)fstat(fd, &made);
 		(void)stat(place->native, &found);

@@ -215,7 +215,7 @@ static bool account(void)
 		}
 	}
 	(void)printf(
-		"%lu messages: %lu not sent by who was killed, %lu lost "
+		"%lu messages: %lu not sent by killed writers, %lu lost "
 		"with readers\nof which %lu were killed, %lu came twice, %u "
 		"out of order; %lu processes were killed\n",
 		sent, unsent, missing, may_be_lost, twice, shared->disordered,
