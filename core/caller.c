@@ -83,6 +83,17 @@ static bool is_in_our_user_namespace(pid_t tid)
 	       strcmp(theirs, our_namespace) == 0;
 }
 
+bool core_caller_is_in_our_namespaces(pid_t tid)
+{
+	char theirs[sizeof(our_namespace)] = "", ours[sizeof(theirs)] = "";
+
+	return is_in_our_user_namespace(tid) &&
+	       readlink(core_proc_path("/proc/%d/ns/pid", tid).s, theirs,
+			sizeof(theirs) - 1) > 0 &&
+	       readlink("/proc/self/ns/pid", ours, sizeof(ours) - 1) > 0 &&
+	       strcmp(theirs, ours) == 0;
+}
+
 /*
  * Whether a thread has all capabilities that this process has, and among them
  * CAP_DAC_OVERRIDE, which makes the thread's groups irrelevant.

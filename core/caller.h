@@ -47,6 +47,14 @@ int core_caller_read(pid_t tid, uid_t uid, gid_t gid, struct core_cred *ret,
 		     gid_t **ret_groups);
 
 /*
+ * Whether a thread is in the user namespace and the PID namespace of this
+ * process. A thread in others can't look at the processes that this process can
+ * look at, even with the same user. Returns false also if the namespaces can't
+ * be read. Source: ptrace(2), "Ptrace access mode checking".
+ */
+bool core_caller_is_in_our_namespaces(pid_t tid);
+
+/*
  * Reads the RLIMIT_MSGQUEUE of a thread: how many bytes the queues of its user
  * may take together. ret: the thread's soft limit, lowered to the hard limit of
  * this process; and the hard limit of this process. tid 0: both limits of this

@@ -2,8 +2,8 @@
 /*
  * A grep over all files of shm:info,holders opens one after the other. If each
  * open read all of /proc, the command would take minutes. So one reading finds
- * the holders of all objects, and serves the same thread's next opens, until
- * the thread opens the first object again.
+ * the holders of all objects, and serves the same thread's next opens, each
+ * object once, while the thread does nothing else between two opens.
  */
 #include "fs/kinds/holders.h"
 
@@ -14,7 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* How long a reading serves, after it was made, and after it served last. */
 #define LIFETIME_NS UINT64_C(2000000000)
+#define PAUSE_NS    UINT64_C(50000000)
+
+/* How many objects a reading serves: 32 KiB. */
+#define SERVED_MAX 4096
 
 CORE_MUTEX(holders_mutex);
 
@@ -32,9 +37,12 @@ struct key {
 static struct {
 	struct holders_mutex lock;
 	struct key key CORE_GUARDED_BY(holders_mutex);
-	uint64_t end CORE_GUARDED_BY(holders_mutex); /* core_wait_now() */
-	/* The object that was asked for. */
-	ino_t first CORE_GUARDED_BY(holders_mutex);
+	/* By core_wait_now(). */
+	uint64_t made CORE_GUARDED_BY(holders_mutex);
+	uint64_t used CORE_GUARDED_BY(holders_mutex);
+	/* The objects that were served. */
+	ino_t served[SERVED_MAX] CORE_GUARDED_BY(holders_mutex);
+	size_t n_served CORE_GUARDED_BY(holders_mutex);
 	struct core_holder *all CORE_GUARDED_BY(holders_mutex);
 	size_t n CORE_GUARDED_BY(holders_mutex);
 } last = {
@@ -101,16 +109,32 @@ static int copy(const struct core_holder *all, size_t n, ino_t ino,
 	return 0;
 }
 
-/* Returns 1 if there is no reading that can be used. */
+static bool can_serve(const struct key *key, ino_t ino, uint64_t now)
+	CORE_REQUIRES(holders_mutex)
+{
+	if (key->thread == 0 || !is_same(&last.key, key) ||
+	    now - last.made > LIFETIME_NS || now - last.used > PAUSE_NS ||
+	    last.n_served == SERVED_MAX)
+		return false;
+	for (size_t i = 0; i < last.n_served; i++)
+		if (last.served[i] == ino)
+			return false;
+	return true;
+}
+
+/* Returns 1 if there is no reading that can serve. */
 static int get_kept(const struct key *key, ino_t ino, struct core_holder **ret,
 		    size_t *ret_n)
 {
+	const uint64_t now = core_wait_now();
 	int r = 1;
 
 	holders_mutex_lock(&last.lock);
-	if (is_same(&last.key, key) && last.first != ino &&
-	    core_wait_now() < last.end)
+	if (can_serve(key, ino, now)) {
 		r = copy(last.all, last.n, ino, ret, ret_n);
+		last.served[last.n_served++] = ino;
+		last.used = now;
+	}
 	holders_mutex_unlock(&last.lock);
 	return r;
 }
@@ -123,8 +147,9 @@ static void keep(const struct key *key, ino_t first, struct core_holder *all,
 	holders_mutex_lock(&last.lock);
 	old = last.all;
 	last.key = *key;
-	last.end = core_wait_now() + LIFETIME_NS;
-	last.first = first;
+	last.made = last.used = core_wait_now();
+	last.served[0] = first;
+	last.n_served = 1;
 	last.all = all;
 	last.n = n;
 	holders_mutex_unlock(&last.lock);

@@ -11,7 +11,7 @@
 
 /*
  * Finds the holders of an object. The same reading of /proc may serve the next
- * objects that the same thread asks for, for two seconds at most.
+ * objects that the same thread asks for at once.
  *
  * kind: the object's. fd: of the object, also O_PATH. ret: an array, for
  * free(3). Returns 0 or an error of core_holders_find() or fstat(2).

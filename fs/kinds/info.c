@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fs/kinds/info.h"
 
+#include "core/caller.h"
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/thread_safety.h"
@@ -124,8 +125,13 @@ static int print_holders(FILE *out, const struct fs_request *rq, int fd)
 {
 	_cleanup_free_ struct core_holder *holders = NULL;
 	size_t n = 0;
-	int r = fs_holders_get(rq, rq->kind, fd, &holders, &n);
+	int r;
 
+	if (!core_caller_is_in_our_namespaces(rq->caller->pid)) {
+		(void)fputs("holders unknown\n", out);
+		return 0;
+	}
+	r = fs_holders_get(rq, rq->kind, fd, &holders, &n);
 	for (size_t i = 0; i < n && i < HOLDERS_MAX; i++) {
 		print_holder(out, &holders[i], "fd", holders[i].fd);
 		print_holder(out, &holders[i], "map", holders[i].map);
