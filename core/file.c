@@ -12,6 +12,7 @@
 #include "core/linux.h"
 #include "core/name.h"
 #include "core/proc.h"
+#include "core/thread_safety.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -44,6 +45,13 @@ int core_file_check(int fd, ino_t ino)
 	return ino != 0 && st.st_ino != ino ? -ESTALE : 0;
 }
 
+static int open_once(const struct core_cred *cred, int dir, const char *path,
+		     const struct open_how *how)
+{
+	return CORE_FILE_UNLEASED(CORE_CRED_AS(
+		cred, (int)syscall(SYS_openat2, dir, path, how, sizeof(*how))));
+}
+
 /*
  * Opens without O_APPEND if possible: on a descriptor with O_APPEND, pwrite(2)
  * appends too, even after the caller has removed the flag from its own
@@ -59,12 +67,10 @@ static int open_as(const struct core_cred *cred, int dir, const char *path,
 	/* open(3) adds this flag, where file sizes had 32 bits once. */
 	if (!(how.flags & O_PATH))
 		how.flags |= O_LARGEFILE;
-	r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path, &how,
-					    sizeof(how)));
+	r = open_once(cred, dir, path, &how);
 	how.flags |= append;
 	if (r == -EPERM && append)
-		r = CORE_CRED_AS(cred, (int)syscall(SYS_openat2, dir, path,
-						    &how, sizeof(how)));
+		r = open_once(cred, dir, path, &how);
 	if (r < 0)
 		return r;
 	*ret_fd = r;
@@ -112,12 +118,26 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 	return open_as(cred, AT_FDCWD, PATH(fd), how, ret_fd);
 }
 
+/* Locked while core_file_is_used() has a lease. */
+CORE_MUTEX(core_lease_mutex);
+static struct core_lease_mutex lease = { PTHREAD_MUTEX_INITIALIZER };
+
+/* An open may take long, so the lock isn't held during the open. */
+void core_file_await_lease(void)
+{
+	core_lease_mutex_lock(&lease);
+	core_lease_mutex_unlock(&lease);
+}
+
 /* A write lease is granted only while nobody else has the object open. */
 int core_file_is_used(const struct core_cred *cred, int fd)
 {
-	int r = CORE_CRED_AS(cred, fcntl(fd, F_SETLEASE, F_WRLCK)
-					   ?: fcntl(fd, F_SETLEASE, F_UNLCK));
+	int r;
 
+	core_lease_mutex_lock(&lease);
+	r = CORE_CRED_AS(cred, fcntl(fd, F_SETLEASE, F_WRLCK)
+				       ?: fcntl(fd, F_SETLEASE, F_UNLCK));
+	core_lease_mutex_unlock(&lease);
 	return r == -EAGAIN ? 1 : r;
 }
 

@@ -75,11 +75,30 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd);
 
 /*
+ * Evaluates a call that opens an object with O_NONBLOCK, and returns a
+ * descriptor or -errno. A lease of core_file_is_used() in another thread makes
+ * the call fail with -EAGAIN; then the call is repeated. If another process has
+ * a lease, the result is -EAGAIN.
+ */
+#define CORE_FILE_UNLEASED(call)                                    \
+	({                                                          \
+		int fd_ = (call);                                   \
+		for (int i_ = 0; fd_ == -EAGAIN && i_ < 10; i_++) { \
+			core_file_await_lease();                    \
+			fd_ = (call);                               \
+		}                                                   \
+		fd_;                                                \
+	})
+
+/* Waits until no core_file_is_used() has a lease. */
+void core_file_await_lease(void);
+
+/*
  * Whether any open file but fd is of the object, or any process has the object
  * mapped. O_PATH descriptors don't count.
  *
  * fd: opened with O_RDONLY. For a moment fd has a lease, so other opens of the
- * object wait, or fail with -EAGAIN under O_NONBLOCK. The process must ignore
+ * object wait, or fail with EAGAIN under O_NONBLOCK. The process must ignore
  * SIGIO.
  *
  * Returns 1 or 0, or

@@ -138,7 +138,8 @@ int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 	strcpy(object + 1, name);
 	for (int i = 0; i < TRIES && fd < 0; i++) {
 		r = excl ? -ENOENT
-			 : CORE_CRED_AS(cred, mq_open(object, open_flags));
+			 : CORE_FILE_UNLEASED(CORE_CRED_AS(
+				   cred, mq_open(object, open_flags)));
 		if (r >= 0)
 			fd = r;
 		if (r != -ENOENT || !(flags & O_CREAT))

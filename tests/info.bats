@@ -63,6 +63,14 @@ holders() {
 	rm /dev/shm/a
 }
 
+@test "opens through the mount don't fail while info files are read" {
+	: >/dev/shm/a
+	: >"$MQ/q"
+	: >"$SEM/s"
+	python3 "$TESTS/info_opens.py"
+	rm /dev/shm/a "$MQ/q" "$SEM/s"
+}
+
 @test "who may not take a lease isn't told whether an object is used" {
 	: >/dev/shm/a
 	: >"$MQ/q"
@@ -209,8 +217,8 @@ holders() {
 	rm /dev/shm/a
 }
 
-@test "5,000 processes and 500 objects: holders beside lsof" {
-	local n=${HOLDERS:-5000} crowd other one all
+@test "holders of 500 objects beside lsof" {
+	local n=$((${ROUNDS:-100000} / 20)) crowd other one all
 
 	"$PROGRAMS/holders" "$n" 500 /dev/shm 3>&- >"$WORK/ready" &
 	crowd=$!
