@@ -60,6 +60,7 @@ ended_well() {
 		run "$IPCFS" $option
 		[ "$status" -eq 0 ]
 		[[ $output == "usage: ipcfs [-f] [-d] [-o OPTION,...] [SOURCE] MOUNTPOINT"* ]]
+		[[ $output == *"KIND:info,holders"* ]]
 	done
 	ipcfs_ended 0
 }

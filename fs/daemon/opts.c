@@ -153,11 +153,16 @@ void fs_opts_usage(void)
 		else if (fs_kinds[i]->options)
 			print_path_options(fs_kinds[i]);
 	}
-	(void)puts("\n"
-		   "SOURCE is ignored; mount(8) passes one. Other options of\n"
-		   "mount(8) and of libfuse, such as nosuid, are taken too.\n"
-		   "Unmount with: umount MOUNTPOINT, or fusermount3 -u "
-		   "MOUNTPOINT");
+	(void)puts(
+		"                       MOUNTPOINT/KIND:info/NAME tells what "
+		"is\n"
+		"                       known of an object, KIND:info,holders\n"
+		"                       also who has it open or mapped\n"
+		"\n"
+		"SOURCE is ignored; mount(8) passes one. Other options of\n"
+		"mount(8) and of libfuse, such as nosuid, are taken too.\n"
+		"Unmount with: umount MOUNTPOINT, or fusermount3 -u "
+		"MOUNTPOINT");
 }
 
 /*
