@@ -26,7 +26,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of linux/types.h and linux/bpf.h, which clang finds for its own target only. */
+/*
+ * Copies from linux/types.h and linux/bpf.h: clang finds these headers only for
+ * the machine that builds.
+ */
 typedef uint8_t __u8;
 typedef uint16_t __u16;
 typedef uint32_t __u32;

@@ -23,7 +23,7 @@
 
 CORE_MUTEX(holders_mutex);
 
-/* Who looked, and at what. */
+/* Which thread read /proc with which rights, and for which objects. */
 struct key {
 	pid_t thread;
 	uid_t uid;
