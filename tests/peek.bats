@@ -236,6 +236,11 @@ make() {
 	as_user "$IPCFS" -V | grep -x 'peeking at queues: no: it needs root .*'
 	strace -f -o /dev/null -e inject=bpf:error=ENOSYS "$IPCFS" -V |
 		grep -x 'peeking at queues: no: this kernel has no BPF .*'
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount sh -c 'mount -t tmpfs tmpfs /sys/kernel/security &&
+		echo "none [confidentiality]" >/sys/kernel/security/lockdown && exec "$@"' - \
+		strace -f -o /dev/null -e inject=bpf:error=EPERM "$IPCFS" -V |
+		grep -x 'peeking at queues: no: the kernel is locked down (confidentiality)'
 	unshare --mount sh -c 'mount -t tmpfs tmpfs /sys/kernel/btf && exec "$@"' - \
 		strace -f -o /dev/null -e inject=bpf:error=EINVAL "$IPCFS" -V |
 		grep -x 'peeking at queues: no: this kernel has no BTF .*'
