@@ -86,7 +86,7 @@ int core_cgroup_run(const struct core_cred *cred, int fd, int (*fn)(void *arg),
 	_cleanup_close_ int group = -1;
 	int r = 0;
 
-	if (cred->pid > 0 && geteuid() == 0)
+	if (cred->pid > 0 && core_cred_self().uid == 0)
 		r = open_group(cred->pid, &group);
 	if (r == 0)
 		r = core_cred_enter(cred);

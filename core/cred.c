@@ -40,11 +40,22 @@ static bool set_fsuid(uid_t uid)
 	return (uid_t)setfsuid((uid_t)-1) == uid;
 }
 
-struct core_cred core_cred_self(void)
+/*
+ * Each request asks several times who we are. On some machines a system call
+ * takes 1 us, so the answer is kept.
+ */
+static struct core_cred self;
+
+__attribute__((constructor)) void core_cred_read_self(void)
 {
-	return (struct core_cred){ .uid = geteuid(),
+	self = (struct core_cred){ .uid = geteuid(),
 				   .gid = getegid(),
 				   .caps = CORE_CRED_ALL_CAPS };
+}
+
+struct core_cred core_cred_self(void)
+{
+	return self;
 }
 
 /*
@@ -104,10 +115,9 @@ CORE_IN_CHILD int core_cred_limit(uint64_t caps_)
 
 bool core_cred_is_self(const struct core_cred *cred)
 {
-	uid_t self = geteuid();
-
-	return cred->uid == self && (self != 0 || (cred->gid == getegid() &&
-						   core_cred_has_all(cred)));
+	return cred->uid == self.uid &&
+	       (self.uid != 0 ||
+		(cred->gid == self.gid && core_cred_has_all(cred)));
 }
 
 /*
@@ -120,8 +130,8 @@ bool core_cred_is_self(const struct core_cred *cred)
  */
 static void restore(void)
 {
-	if (core_cred_limit(CORE_CRED_ALL_CAPS) < 0 || !set_fsuid(geteuid()) ||
-	    !set_fsgid(getegid()) || set_groups(0, NULL) < 0)
+	if (core_cred_limit(CORE_CRED_ALL_CAPS) < 0 || !set_fsuid(self.uid) ||
+	    !set_fsgid(self.gid) || set_groups(0, NULL) < 0)
 		abort();
 }
 
@@ -167,7 +177,7 @@ void core_cred_be_nobody(void)
 	static _Thread_local bool is_nobody;
 
 	/* The call fails in a user namespace that has no such user. */
-	if (!is_nobody && geteuid() == 0)
+	if (!is_nobody && self.uid == 0)
 		(void)syscall(CORE_SYS_SETRESUID, (uid_t)-2, (uid_t)-1,
 			      (uid_t)-1);
 	is_nobody = true;

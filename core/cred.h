@@ -49,6 +49,13 @@ struct core_cred {
  */
 struct core_cred core_cred_self(void);
 
+/*
+ * Reads the effective user and group of the process for core_cred_self() and
+ * the functions below. Runs before main(). A process that changes its user must
+ * call the function again, before it has threads.
+ */
+void core_cred_read_self(void);
+
 /* Whether acting as cred changes nothing. */
 bool core_cred_is_self(const struct core_cred *cred);
 

@@ -145,7 +145,7 @@ int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		if (r != -ENOENT || !(flags & O_CREAT))
 			break;
 		/* Without privileges the only user to charge is our own. */
-		if (geteuid() == 0)
+		if (core_cred_self().uid == 0)
 			r = create(cred, &creation, &fd);
 		else
 			r = fd = CORE_CRED_AS(cred,

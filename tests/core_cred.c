@@ -313,6 +313,7 @@ static int lonely_root_enters(void *arg)
 	if (unshare(CLONE_NEWUSER) < 0 ||
 	    write_map("/proc/self/uid_map", map) < 0 || geteuid() != 0)
 		return -1;
+	core_cred_read_self();
 	return core_cred_enter(&test_user);
 }
 

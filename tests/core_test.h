@@ -108,6 +108,7 @@ static inline int test_become(const struct core_cred *cred)
 	    setresgid(cred->gid, cred->gid, cred->gid) < 0 ||
 	    setresuid(cred->uid, cred->uid, cred->uid) < 0)
 		return -errno;
+	core_cred_read_self();
 	return 0;
 }
 

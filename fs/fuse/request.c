@@ -58,7 +58,7 @@ void fs_request_act_as_caller(struct fs_request *rq)
 {
 	const struct fuse_ctx *caller = rq->caller;
 
-	if (geteuid() == 0)
+	if (core_cred_self().uid == 0)
 		rq->cred.error =
 			core_caller_read(caller->pid, caller->uid, caller->gid,
 					 &rq->cred, &rq->groups);

@@ -56,7 +56,7 @@ static int open_readable(int fd, int flags)
 	struct core_cred self = core_cred_self();
 	int readable = -1;
 
-	if (geteuid() != 0)
+	if (self.uid != 0)
 		return -1;
 	if ((flags & O_ACCMODE) == O_RDWR)
 		return fd;
