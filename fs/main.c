@@ -264,7 +264,10 @@ static int open_dirs(pid_t target, struct core_ipc_dirs **ret)
 	(void)fprintf(stderr, "ipcfs: option 'target=%d': %s\n", target,
 		      r == -ENOENT   ? "it has no /dev/shm"
 		      : r == -ENODEV ? "its /dev/shm is not a tmpfs"
-				     : strerror(-r));
+		      : r == -ESRCH  ? "there is no such process; try: ps -e"
+		      : r == -EPERM || r == -EACCES
+			      ? "it needs root; try: sudo ipcfs ..."
+			      : strerror(-r));
 	return EXIT_USAGE;
 }
 

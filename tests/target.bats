@@ -195,7 +195,7 @@ refused() {
 		refused "it takes a number from 1 to 2147483647" "$pid"
 	done
 	refused "it is given twice" "1,target=1"
-	refused "No such process" 2147483647
+	refused "there is no such process; try: ps -e" 2147483647
 	# One that has ended, and is not waited for yet: it has no namespaces.
 	sh -c 'sh -c : & exec sleep infinity' 3>&- &
 	local parent=$!
@@ -204,7 +204,7 @@ refused() {
 		grep -q '^State:.*zombie' "/proc/$zombie/status"
 	}
 	eventually has_zombie
-	refused "No such process" "$zombie"
+	refused "there is no such process; try: ps -e" "$zombie"
 	kill $parent
 	not wait $parent
 }
@@ -217,12 +217,12 @@ refused() {
 	run "${AS_USER[@]}" "$WORK/daemon" -o "target=$TARGET" "$MNT"
 	echo "$output"
 	[ "$status" -eq 2 ]
-	[ "$output" = "ipcfs: option 'target=$TARGET': Permission denied" ]
+	[ "$output" = "ipcfs: option 'target=$TARGET': it needs root; try: sudo ipcfs ..." ]
 	# Its own process it may look at, but not enter.
 	# shellcheck disable=SC2016 # it is the other shell's
 	run "${AS_USER[@]}" sh -c 'exec "$1" -o "target=$$" "$2"' - "$WORK/daemon" "$MNT"
 	[ "$status" -eq 2 ]
-	[[ $output == *": Operation not permitted" ]]
+	[[ $output == *"it needs root; try: sudo ipcfs ..." ]]
 	not is_mounted
 	end_target
 }

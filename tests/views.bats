@@ -159,7 +159,7 @@ is_refused() {
 	for view in maxmsg=100000 msgsize=100000000; do
 		run dd of="$MQ:$view/q" status=none if=/dev/null
 		[[ $output == *"Invalid argument" ]]
-		logged "$view is above sysctl fs.mqueue."
+		logged "$view is above fs.mqueue."
 	done
 	# And above what RLIMIT_MSGQUEUE allows.
 	run bash -c "ulimit -q 5000; : >'$MQ:maxmsg=5,msgsize=1000/q'"
@@ -462,7 +462,7 @@ used no" ]
 	for i in {1..200}; do
 		not touch "$MQ:msgsize=99999999/$i" 2>/dev/null
 	done
-	[ "$(grep -c 'msgsize=99999999 is above sysctl fs.mqueue.msgsize_max' "$LOG")" -eq 50 ]
+	[ "$(grep -c 'msgsize=99999999 is above fs.mqueue.msgsize_max' "$LOG")" -eq 50 ]
 	[ "$(wc -l <"$LOG")" -eq 51 ]
 	: >"$LOG"
 }

@@ -25,23 +25,28 @@ static void log_limit(const struct fs_mq_view *view, int r)
 
 	if (r == -EMFILE)
 		fs_log_ratelimited("a queue can't be created: RLIMIT_MSGQUEUE "
-				   "(ulimit -q) or RLIMIT_NOFILE is used up");
+				   "(ulimit -q) or RLIMIT_NOFILE is used up; "
+				   "try: sudo prlimit --pid $$ "
+				   "--msgqueue=unlimited");
 	if (r == -ENOSPC)
 		fs_log_ratelimited(
-			"a queue can't be created: there are as many "
-			"as sysctl fs.mqueue.queues_max allows");
+			"a queue can't be created: there are as many as "
+			"fs.mqueue.queues_max allows; try: "
+			"sudo sysctl fs.mqueue.queues_max=1024");
 	if (r != -EINVAL || core_mq_limits(&limits) < 0)
 		return;
 	if (view->maxmsg > limits.mq_maxmsg)
 		fs_log_ratelimited(
 			"a queue can't be created: maxmsg=%ld is above "
-			"sysctl fs.mqueue.msg_max, %ld",
-			view->maxmsg, limits.mq_maxmsg);
+			"fs.mqueue.msg_max, %ld; try: "
+			"sudo sysctl fs.mqueue.msg_max=%ld",
+			view->maxmsg, limits.mq_maxmsg, view->maxmsg);
 	if (view->msgsize > limits.mq_msgsize)
 		fs_log_ratelimited(
 			"a queue can't be created: msgsize=%ld is above "
-			"sysctl fs.mqueue.msgsize_max, %ld",
-			view->msgsize, limits.mq_msgsize);
+			"fs.mqueue.msgsize_max, %ld; try: "
+			"sudo sysctl fs.mqueue.msgsize_max=%ld",
+			view->msgsize, limits.mq_msgsize, view->msgsize);
 }
 
 static int obj_create(const struct fs_request *rq, const char *name, int flags,
