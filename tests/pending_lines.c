@@ -19,7 +19,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	fs_pending_lines_free(&lines);
-	assert_null(fs_pending_lines_take(&lines, NULL));
+	assert_null(fs_pending_lines_remove(&lines, NULL));
 	return 0;
 }
 
@@ -40,7 +40,7 @@ static void assert_is(const struct fs_pending_line *line, uint64_t owner,
 /* Takes a line of an owner away; NULL: there is none. */
 static void assert_line(uint64_t owner, const char *text)
 {
-	struct fs_pending_line *line = fs_pending_lines_take(&lines, &owner);
+	struct fs_pending_line *line = fs_pending_lines_remove(&lines, &owner);
 
 	if (text)
 		assert_is(line, owner, text);
@@ -60,7 +60,7 @@ static void test_each_owner_has_a_line(void **state)
 	assert_line(3, NULL);
 	assert_line(UINT64_MAX, "-");
 	assert_line(UINT64_MAX, NULL);
-	line = fs_pending_lines_take(&lines, NULL);
+	line = fs_pending_lines_remove(&lines, NULL);
 	assert_is(line, 1, "abc");
 	free(line);
 	assert_line(2, "XY");
@@ -85,7 +85,7 @@ static void test_a_line_is_put_back(void **state)
 
 	(void)state;
 	assert_int_equal(add(1, "abc"), 0);
-	line = fs_pending_lines_take(&lines, &owner);
+	line = fs_pending_lines_remove(&lines, &owner);
 	assert_int_equal(add(1, "d"), 0);
 	fs_pending_lines_put_back(&lines, line);
 	fs_pending_lines_put_back(&lines, NULL);

@@ -32,7 +32,7 @@ static void assert_taken(off_t position, size_t size, const char *content)
 {
 	struct fs_read_piece piece = { 0 };
 
-	assert_int_equal(fs_read_buffer_take(&buffer, &position, size, &piece),
+	assert_int_equal(fs_read_buffer_read(&buffer, &position, size, &piece),
 			 *content != '\0');
 	if (*content)
 		assert_piece(&piece, content);
@@ -51,8 +51,8 @@ static void test_an_empty_one_has_nothing(void **state)
 	off_t position = 0;
 
 	(void)state;
-	assert_false(fs_read_buffer_take(&buffer, &position, 10, &piece));
-	assert_false(fs_read_buffer_take(&buffer, NULL, 10, &piece));
+	assert_false(fs_read_buffer_read(&buffer, &position, 10, &piece));
+	assert_false(fs_read_buffer_read(&buffer, NULL, 10, &piece));
 	assert_int_equal(piece.from, UNKNOWN);
 	assert_false(fs_read_buffer_has_rest(&buffer));
 	assert_int_equal(fs_read_buffer_end(&buffer), 0);
@@ -80,11 +80,11 @@ static void test_without_a_position_too(void **state)
 
 	(void)state;
 	fill("abc", 0);
-	assert_true(fs_read_buffer_take(&buffer, NULL, 2, &piece));
+	assert_true(fs_read_buffer_read(&buffer, NULL, 2, &piece));
 	assert_piece(&piece, "ab");
-	assert_true(fs_read_buffer_take(&buffer, NULL, 2, &piece));
+	assert_true(fs_read_buffer_read(&buffer, NULL, 2, &piece));
 	assert_piece(&piece, "c");
-	assert_false(fs_read_buffer_take(&buffer, NULL, 2, &piece));
+	assert_false(fs_read_buffer_read(&buffer, NULL, 2, &piece));
 }
 
 static void test_a_seek_back_reads_again(void **state)
@@ -125,12 +125,12 @@ static void test_what_was_not_read_is_put_back(void **state)
 
 	(void)state;
 	fill("abcd", 0);
-	assert_true(fs_read_buffer_take(&buffer, &position, 2, &first));
+	assert_true(fs_read_buffer_read(&buffer, &position, 2, &first));
 	fs_read_buffer_put_back(&buffer, &first);
 	fs_read_piece_free(&first);
-	assert_true(fs_read_buffer_take(&buffer, &position, 2, &first));
+	assert_true(fs_read_buffer_read(&buffer, &position, 2, &first));
 	position = 2;
-	assert_true(fs_read_buffer_take(&buffer, &position, 1, &second));
+	assert_true(fs_read_buffer_read(&buffer, &position, 1, &second));
 	/* It isn't the last one any more. */
 	fs_read_buffer_put_back(&buffer, &first);
 	assert_piece(&first, "ab");
@@ -145,7 +145,7 @@ static void test_a_piece_keeps_its_text(void **state)
 
 	(void)state;
 	fill("abc", 0);
-	assert_true(fs_read_buffer_take(&buffer, NULL, 9, &piece));
+	assert_true(fs_read_buffer_read(&buffer, NULL, 9, &piece));
 	fill("de", 3);
 	fs_read_buffer_put_back(&buffer, &piece);
 	assert_taken(3, 9, "de");

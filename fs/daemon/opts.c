@@ -189,7 +189,7 @@ static int on_word(void *closure, const char *word, int key,
 	if (key != FUSE_OPT_KEY_NONOPT)
 		return is_discarded(word)
 			       ? 0
-			       : fs_root_take_option(&opts->view, word);
+			       : fs_root_add_option(&opts->view, word);
 	if (opts->source) {
 		(void)fprintf(stderr,
 			      "ipcfs: '%s' is one word too many after SOURCE "

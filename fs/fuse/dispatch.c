@@ -149,7 +149,7 @@ static void on_create(fuse_req_t req, fuse_ino_t id, const char *name,
 		      mode_t mode, struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, name);
-	int r = rq.kind->create ? fs_request_take_handle(&rq) : -EPERM;
+	int r = rq.kind->create ? fs_request_charge_handle(&rq) : -EPERM;
 
 	fs_request_end(&rq, r ?: fs_file_create(&rq, name, mode, fi->flags));
 }
@@ -228,7 +228,7 @@ static void on_tmpfile(fuse_req_t req, fuse_ino_t id, mode_t mode,
 		       struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
-	int r = rq.kind->create_anonymous ? fs_request_take_handle(&rq)
+	int r = rq.kind->create_anonymous ? fs_request_charge_handle(&rq)
 					  : -EOPNOTSUPP;
 
 	fs_request_end(&rq, r ?: fs_file_tmpfile(&rq, mode, fi->flags));
@@ -282,7 +282,7 @@ static void on_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 static void on_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	struct fs_request rq = fs_request_begin_as_caller(req, id, NULL);
-	int r = fs_request_take_handle(&rq);
+	int r = fs_request_charge_handle(&rq);
 
 	if (r == 0)
 		r = rq.node->is_dir ? fs_dir_open(&rq)

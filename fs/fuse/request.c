@@ -73,7 +73,7 @@ struct fs_request fs_request_begin_as_caller(fuse_req_t req, fuse_ino_t id,
 	return rq;
 }
 
-int fs_request_take_handle(struct fs_request *rq)
+int fs_request_charge_handle(struct fs_request *rq)
 {
 	uid_t uid = rq->caller->uid;
 	int r;

@@ -52,7 +52,7 @@ void fs_request_act_as_caller(struct fs_request *rq);
  * Charges the caller of a request that opens a file. Returns 0, -EMFILE (the
  * caller has as many open files as allowed) or -ENOMEM.
  */
-int fs_request_take_handle(struct fs_request *rq);
+int fs_request_charge_handle(struct fs_request *rq);
 
 /* Ends a request with the result of its slot. An error is sent as the reply. */
 void fs_request_end(struct fs_request *rq, int result);

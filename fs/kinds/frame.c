@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* Reads the prefix of a message. Returns its length or -EINVAL. */
-static ssize_t take_prefix(const char *text, size_t size, unsigned int *ret)
+static ssize_t parse_prefix(const char *text, size_t size, unsigned int *ret)
 {
 	unsigned long priority = 0;
 	size_t n = 0;
@@ -36,7 +36,7 @@ int fs_frame_next(const struct fs_mq_view *view, size_t msgsize,
 	if (view->lines && !newline && (!last || size == 0))
 		return size > longest ? -EMSGSIZE : 0;
 	if (view->prefix)
-		prefix = take_prefix(text, len, &frame.priority);
+		prefix = parse_prefix(text, len, &frame.priority);
 	if (prefix < 0)
 		return (int)prefix;
 	frame.start = (size_t)prefix;

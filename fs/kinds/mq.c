@@ -92,7 +92,7 @@ static int obj_attr(const struct fs_request *rq, struct fs_handle *handle,
 		size *= 2;
 	ret->stx_blksize = size;
 	if (handle)
-		fs_mq_read_add_taken(handle, ret);
+		fs_mq_read_add_received(handle, ret);
 	return 0;
 }
 

@@ -20,7 +20,7 @@ struct read {
 	struct fs_read_piece piece; /* the reply */
 };
 
-void fs_mq_read_add_taken(struct fs_handle *handle_, struct statx *stx)
+void fs_mq_read_add_received(struct fs_handle *handle_, struct statx *stx)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 	uint64_t taken = 0;
@@ -87,7 +87,7 @@ static int receive(struct fs_mq_handle *handle, const struct read *read)
 
 static bool take(struct read *read) CORE_REQUIRES(fs_mq_handle_mutex)
 {
-	return fs_read_buffer_take(&read->handle->buffer,
+	return fs_read_buffer_read(&read->handle->buffer,
 				   read->handle->stream ? NULL : &read->offset,
 				   read->size, &read->piece);
 }

@@ -16,6 +16,6 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle,
  * believes that a file that has become shorter is a new file, and seeks back to
  * the beginning.
  */
-void fs_mq_read_add_taken(struct fs_handle *handle, struct statx *stx);
+void fs_mq_read_add_received(struct fs_handle *handle, struct statx *stx);
 
 #endif

@@ -42,13 +42,13 @@ struct write {
  * Removes the oldest unfinished line of an owner; if owner is NULL, of any
  * owner. Returns the line, or NULL.
  */
-static struct fs_pending_line *take_line(struct fs_mq_handle *handle,
-					 const uint64_t *owner)
+static struct fs_pending_line *remove_line(struct fs_mq_handle *handle,
+					   const uint64_t *owner)
 {
 	struct fs_pending_line *line;
 
 	fs_mq_handle_mutex_lock(&handle->lock);
-	line = fs_pending_lines_take(&handle->pending, owner);
+	line = fs_pending_lines_remove(&handle->pending, owner);
 	fs_mq_handle_mutex_unlock(&handle->lock);
 	return line;
 }
@@ -252,7 +252,7 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle_,
 		return -EMSGSIZE;
 	if (handle->view.lines)
 		size = MIN(size, max_text(handle));
-	line = take_line(handle, &fi->lock_owner);
+	line = remove_line(handle, &fi->lock_owner);
 	write = write_new(handle, fi->lock_owner, line, buf, size);
 	if (!write) {
 		put_line_back(handle, line);
@@ -338,7 +338,7 @@ int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle_,
 	int r = 0;
 
 	/* Two threads of a process can leave a line each. */
-	while (r == 0 && (line = take_line(handle, &owner))) {
+	while (r == 0 && (line = remove_line(handle, &owner))) {
 		r = send_line(handle, line);
 		if (r == -ENOMEM)
 			put_line_back(handle, line);
@@ -352,7 +352,7 @@ void fs_mq_write_end(struct fs_mq_handle *handle)
 {
 	struct fs_pending_line *line;
 
-	while ((line = take_line(handle, NULL))) {
+	while ((line = remove_line(handle, NULL))) {
 		size_t len = line->len;
 		int r = send_line(handle, line);
 

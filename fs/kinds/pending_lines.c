@@ -15,7 +15,7 @@ void fs_pending_lines_free(struct fs_pending_lines *lines)
 {
 	struct fs_pending_line *line;
 
-	while ((line = fs_pending_lines_take(lines, NULL)))
+	while ((line = fs_pending_lines_remove(lines, NULL)))
 		free(line);
 }
 
@@ -37,8 +37,8 @@ int fs_pending_lines_add(struct fs_pending_lines *lines, uint64_t owner,
 	return 0;
 }
 
-struct fs_pending_line *fs_pending_lines_take(struct fs_pending_lines *lines,
-					      const uint64_t *owner)
+struct fs_pending_line *fs_pending_lines_remove(struct fs_pending_lines *lines,
+						const uint64_t *owner)
 {
 	struct fs_pending_line *line = TAILQ_FIRST(&lines->list);
 

@@ -43,8 +43,8 @@ int fs_pending_lines_add(struct fs_pending_lines *lines, uint64_t owner,
  * Removes the oldest line of an owner; if owner is NULL, of any owner. Returns
  * the line, or NULL. The caller frees the line with free(3), or puts it back.
  */
-struct fs_pending_line *fs_pending_lines_take(struct fs_pending_lines *lines,
-					      const uint64_t *owner);
+struct fs_pending_line *fs_pending_lines_remove(struct fs_pending_lines *lines,
+						const uint64_t *owner);
 
 /* Puts a line back, before the lines that were added since. NULL is allowed. */
 void fs_pending_lines_put_back(struct fs_pending_lines *lines,

@@ -27,20 +27,20 @@ void fs_read_buffer_fill(struct fs_read_buffer *buffer,
 	unref(buffer->text);
 	buffer->text = shrunk ?: text;
 	buffer->start = (uint64_t)position;
-	buffer->taken = 0;
+	buffer->n_read = 0;
 	buffer->n_fills++;
 }
 
-bool fs_read_buffer_take(struct fs_read_buffer *buffer, const off_t *position,
+bool fs_read_buffer_read(struct fs_read_buffer *buffer, const off_t *position,
 			 size_t size, struct fs_read_piece *ret)
 {
 	struct fs_read_text *text = buffer->text;
-	size_t from = buffer->taken;
+	size_t from = buffer->n_read;
 
 	if (text && position &&
 	    (uint64_t)*position - buffer->start < text->len) {
 		from = (size_t)((uint64_t)*position - buffer->start);
-		if (from < buffer->taken)
+		if (from < buffer->n_read)
 			buffer->n_fills = 0; /* the reader had read too far */
 	} else if (position && fs_read_buffer_has_rest(buffer)) {
 		buffer->start = (uint64_t)*position - from;
@@ -51,7 +51,7 @@ bool fs_read_buffer_take(struct fs_read_buffer *buffer, const off_t *position,
 	*ret = (struct fs_read_piece){ .text = text,
 				       .from = from,
 				       .len = MIN(size, text->len - from) };
-	buffer->taken = from + ret->len;
+	buffer->n_read = from + ret->len;
 	return true;
 }
 
@@ -59,13 +59,13 @@ void fs_read_buffer_put_back(struct fs_read_buffer *buffer,
 			     const struct fs_read_piece *piece)
 {
 	if (buffer->text == piece->text &&
-	    buffer->taken == piece->from + piece->len)
-		buffer->taken = piece->from;
+	    buffer->n_read == piece->from + piece->len)
+		buffer->n_read = piece->from;
 }
 
 bool fs_read_buffer_has_rest(const struct fs_read_buffer *buffer)
 {
-	return buffer->text && buffer->taken < buffer->text->len;
+	return buffer->text && buffer->n_read < buffer->text->len;
 }
 
 uint64_t fs_read_buffer_end(const struct fs_read_buffer *buffer)

@@ -31,7 +31,7 @@ struct fs_read_buffer {
 	/* Private. */
 	struct fs_read_text *text; /* or NULL */
 	uint64_t start; /* the position of the first byte; it may wrap */
-	size_t taken;	/* how many of its bytes were read */
+	size_t n_read;	/* how many of its bytes were read */
 };
 
 /* The len bytes of a text that begin at "from". All zero: an empty piece. */
@@ -61,7 +61,7 @@ void fs_read_buffer_fill(struct fs_read_buffer *buffer,
  * an empty piece; the caller frees it with fs_read_piece_free(). Returns
  * whether there is a piece; if not, ret is untouched.
  */
-bool fs_read_buffer_take(struct fs_read_buffer *buffer, const off_t *position,
+bool fs_read_buffer_read(struct fs_read_buffer *buffer, const off_t *position,
 			 size_t size, struct fs_read_piece *ret);
 
 /*

@@ -32,14 +32,14 @@ static ino_t entry_ino(size_t i)
 	return FUSE_ROOT_ID + 1 + i;
 }
 
-int fs_root_take_option(struct fs_root_view *view, const char *word)
+int fs_root_add_option(struct fs_root_view *view, const char *word)
 {
 	int r = 1;
 
 	for (size_t i = 0; i < N_KINDS && r == 1; i++)
 		if (fs_kinds[i]->mount_options)
-			r = fs_view_take(fs_kinds[i], word, false,
-					 &view->plain[i]);
+			r = fs_view_add_option(fs_kinds[i], word, false,
+					       &view->plain[i]);
 	return r;
 }
 

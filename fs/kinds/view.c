@@ -93,8 +93,8 @@ static const struct fs_option *find(const struct fs_option *option,
 	return option;
 }
 
-int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
-		 struct fs_view *view)
+int fs_view_add_option(const struct fs_kind *kind, const char *word,
+		       bool is_path, struct fs_view *view)
 {
 	static const struct fs_option none = { 0 };
 	const struct fs_option *options = kind->options ?: &none;
@@ -141,7 +141,7 @@ int fs_view_parse(const struct fs_kind *kind, const char *options,
 
 	(void)snprintf(copy, sizeof(copy), "%s", options);
 	while (r == 0 && (word = strsep(&rest, ","))) {
-		r = fs_view_take(kind, word, true, &view);
+		r = fs_view_add_option(kind, word, true, &view);
 		if (r > 0)
 			(void)fs_view_wrong(true, word,
 					    "there is no such option");

@@ -33,8 +33,8 @@ int fs_view_parse(const struct fs_kind *kind, const char *options,
  * kind has no such option; or -1 if the option is wrong. A wrong option is
  * reported.
  */
-int fs_view_take(const struct fs_kind *kind, const char *word, bool is_path,
-		 struct fs_view *view);
+int fs_view_add_option(const struct fs_kind *kind, const char *word,
+		       bool is_path, struct fs_view *view);
 
 /*
  * Reports a wrong option. is_path: the option comes from a path, so report it
