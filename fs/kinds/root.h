@@ -21,7 +21,7 @@ extern const struct fs_kind fs_root;
 
 /*
  * Adds an option of the command line to the views of all kinds that have the
- * option. Returns what fs_view_add_option() returns; 1 if no kind has such an option.
+ * option. Returns as fs_view_add_option(), and 1 if no kind has the option.
  */
 int fs_root_add_option(struct fs_root_view *view, const char *word);
 
