@@ -14,8 +14,8 @@
 #define CORE_FILE_H
 
 #include "core/cred.h"
+#include "core/statx.h"
 
-#include <sys/stat.h>
 #include <time.h>
 
 /*

@@ -3,14 +3,15 @@
 
 #include "core/cleanup.h"
 #include "core/proc.h"
+#include "core/statx.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 struct scan {

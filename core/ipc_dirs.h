@@ -6,8 +6,9 @@
 #ifndef CORE_IPC_DIRS_H
 #define CORE_IPC_DIRS_H
 
+#include "core/statx.h"
+
 #include <stdbool.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
 

@@ -1,27 +1,78 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What Linux has and its headers, or the C library, may lack, as these are often
- * older than the kernel, and system calls whose names mean different calls on
- * different processors. fs/fuse/protocol.h has what belongs to FUSE. The build
- * finds out what HAVE_… says.
+ * Parts of Linux that its headers or the C library may lack, because both are
+ * often older than the kernel, and system calls whose names mean different
+ * calls on different processors. fs/fuse/protocol.h has the parts that belong
+ * to FUSE, and core/statx.h has statx(2), which headers need. The build finds
+ * out the values of HAVE_….
  */
 #ifndef CORE_LINUX_H
 #define CORE_LINUX_H
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MQUEUE_MAGIC
 #define MQUEUE_MAGIC 0x19800202 /* ipc/mqueue.c */
 #endif
 
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x4000U /* Linux 6.8 */
-#endif
-
 #ifndef SYS_openat2
 #define SYS_openat2 __NR_openat2 /* Linux 5.6 */
+#endif
+
+/* pwritev2(2), Linux 4.6; the function, glibc 2.26 and musl 1.2.5. */
+#if !HAVE_PWRITEV2
+#define RWF_APPEND 0x10 /* Linux 4.16 */
+
+static inline ssize_t pwritev2(int fd, const struct iovec *pieces, int n,
+			       off_t offset, int flags)
+{
+	return syscall(SYS_pwritev2, fd, pieces, n, (long)offset,
+		       (long)((uint64_t)offset >> 32), flags);
+}
+#endif
+
+/* renameat2(2), Linux 3.15; the function, glibc 2.28 and musl 1.2.5. */
+#if !HAVE_RENAMEAT2
+#define RENAME_NOREPLACE (1U << 0)
+#define RENAME_EXCHANGE	 (1U << 1)
+
+static inline int renameat2(int from, const char *name, int to,
+			    const char *new_name, unsigned int flags)
+{
+	return (int)syscall(SYS_renameat2, from, name, to, new_name, flags);
+}
+#endif
+
+/*
+ * glibc 2.30. The replacement ends early or late if the system's time is set
+ * during the wait.
+ */
+#if !HAVE_PTHREAD_COND_CLOCKWAIT
+static inline int pthread_cond_clockwait(pthread_cond_t *cond,
+					 pthread_mutex_t *mutex,
+					 clockid_t clock,
+					 const struct timespec *end)
+{
+	struct timespec now, real;
+	int64_t left;
+
+	(void)clock_gettime(clock, &now);
+	(void)clock_gettime(CLOCK_REALTIME, &real);
+	left = (int64_t)(end->tv_sec - now.tv_sec) * 1000000000 +
+	       end->tv_nsec - now.tv_nsec;
+	left = (left < 0 ? 0 : left) + real.tv_nsec;
+	real.tv_sec += left / 1000000000;
+	real.tv_nsec = (long)(left % 1000000000);
+	return pthread_cond_timedwait(cond, mutex, &real);
+}
 #endif
 
 /* close_range(2), Linux 5.9; the function, glibc 2.34. */

@@ -12,7 +12,6 @@
 
 #include <mqueue.h>
 #include <stdbool.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 /* Whether the kernel has message queues. */

@@ -4,6 +4,7 @@
 #include "core/cgroup.h"
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "core/linux.h"
 #include "core/name.h"
 #include "core/proc.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 /*
  * The C library's shm_open() opens the name itself: a FIFO would block the

@@ -15,6 +15,7 @@
  */
 #include "fs/daemon/loop.h"
 
+#include "core/linux.h"
 #include "core/thread_safety.h"
 #include "core/wait.h"
 #include "fs/daemon/mountpoint.h"

@@ -21,6 +21,7 @@
 
 #include "core/cleanup.h"
 #include "core/linux.h"
+#include "core/statx.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -28,7 +29,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 

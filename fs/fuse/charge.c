@@ -66,10 +66,14 @@ static void add_usage(const struct fs_payer *payer, struct fs_quota_usage *ret)
 	}
 }
 
-static void visit(const void *slot, VISIT which, void *closure)
+/* For visit(), because twalk(3) has no argument for it. */
+static _Thread_local struct fs_quota_usage *visited;
+
+static void visit(const void *slot, VISIT which, int depth)
 {
+	(void)depth;
 	if (which == postorder || which == leaf)
-		add_usage(*(const struct fs_payer *const *)slot, closure);
+		add_usage(*(const struct fs_payer *const *)slot, visited);
 }
 
 void fs_quota_get_usage(struct fs_quota *quota, struct fs_quota_usage *ret)
@@ -78,7 +82,8 @@ void fs_quota_get_usage(struct fs_quota *quota, struct fs_quota_usage *ret)
 	for (int i = 0; i < 2; i++)
 		add_usage(&quota->unlimited[i], ret);
 	fs_quota_mutex_lock(&quota->lock);
-	twalk_r(quota->payers, visit, ret);
+	visited = ret;
+	twalk(quota->payers, visit);
 	fs_quota_mutex_unlock(&quota->lock);
 }
 

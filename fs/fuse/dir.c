@@ -133,7 +133,7 @@ static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
 	}
 	if (lseek(dir->base.fd, offset, SEEK_SET) < 0)
 		return -errno;
-	n = getdents64(dir->base.fd, dir->page, sizeof(dir->page));
+	n = getdents64(dir->base.fd, (void *)dir->page, sizeof(dir->page));
 	if (n < 0)
 		return -errno;
 	dir->size = (size_t)n;

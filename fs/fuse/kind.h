@@ -40,6 +40,7 @@
 #ifndef FS_KIND_H
 #define FS_KIND_H
 
+#include "core/statx.h"
 #include "fs/fuse/request.h"
 
 #include <dirent.h>
@@ -47,7 +48,6 @@
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #define FS_REPLY_LATER 1

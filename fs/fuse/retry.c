@@ -20,6 +20,7 @@
 #include "fs/fuse/retry.h"
 
 #include "core/cleanup.h"
+#include "core/linux.h"
 #include "core/thread_safety.h"
 #include "core/wait.h"
 #include "fs/fuse/node.h"
