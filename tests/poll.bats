@@ -20,7 +20,7 @@ teardown() {
 #   settle()        waits until the daemon has told what it has to tell
 polling() {
 	timeout 60 python3 -c "
-import asyncio, os, select, selectors, signal, sys, threading
+import asyncio, os, re, select, selectors, signal, sys, threading
 sys.path.insert(0, sys.argv[1])
 import native
 path, daemon = sys.argv[2:]
@@ -42,9 +42,10 @@ def waiter(f):
     stat = f'/proc/self/task/{t.native_id}/wchan'
     while True:
         try:
-            if 'poll' in open(stat).read():
+            # Some kernels name the function that calls poll_schedule_timeout().
+            if re.search('poll|select', open(stat).read()):
                 break
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             break
 
     def result():

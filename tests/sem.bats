@@ -553,6 +553,9 @@ used no" ]
 		fd = os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK)
 		seen = set()
 		for i in range(3000):
+		    # Both outcomes are likely, but chance decides.
+		    if {0, errno.EOPNOTSUPP} <= seen and i > 300:
+		        break
 		    try:
 		        os.write(fd, (b"+1", b"1", b"-1")[i % 3])
 		        os.read(fd, 100)
@@ -560,7 +563,6 @@ used no" ]
 		    except OSError as e:
 		        seen.add(e.errno)
 		assert seen <= {0, errno.EOPNOTSUPP, errno.EAGAIN}, seen
-		assert {0, errno.EOPNOTSUPP} <= seen, seen
 	END
 	rm "$WORK/goes_on"
 	wait $!
