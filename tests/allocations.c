@@ -49,6 +49,15 @@ __attribute__((constructor)) static void set_up(void)
 	(void)backtrace(&first, 1);
 }
 
+/*
+ * main() has returned. What allocates from here on is libgcov's, if it is built
+ * in, and it dies of a failure.
+ */
+__attribute__((destructor)) static void tear_down(void)
+{
+	faults = NULL;
+}
+
 /* Of the calls in the program itself, wherever it was loaded to. */
 static uint64_t hash_path(void)
 {
