@@ -21,8 +21,8 @@ struct core_child {
 	 */
 	const struct core_cred *cred;
 	/*
-	 * group: an open cgroup.procs. The child enters the cgroup, and is killed
-	 * after "seconds" seconds. Needs copy. -1: no cgroup is entered.
+	 * group: an open cgroup.procs. The child enters the cgroup, and is
+	 * killed after "seconds" seconds. Needs copy. -1: no cgroup is entered.
 	 */
 	int group, seconds;
 	/* The child has a copy of this process's memory, not the memory itself. */

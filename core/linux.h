@@ -66,8 +66,8 @@ static inline int pthread_cond_clockwait(pthread_cond_t *cond,
 
 	(void)clock_gettime(clock, &now);
 	(void)clock_gettime(CLOCK_REALTIME, &real);
-	left = (int64_t)(end->tv_sec - now.tv_sec) * 1000000000 +
-	       end->tv_nsec - now.tv_nsec;
+	left = (int64_t)(end->tv_sec - now.tv_sec) * 1000000000 + end->tv_nsec -
+	       now.tv_nsec;
 	left = (left < 0 ? 0 : left) + real.tv_nsec;
 	real.tv_sec += left / 1000000000;
 	real.tv_nsec = (long)(left % 1000000000);

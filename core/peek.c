@@ -36,13 +36,16 @@
 #ifdef CORE_PEEK_IS_BUILT
 #include <peek.lskel.h>
 
-/* Parts for CORE_PEEK_MAX, and parts that are kept: 512 KiB. */
+/*
+ * The parts for CORE_PEEK_MAX bytes, and the parts that stay allocated between
+ * two calls: 512 KiB.
+ */
 enum {
 	MOST_PARTS = CORE_PEEK_MAX / CORE_PEEK_PART + 1,
 	KEPT_PARTS = 8,
 };
 
-/* How often a busy queue is tried. */
+/* Attempts to walk through a queue that is in use. */
 #define TRIES 10
 
 CORE_MUTEX(core_peek_mutex);

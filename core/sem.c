@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C library has no call that opens a semaphore in a given directory, and no call
- * that takes n at once. So this module knows the layout of glibc's sem_t (struct
- * new_sem in sysdeps/nptl/internaltypes.h). The layout can't change, as files have it.
+ * The C library has no call that opens a semaphore in a given directory, and no
+ * call that takes n at once. So this module knows the layout of glibc's sem_t
+ * (struct new_sem in sysdeps/nptl/internaltypes.h). The layout can't change, as
+ * files have it.
  *
- * Another process may cut the file short at any moment, and SIGBUS then kills the
- * process that touches the mapping. So a child touches the mapping. The child has a
- * copy of our memory: before Linux 5.16 a core dump kills all processes that share
- * memory. We ourselves read the value only by read(2).
+ * Another process may cut the file short at any moment, and SIGBUS then kills
+ * the process that touches the mapping. So a child touches the mapping. The
+ * child has a copy of our memory: before Linux 5.16 a core dump kills all
+ * processes that share memory. We ourselves read the value only by read(2).
  */
 #include "core/sem.h"
 

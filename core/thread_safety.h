@@ -41,8 +41,9 @@
 /* Marks a type of lock. */
 #define CORE_CAPABILITY(name) CORE_THREAD_SAFETY_(capability(name))
 /*
- * Marks a member or variable that may be used only with the mutex locked. PT_ marks
- * a pointer: the data behind the pointer is guarded, and the pointer isn't.
+ * Marks a member or variable that may be used only with the mutex locked. PT_
+ * marks a pointer: the data behind the pointer is guarded, and the pointer
+ * isn't.
  */
 #define CORE_GUARDED_BY(mutex)	  CORE_THREAD_SAFETY_(guarded_by(mutex))
 #define CORE_PT_GUARDED_BY(mutex) CORE_THREAD_SAFETY_(pt_guarded_by(mutex))

@@ -113,8 +113,8 @@ bool core_wait_is_idle(struct core_wait_source *source, enum core_wait_dir dir);
 /*
  * Counts the waiters that wait in each waitlist of the queue behind a
  * descriptor, ret[dir]. A waiter that hasn't had to wait isn't counted, and
- * after a change of the queue's owner neither is a waiter from before. Returns 0
- * or -errno of fstat(2).
+ * after a change of the queue's owner neither is a waiter from before. Returns
+ * 0 or -errno of fstat(2).
  */
 int core_wait_count(struct core_wait *wait, int fd, size_t ret[static 2]);
 

@@ -141,8 +141,8 @@ static int fill_page(const struct fs_request *rq, struct dir_handle *dir,
 }
 
 /*
- * Returns the name under which an entry is listed, or NULL. ret: its inode number
- * and type.
+ * Returns the name under which an entry is listed, or NULL. ret: its inode
+ * number and type.
  */
 static const char *listed(const struct fs_request *rq,
 			  const struct dir_handle *dir,

@@ -148,8 +148,8 @@ struct fs_kind {
 	/* + Returns the real directory that is shown, or -1. Empty: -1 */
 	int (*dir_fd)(const struct fs_request *rq);
 	/*
-	 * + The name under which a regular file of dir_fd is listed, a part of its
-	 * own; NULL: it isn't. Empty: its own
+	 * + The name under which a regular file of dir_fd is listed, a part of
+	 * its own; NULL: it isn't. Empty: its own
 	 */
 	const char *(*listed)(const struct fs_request *rq, const char *file);
 	/*

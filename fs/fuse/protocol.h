@@ -54,8 +54,8 @@ struct fs_open_out {
 };
 
 /*
- * FUSE_DEV_IOC_BACKING_*, Linux 6.9. The argument of the first ioctl is a struct
- * fuse_backing_map: 16 bytes, and the first four are the descriptor.
+ * FUSE_DEV_IOC_BACKING_*, Linux 6.9. The argument of the first ioctl is a
+ * struct fuse_backing_map: 16 bytes, and the first four are the descriptor.
  */
 #define FS_BACKING_OPEN	 _IOW(229, 1, int32_t[4])
 #define FS_BACKING_CLOSE _IOW(229, 2, uint32_t)

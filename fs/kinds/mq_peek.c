@@ -30,8 +30,8 @@ int fs_mq_peek_attr(const struct fs_request *rq, struct fs_handle *handle,
 }
 
 /*
- * The program may read all of the kernel's memory, so only those may use it who
- * could load it themselves: root in our user namespace.
+ * The program may read all of the kernel's memory. So only a caller who could
+ * load the program without us may use it: root in our user namespace.
  */
 int fs_mq_peek_init(const struct fs_request *rq, struct fs_handle *handle_,
 		    int flags)

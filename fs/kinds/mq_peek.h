@@ -35,8 +35,9 @@ void fs_mq_peek_release(struct fs *fs, struct fs_handle *handle);
 
 /*
  * The slot read. A read of the beginning looks at the queue; others return
- * pieces of the same text. Returns -EINVAL (splice, sendfile or mmap), as core_peek(), or -EFBIG behind the
- * messages that fit into CORE_PEEK_MAX, if there are more.
+ * pieces of the same text. Returns -EINVAL (splice, sendfile or mmap), as
+ * core_peek(), or -EFBIG behind the messages that fit into CORE_PEEK_MAX, if
+ * there are more.
  */
 int fs_mq_peek_read(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Named semaphores as files: sem/ and what is in it. Reading one gives its value as
- * text; "+N", "-N" and "N" written to it post, wait, and set the value.
+ * Named semaphores as files: sem/ and what is in it. Reading one gives its
+ * value as text; "+N", "-N" and "N" written to it post, wait, and set the
+ * value.
  */
 #include "core/sem.h"
 
@@ -23,8 +24,9 @@
 enum { TEXT_MAX = sizeof("+2147483647\n") };
 
 /*
- * The longest text that may be written. The kernel cuts a write into several where it
- * is long, or scattered over more than 32 pages; each would be a text of its own.
+ * The longest text that may be written. The kernel cuts a write into several
+ * where it is long, or scattered over more than 32 pages; each would be a text
+ * of its own.
  */
 enum { WRITE_MAX = 31 };
 
@@ -92,9 +94,9 @@ static int obj_reopen(const struct fs_request *rq, int fd, int flags,
 }
 
 /*
- * A waiting write must not hold the lock of a file position that threads share, so a
- * handle that can write has no position. A handle that only reads keeps its position
- * for lseek(2).
+ * A waiting write must not hold the lock of a file position that threads share,
+ * so a handle that can write has no position. A handle that only reads keeps
+ * its position for lseek(2).
  */
 static int obj_init_handle(const struct fs_request *rq,
 			   struct fs_handle *handle, int flags)
