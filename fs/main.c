@@ -47,7 +47,7 @@
  *   pending_lines	lines of text that no newline has ended yet
  *   frame		messages in a text: prefix, lines
  *   view		kinds seen through options, in a path or after -o
- * core/           POSIX IPC as a library that doesn't know FUSE. Each call that
+ * core/		POSIX IPC as a library that doesn't know FUSE. Each call that
  *			resolves a name has an argument for the user to act as
  *   shm		shared memory objects
  *   mq			message queues

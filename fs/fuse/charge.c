@@ -84,6 +84,7 @@ void fs_quota_get_usage(struct fs_quota *quota, struct fs_quota_usage *ret)
 	fs_quota_mutex_lock(&quota->lock);
 	visited = ret;
 	twalk(quota->payers, visit);
+	visited = NULL;
 	fs_quota_mutex_unlock(&quota->lock);
 }
 
