@@ -228,3 +228,21 @@ assert mounted == natively, mounted'
 	rm "$MQ/q"
 	ends_well
 }
+
+@test "an object that the kernel refuses to serve itself is served by the daemon" {
+	is_linux 6.9 || skip 'there is no passthrough before Linux 6.9'
+	ipcfs_start
+	[ "$(getfattr --absolute-names --only-values -n user.ipcfs.passthrough "$MNT")" = yes ]
+	echo text >"$SHM/a"
+	strace -f -e trace=ioctl -e inject=ioctl:error=ENOSPC -o /dev/null -p "$DAEMON" \
+		2>"$WORK/strace.log" 3>&- &
+	eventually grep -q attached "$WORK/strace.log"
+	[ "$(cat "$SHM/a")" = text ]
+	echo more >>"$SHM/a"
+	kill -INT $!
+	wait $! || true
+	[ "$(cat /dev/shm/a)" = $'text\nmore' ]
+	logged 'an object is without passthrough: No space left on device'
+	rm "$SHM/a"
+	ends_well
+}

@@ -175,6 +175,7 @@ mounted_somewhere() {
 		run "$IPCFS" -o $option "$MNT"
 		[ "$status" -eq 1 ]
 		[[ $output == *"option '$option': Invalid argument"* ]]
+		[[ $output == *"$MNT: fuse can't be mounted: Invalid argument" ]]
 		not is_mounted
 	done
 	finish 0

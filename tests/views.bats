@@ -161,6 +161,15 @@ is_refused() {
 		[[ $output == *"Invalid argument" ]]
 		logged "$view is above fs.mqueue."
 	done
+	# Above as many queues as there may be, for a root without CAP_SYS_RESOURCE.
+	max=$(cat /proc/sys/fs/mqueue/queues_max)
+	echo 1 >/proc/sys/fs/mqueue/queues_max
+	: >"$MQ:maxmsg=1,msgsize=1/first"
+	run setpriv --bounding-set=-sys_resource touch "$MQ:maxmsg=1,msgsize=1/q"
+	[[ $output == *"No space left on device" ]]
+	logged "fs.mqueue.queues_max allows; try: sudo sysctl fs.mqueue.queues_max="
+	echo "$max" >/proc/sys/fs/mqueue/queues_max
+	rm "$MQ/first"
 	# And above what RLIMIT_MSGQUEUE allows.
 	run bash -c "ulimit -q 5000; : >'$MQ:maxmsg=5,msgsize=1000/q'"
 	[[ $output == *'Too many open files' ]]
@@ -464,5 +473,6 @@ used no" ]
 	done
 	[ "$(grep -c 'msgsize=99999999 is above fs.mqueue.msgsize_max' "$LOG")" -eq 50 ]
 	[ "$(wc -l <"$LOG")" -eq 51 ]
+	[ "$(tail -n 1 "$LOG")" = 'ipcfs: that is enough for this minute' ]
 	: >"$LOG"
 }
