@@ -70,6 +70,7 @@
  *   name, name_set	names and sets of names
  *   proc		paths and text of /proc
  *   linux		what the headers of Linux may lack
+ *   statx		statx(2), which an old C library may lack
  *   cleanup		variables that release what they own
  *   thread_safety	which lock guards what, checked by clang
  *
