@@ -46,15 +46,6 @@ waiters_failed() {
 	native unlink full
 }
 
-ended_well() {
-	local status=0
-
-	wait "$DAEMON" || status=$?
-	is_empty /dev/shm
-	is_empty "$NATIVE"
-	ipcfs_ended "$status"
-}
-
 @test "-h prints the usage" {
 	for option in -h --help; do
 		run "$IPCFS" $option

@@ -21,15 +21,6 @@ ends_well() {
 	ended_well
 }
 
-ended_well() {
-	local status=0
-
-	wait "$DAEMON" || status=$?
-	is_empty /dev/shm
-	is_empty "$NATIVE"
-	ipcfs_ended "$status"
-}
-
 @test "kill -9 with 100 clients: a new start replaces the mount, native programs and mappings go on" {
 	native create empty 1 10
 	native create full 1 10

@@ -9,8 +9,6 @@ USER=4001
 setup() {
 	ipcfs_mount -o allow_other
 	let_all_in
-	SEM=$MNT/sem
-	export SEM
 }
 
 teardown() {

@@ -72,8 +72,8 @@ ipcfs_start() {
 ipcfs_prepare() {
 	WORK=$(mktemp -d -p "${BATS_TEST_TMPDIR:-/tmp}")
 	MNT=$WORK/mnt NATIVE=$WORK/mqueue LOG=$WORK/log
-	SHM=$MNT/shm MQ=$MNT/mq
-	export WORK MNT NATIVE LOG SHM MQ
+	SHM=$MNT/shm MQ=$MNT/mq SEM=$MNT/sem
+	export WORK MNT NATIVE LOG SHM MQ SEM
 	mkdir "$MNT" "$NATIVE"
 	: >"$LOG"
 	mount -t mqueue mqueue "$NATIVE"
@@ -166,6 +166,16 @@ logged() {
 	grep -vF "$1" "$LOG" >"$LOG.rest" || true
 	cat "$LOG.rest" >"$LOG"
 	rm "$LOG.rest"
+}
+
+# ended_well: waits for the end of the daemon, which has left nothing.
+ended_well() {
+	local status=0
+
+	wait "$DAEMON" || status=$?
+	is_empty /dev/shm
+	is_empty "$NATIVE"
+	ipcfs_ended "$status"
 }
 
 # ipcfs_ended STATUS: what must hold after the daemon's end.

@@ -7,8 +7,6 @@ load mount.bash
 setup() {
 	ipcfs_mount -o allow_other
 	let_all_in
-	SEM=$MNT/sem
-	export SEM
 }
 
 teardown() {
