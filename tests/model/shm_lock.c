@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/param.h>
 
 static bool waits(const struct args *x, const struct outcome *native)
 {
@@ -69,17 +70,39 @@ OP(setlk)
 	note_lock(ret, r);
 }
 
-/* The holder's pid is left out: for locks of the mount it is the daemon's. */
+/* Whether a lock is in the way of what was asked for. */
+static bool conflicts(const struct flock *lock, const struct flock *asked)
+{
+	off_t end = asked->l_start + asked->l_len;
+
+	if (lock->l_type != F_WRLCK && asked->l_type != F_WRLCK)
+		return false;
+	/* Otherwise the range depends on the position or the size. */
+	if (asked->l_whence != SEEK_SET)
+		return true;
+	return (lock->l_len == 0 ||
+		lock->l_start + lock->l_len > MIN(asked->l_start, end)) &&
+	       (asked->l_len == 0 || lock->l_start < MAX(asked->l_start, end));
+}
+
+/*
+ * If several locks are in the way, the kernel may return any one of them:
+ * fcntl(2). So the outcome is whether there is one, and whether it conflicts.
+ */
 OP(getlk)
 {
-	struct flock lock = record(x);
-	int fd = shm_fd(side, x);
+	struct flock asked = record(x), lock = asked;
+	int fd = shm_fd(side, x), r;
+	bool held;
 
 	shm_show_size(fd);
-	note_result(ret,
-		    fcntl(fd, ONE_IN(x, 3, 3) ? F_OFD_GETLK : F_GETLK, &lock));
-	note(ret, "%d %d %ld %ld ", lock.l_type, lock.l_whence,
-	     (long)lock.l_start, (long)lock.l_len);
+	r = fcntl(fd, ONE_IN(x, 3, 3) ? F_OFD_GETLK : F_GETLK, &lock);
+	note_result(ret, r);
+	held = r == 0 && lock.l_type != F_UNLCK;
+	note(ret, "%s ",
+	     !held			? "free"
+	     : conflicts(&lock, &asked) ? "held"
+					: "held elsewhere");
 }
 
 const struct op model_shm_lock_ops[] = {
