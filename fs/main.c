@@ -334,20 +334,31 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 	return r;
 }
 
+/* Writes out what -h or -V has printed. */
+static int flush_output(void)
+{
+	const int r = fflush(stdout) != 0 ? -errno : 0;
+
+	/* An earlier error has lost its errno. */
+	if (r < 0 || ferror(stdout))
+		return fail("the output can't be written", r ?: -EIO);
+	return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	struct fs_opts opts = { 0 };
-	int r = EXIT_SUCCESS;
+	int r = EXIT_USAGE;
 
-	if (fs_opts_parse(&args, &opts) < 0)
-		r = EXIT_USAGE;
-	else if (opts.help)
-		fs_opts_usage();
-	else if (opts.version)
-		r = fs_diagnose_print() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	else
-		r = run(&args, &opts);
+	if (fs_opts_parse(&args, &opts) == 0) {
+		if (opts.help)
+			fs_opts_usage();
+		else if (opts.version)
+			fs_diagnose_print();
+		r = opts.help || opts.version ? flush_output()
+					      : run(&args, &opts);
+	}
 	fs_opts_free(&opts);
 	fuse_opt_free_args(&args);
 	return r;

@@ -69,12 +69,30 @@ waiters_failed() {
 }
 
 @test "wrong usage: the message names the wrong word, exit status 2" {
-	fails_with 2 'MOUNTPOINT'
-	fails_with 2 "'three'" one two three
-	fails_with 2 '-x' -x "$MNT"
-	fails_with 2 'nonsense' -o ro,nonsense "$MNT"
-	fails_with 2 "'max_user_handles=0'" -o max_user_handles=0 "$MNT"
-	fails_with 2 "'max_user_waiting=5x'" -o max_user_waiting=5x "$MNT"
+	local number='it takes a number from 1 to 9223372036854775807'
+	local help=$'\n''ipcfs: try: ipcfs -h'
+
+	fails_with 2 'ipcfs: no MOUNTPOINT given; try: ipcfs -h'
+	fails_with 2 "ipcfs: 'three' is one word too many after SOURCE 'one' and MOUNTPOINT 'two'; try: ipcfs -h" \
+		one two three
+	fails_with 2 "unknown option(s): \`-x'$help" -x "$MNT"
+	fails_with 2 "unknown option(s): \`-o nonsense'$help" -o ro,nonsense "$MNT"
+	# Options that need a value.
+	for option in max_user_handles target priority; do
+		fails_with 2 "unknown option(s): \`-o $option'$help" -o "$option" "$MNT"
+	done
+	for option in max_user_handles=0 max_user_handles=x max_user_handles= max_user_waiting=5x; do
+		fails_with 2 "ipcfs: option '$option': $number" -o "$option" "$MNT"
+	done
+	ipcfs_ended 0
+}
+
+@test "output that can't be written: a message, exit status 1" {
+	for option in -h -V; do
+		"$IPCFS" $option >/dev/full 2>"$LOG" && status=0 || status=$?
+		[ $status -eq 1 ]
+		logged "ipcfs: the output can't be written: No space left on device"
+	done
 	ipcfs_ended 0
 }
 

@@ -38,9 +38,7 @@ void fs_diagnose_parts(const struct fs *fs, bool no_passthrough);
  * Prints versions and the features that work on this machine, except
  * passthrough: only a mount can find out whether passthrough works, and
  * fs_diagnose_parts() logs if it doesn't.
- *
- * Returns 0 or -EIO.
  */
-int fs_diagnose_print(void);
+void fs_diagnose_print(void);
 
 #endif

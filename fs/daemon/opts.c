@@ -193,7 +193,7 @@ static int on_word(void *closure, const char *word, int key,
 	if (opts->source) {
 		(void)fprintf(stderr,
 			      "ipcfs: '%s' is one word too many after SOURCE "
-			      "'%s' and MOUNTPOINT '%s'\n",
+			      "'%s' and MOUNTPOINT '%s'; try: ipcfs -h\n",
 			      word, opts->source, opts->mountpoint);
 		return -1;
 	}
