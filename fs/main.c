@@ -123,7 +123,8 @@ enum { EXIT_USAGE = 2 };
 
 static int fail(const char *what, int r)
 {
-	fuse_log(FUSE_LOG_ERR, "ipcfs: %s: %s\n", what, strerror(-r));
+	fuse_log(FUSE_LOG_ERR, "ipcfs: %s: %s%s\n", what, strerror(-r),
+		 r == -EMFILE ? "; try: ulimit -n 1024" : "");
 	return EXIT_FAILURE;
 }
 
@@ -148,7 +149,8 @@ _Noreturn static void give_up(const struct fs *fs,
 			      const struct fs_mountpoint *mountpoint)
 {
 	fuse_log(FUSE_LOG_ERR,
-		 "ipcfs: a request doesn't end; ending the mount anyway\n");
+		 "ipcfs: %s: a request doesn't end; ending the mount anyway\n",
+		 mountpoint->path);
 	end_connection(fs);
 	(void)fs_mountpoint_unmount(mountpoint);
 	_exit(EXIT_FAILURE);
@@ -170,7 +172,7 @@ static int serve(struct fs *fs, struct fs_mountpoint *mountpoint)
 	/* Waiting requests fail with ENOTCONN. */
 	if (fs->wait)
 		core_wait_stop(fs->wait);
-	return r < 0 ? fail("serving", r) : EXIT_SUCCESS;
+	return r < 0 ? fail("requests can't be served", r) : EXIT_SUCCESS;
 }
 
 /*
@@ -182,10 +184,10 @@ static int start(struct fs *fs, const struct fs_opts *opts)
 	int r = fs_privileges_drop();
 
 	if (r < 0)
-		return fail("can't give up privileges", r);
+		return fail("privileges can't be given up", r);
 	r = fs_negotiate_first(fs->session, fs);
 	if (r < 0)
-		return fail("can't talk to the kernel", r);
+		return fail("the kernel's first request can't be served", r);
 	if (opts->debug)
 		fuse_log(FUSE_LOG_INFO, "ipcfs: passthrough is %s\n",
 			 fs->passthrough ? "on" : "off");
@@ -230,7 +232,7 @@ static int run_session(struct fs *fs, const struct fs_opts *opts,
 	int r = fs_mount_collect(args, &options);
 
 	if (r < 0)
-		return fail("starting", r);
+		return fail("ipcfs can't start", r);
 	fs->session =
 		fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
 	if (!fs->session) {
@@ -260,6 +262,15 @@ static int open_dirs(pid_t target, struct core_ipc_dirs **ret)
 
 	if (r == 0)
 		return EXIT_SUCCESS;
+	if (!target && r == -ENOENT) {
+		(void)fprintf(stderr,
+			      "ipcfs: /dev/shm: %s; try: %smkdir -p /dev/shm "
+			      "&& %smount -t tmpfs -o mode=1777 tmpfs "
+			      "/dev/shm\n",
+			      strerror(-r), fs_diagnose_sudo(),
+			      fs_diagnose_sudo());
+		return EXIT_FAILURE;
+	}
 	if (!target)
 		return fail("/dev/shm", r);
 	(void)fprintf(stderr, "ipcfs: option 'target=%d': %s\n", target,
@@ -323,7 +334,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 		    : 0;
 	r = r ?: fs_nodes_new(&fs_root, &opts->view, &fs.nodes);
 	r = r ?: make_quotas(&fs, opts);
-	r = r < 0 ? fail("starting", r) : run_session(&fs, opts, args);
+	r = r < 0 ? fail("ipcfs can't start", r) : run_session(&fs, opts, args);
 	fs_nodes_free(&fs, fs.nodes);
 	fs_quota_free(fs.holders);
 	fs_quota_free(fs.allocations);

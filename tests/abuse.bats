@@ -446,7 +446,7 @@ release_lock() {
 	status=0
 	wait "$DAEMON" || status=$?
 	[ $status -eq 1 ]
-	logged "a request doesn't end"
+	logged "ipcfs: $MNT: a request doesn't end; ending the mount anyway"
 	ipcfs_ended 0
 	ipcfs_mount
 }

@@ -246,3 +246,53 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	starts_saying "mq/ doesn't work: this kernel has no message queues (CONFIG_POSIX_MQUEUE)" -- python3 "$WORK/without"
 	finish
 }
+
+# fails_by FAULT LINE [OPTION...]: where each of these system calls fails, see strace(1),
+# the start fails and says LINE last.
+fails_by() {
+	local fault=$1 line=$2
+
+	shift 2
+	# The search for leaks doesn't work beside strace.
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run timeout 20 strace -f -o /dev/null \
+		-e "inject=$fault" "$@" "$IPCFS" -f "$MNT" 3>&-
+	echo "$status: $output"
+	[ "$status" -eq 1 ]
+	[ "${lines[-1]}" = "ipcfs: $line" ]
+	not is_mounted
+}
+
+@test "the kernel refuses what the start needs" {
+	denied='Operation not permitted'
+	fails_by openat:error=EPERM "/dev/fuse: can't be opened: $denied; try: docker run --device /dev/fuse ..." -P /dev/fuse
+	fails_by fsopen:error=ENODEV "$MNT: fuse can't be mounted: No such device"
+	fails_by move_mount:error=EPERM "$MNT: fuse can't be mounted: $denied"
+	fails_by capset:error=EPERM "privileges can't be given up: $denied"
+	fails_by read:error=EIO "the kernel's first request can't be served: Input/output error" -P /dev/fuse
+	fails_by epoll_create1:error=EPERM "requests can't be served: $denied"
+	fails_by epoll_create1:error=EMFILE "requests can't be served: Too many open files; try: ulimit -n 1024"
+	finish
+}
+
+@test "no /dev/shm, or one that isn't a directory" {
+	umount /dev/shm "$WORK/dev/shm"
+	rmdir /dev/shm
+	local command='mkdir -p /dev/shm && SUDOmount -t tmpfs -o mode=1777 tmpfs /dev/shm'
+	says 1 as_user "/dev/shm: No such file or directory; try: sudo ${command/SUDO/sudo }" "$MNT"
+	says 1 root "/dev/shm: No such file or directory; try: ${command/SUDO/}" "$MNT"
+	mended
+	: >/dev/shm/object
+	"$IPCFS" "$MNT" 3>&-
+	[ -e "$SHM/object" ]
+	umount "$MNT"
+	# The daemon is in the background, and ends a moment after its mount.
+	eventually umount /dev/shm
+	rmdir /dev/shm
+	: >/dev/shm
+	says 1 root "/dev/shm: Not a directory" "$MNT"
+	rm /dev/shm
+	mkdir /dev/shm
+	# For finish to unmount.
+	mount -t tmpfs tmpfs "$WORK/dev/shm"
+	finish
+}
