@@ -233,3 +233,14 @@ killed" ]
 	END
 	rm "$MQ/q"
 }
+
+@test "lines: an unfinished line that finds no room for a minute is lost, and the log says so" {
+	: >"$MQ:maxmsg=1,msgsize=64/q"
+	echo full >"$MQ:lines/q"
+	printf lost >"$MQ:lines/q"
+	sleep 59
+	eventually grep -qF "a queue did not get an unfinished line of 4 bytes: it was full for a minute" "$LOG"
+	logged "ipcfs: a queue did not get an unfinished line of 4 bytes: it was full for a minute"
+	[ "$(timeout 20 cat "$MQ:lines/q")" = full ]
+	rm "$MQ/q"
+}

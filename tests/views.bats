@@ -85,7 +85,7 @@ is_refused() {
 }
 
 @test "a wrong view is EINVAL, and the log names the option" {
-	is_refused '' '' 'there is no such option'
+	is_refused '' '' 'there is no such option; try: ipcfs -h'
 	for view in nonsense priority drain=1 Drain ' drain'; do
 		is_refused "$view" "$view" 'there is no such option'
 	done
@@ -156,10 +156,12 @@ is_refused() {
 	[ "$(cat "$MQ/a")" = text ]
 	rm "$MQ"/[abc]
 	# Above the limits it is mq_open's error, and nothing is made.
-	for view in maxmsg=100000 msgsize=100000000; do
-		run dd of="$MQ:$view/q" status=none if=/dev/null
+	for pair in maxmsg=100000:msg_max msgsize=100000000:msgsize_max; do
+		view=${pair%:*}
+		limit=fs.mqueue.${pair#*:}
+		run dd of="$MQ:$view/"$'q\n' status=none if=/dev/null
 		[[ $output == *"Invalid argument" ]]
-		logged "$view is above fs.mqueue."
+		logged "ipcfs: queue 'q?' can't be created: $view is above $limit, $(cat "/proc/sys/${limit//./\/}"); try: sudo sysctl $limit=${view#*=}"
 	done
 	# Above as many queues as there may be, for a root without CAP_SYS_RESOURCE.
 	max=$(cat /proc/sys/fs/mqueue/queues_max)
@@ -167,13 +169,13 @@ is_refused() {
 	: >"$MQ:maxmsg=1,msgsize=1/first"
 	run setpriv --bounding-set=-sys_resource touch "$MQ:maxmsg=1,msgsize=1/q"
 	[[ $output == *"No space left on device" ]]
-	logged "fs.mqueue.queues_max allows; try: sudo sysctl fs.mqueue.queues_max="
+	logged "ipcfs: queue 'q' can't be created: there are as many as fs.mqueue.queues_max allows, 1; try: sudo sysctl fs.mqueue.queues_max=2"
 	echo "$max" >/proc/sys/fs/mqueue/queues_max
 	rm "$MQ/first"
 	# And above what RLIMIT_MSGQUEUE allows.
 	run bash -c "ulimit -q 5000; : >'$MQ:maxmsg=5,msgsize=1000/q'"
 	[[ $output == *'Too many open files' ]]
-	logged "RLIMIT_MSGQUEUE"
+	logged "ipcfs: queue 'q' can't be created: RLIMIT_MSGQUEUE (ulimit -q) or RLIMIT_NOFILE is used up; try: sudo prlimit --pid \$\$ --msgqueue=unlimited"
 	[ -z "$(ls "$NATIVE")" ]
 }
 
@@ -473,6 +475,6 @@ used no" ]
 	done
 	[ "$(grep -c 'msgsize=99999999 is above fs.mqueue.msgsize_max' "$LOG")" -eq 50 ]
 	[ "$(wc -l <"$LOG")" -eq 51 ]
-	[ "$(tail -n 1 "$LOG")" = 'ipcfs: that is enough for this minute' ]
+	[ "$(tail -n 1 "$LOG")" = 'ipcfs: 50 warnings in a minute; the next are not logged until it has passed' ]
 	: >"$LOG"
 }

@@ -47,7 +47,9 @@ void fs_log_ratelimited(const char *format, ...)
 	fuse_log(FUSE_LOG_WARNING, "ipcfs: %s\n", line);
 	if (n == PER_MINUTE)
 		fuse_log(FUSE_LOG_WARNING,
-			 "ipcfs: that is enough for this minute\n");
+			 "ipcfs: %d warnings in a minute; the next are not "
+			 "logged until it has passed\n",
+			 PER_MINUTE);
 }
 
 void fs_log_make_printable(char *text)

@@ -15,38 +15,50 @@
 #include "fs/kinds/mq_write.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-/* mq_open() has one error for several limits. Logs which limit was exceeded. */
-static void log_limit(const struct fs_mq_view *view, int r)
+/*
+ * Logs why a queue can't be created. mq_open() has one error for several
+ * limits.
+ */
+static void log_limit(const struct fs_request *rq, const char *name, int r)
 {
+	const struct fs_mq_view *view = rq->view;
+	char printable[NAME_MAX + 1];
 	struct mq_attr limits;
+	struct statvfs st;
 
+	(void)snprintf(printable, sizeof(printable), "%s", name);
+	fs_log_make_printable(printable);
 	if (r == -EMFILE)
-		fs_log_ratelimited("a queue can't be created: RLIMIT_MSGQUEUE "
-				   "(ulimit -q) or RLIMIT_NOFILE is used up; "
-				   "try: sudo prlimit --pid $$ "
-				   "--msgqueue=unlimited");
-	if (r == -ENOSPC)
-		fs_log_ratelimited(
-			"a queue can't be created: there are as many as "
-			"fs.mqueue.queues_max allows; try: "
-			"sudo sysctl fs.mqueue.queues_max=1024");
+		fs_log_ratelimited("queue '%s' can't be created: "
+				   "RLIMIT_MSGQUEUE (ulimit -q) or "
+				   "RLIMIT_NOFILE is used up; try: sudo "
+				   "prlimit --pid $$ --msgqueue=unlimited",
+				   printable);
+	if (r == -ENOSPC && core_mq_statfs(rq->fs->dirs, &rq->cred, &st) == 0)
+		fs_log_ratelimited("queue '%s' can't be created: there are as "
+				   "many as fs.mqueue.queues_max allows, %ju; "
+				   "try: sudo sysctl fs.mqueue.queues_max=%ju",
+				   printable, (uintmax_t)st.f_files,
+				   (uintmax_t)st.f_files * 2);
 	if (r != -EINVAL || core_mq_limits(&limits) < 0)
 		return;
 	if (view->maxmsg > limits.mq_maxmsg)
-		fs_log_ratelimited(
-			"a queue can't be created: maxmsg=%ld is above "
-			"fs.mqueue.msg_max, %ld; try: "
-			"sudo sysctl fs.mqueue.msg_max=%ld",
-			view->maxmsg, limits.mq_maxmsg, view->maxmsg);
+		fs_log_ratelimited("queue '%s' can't be created: maxmsg=%ld "
+				   "is above fs.mqueue.msg_max, %ld; try: "
+				   "sudo sysctl fs.mqueue.msg_max=%ld",
+				   printable, view->maxmsg, limits.mq_maxmsg,
+				   view->maxmsg);
 	if (view->msgsize > limits.mq_msgsize)
-		fs_log_ratelimited(
-			"a queue can't be created: msgsize=%ld is above "
-			"fs.mqueue.msgsize_max, %ld; try: "
-			"sudo sysctl fs.mqueue.msgsize_max=%ld",
-			view->msgsize, limits.mq_msgsize, view->msgsize);
+		fs_log_ratelimited("queue '%s' can't be created: msgsize=%ld "
+				   "is above fs.mqueue.msgsize_max, %ld; try: "
+				   "sudo sysctl fs.mqueue.msgsize_max=%ld",
+				   printable, view->msgsize, limits.mq_msgsize,
+				   view->msgsize);
 }
 
 static int obj_create(const struct fs_request *rq, const char *name, int flags,
@@ -58,7 +70,8 @@ static int obj_create(const struct fs_request *rq, const char *name, int flags,
 	int r = core_mq_open(rq->fs->dirs, &rq->cred, name, flags, mode, &attr,
 			     0, ret_fd);
 
-	log_limit(view, r);
+	if (r < 0)
+		log_limit(rq, name, r);
 	return r;
 }
 

@@ -144,7 +144,8 @@ int fs_view_parse(const struct fs_kind *kind, const char *options,
 		r = fs_view_add_option(kind, word, true, &view);
 		if (r > 0)
 			(void)fs_view_wrong(true, word,
-					    "there is no such option");
+					    "there is no such option; try: "
+					    "ipcfs -h");
 	}
 	if (r == 0 && view.holders && !view.info)
 		r = fs_view_wrong(true, "holders", "it needs info");
