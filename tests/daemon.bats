@@ -87,6 +87,24 @@ waiters_failed() {
 	ipcfs_ended 0
 }
 
+@test "wrong usage of scripts/mount and scripts/setup: the message names the word, exit status 2" {
+	local scripts=$TESTS/../scripts
+
+	says() {
+		local line=$1
+
+		shift
+		run "$@"
+		echo "$status: $output"
+		[ "$status" -eq 2 ]
+		[[ $output == "$line"* ]]
+	}
+	says "mount: unknown option '-x'; usage: scripts/mount [MOUNTPOINT]" "$scripts/mount" -x
+	says "mount: unexpected 'two'; usage: scripts/mount [MOUNTPOINT]" "$scripts/mount" one two
+	says "setup: 'nonsense' is not understood; usage: scripts/setup [" "$scripts/setup" nonsense
+	ipcfs_ended 0
+}
+
 @test "output that can't be written: a message, exit status 1" {
 	for option in -h -V; do
 		"$IPCFS" $option >/dev/full 2>"$LOG" && status=0 || status=$?
