@@ -39,6 +39,21 @@ says() {
 	[ "$output" = "ipcfs: $line" ]
 }
 
+# fails_by FAULT LINE [OPTION...]: where each of these system calls fails, see strace(1),
+# the start fails and says LINE last.
+fails_by() {
+	local fault=$1 line=$2
+
+	shift 2
+	# The search for leaks doesn't work beside strace.
+	run env "ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0" timeout 20 strace -f -o /dev/null \
+		-e "inject=$fault" "$@" "$IPCFS" -f "$MNT" 3>&-
+	echo "$status: $output"
+	[ "$status" -eq 1 ]
+	[ "${lines[-1]}" = "ipcfs: $line" ]
+	not is_mounted
+}
+
 # mended: runs the command that the message names, without sudo.
 mended() {
 	local command=${output##*; try: }
@@ -245,21 +260,6 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	END
 	starts_saying "mq/ doesn't work: this kernel has no message queues (CONFIG_POSIX_MQUEUE)" -- python3 "$WORK/without"
 	finish
-}
-
-# fails_by FAULT LINE [OPTION...]: where each of these system calls fails, see strace(1),
-# the start fails and says LINE last.
-fails_by() {
-	local fault=$1 line=$2
-
-	shift 2
-	# The search for leaks doesn't work beside strace.
-	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 run timeout 20 strace -f -o /dev/null \
-		-e "inject=$fault" "$@" "$IPCFS" -f "$MNT" 3>&-
-	echo "$status: $output"
-	[ "$status" -eq 1 ]
-	[ "${lines[-1]}" = "ipcfs: $line" ]
-	not is_mounted
 }
 
 @test "the kernel refuses what the start needs" {
