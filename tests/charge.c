@@ -28,16 +28,16 @@ static void test_each_user_has_a_limit(void **state)
 	struct fs_charge charges[4] = { 0 };
 
 	(void)state;
-	assert_int_equal(fs_charge_take(&charges[0], quota, USER, 0), 0);
-	assert_int_equal(fs_charge_take(&charges[1], quota, USER, 0), 0);
-	assert_int_equal(fs_charge_take(&charges[2], quota, USER, 0), -EAGAIN);
+	assert_int_equal(fs_charge_user(&charges[0], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&charges[1], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&charges[2], quota, USER, 0), -EAGAIN);
 	assert_false(fs_charge_is_held(&charges[2]));
-	assert_int_equal(fs_charge_take(&charges[3], quota, OTHER, 0), 0);
-	assert_int_equal(fs_charge_take(&charges[2], quota, USER, 1), 0);
+	assert_int_equal(fs_charge_user(&charges[3], quota, OTHER, 0), 0);
+	assert_int_equal(fs_charge_user(&charges[2], quota, USER, 1), 0);
 	fs_charge_release(&charges[2]);
 	fs_charge_release(&charges[0]);
 	assert_false(fs_charge_is_held(&charges[0]));
-	assert_int_equal(fs_charge_take(&charges[2], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&charges[2], quota, USER, 0), 0);
 	for (int i = 1; i < 4; i++)
 		fs_charge_release(&charges[i]);
 }
@@ -48,7 +48,7 @@ static void test_root_and_the_daemon_have_none(void **state)
 
 	(void)state;
 	for (int i = 0; i < 8; i++) {
-		assert_int_equal(fs_charge_take(&charges[i], quota,
+		assert_int_equal(fs_charge_user(&charges[i], quota,
 						i % 2 ? 0 : geteuid(), 0),
 				 0);
 		assert_true(fs_charge_is_held(&charges[i]));
@@ -62,12 +62,12 @@ static void test_a_moved_charge_is_the_same(void **state)
 	struct fs_charge first = { 0 }, second = { 0 }, third = { 0 };
 
 	(void)state;
-	assert_int_equal(fs_charge_take(&first, quota, USER, 0), 0);
-	assert_int_equal(fs_charge_take(&third, quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&first, quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&third, quota, USER, 0), 0);
 	fs_charge_move(&second, &first);
 	assert_false(fs_charge_is_held(&first));
 	assert_true(fs_charge_is_held(&second));
-	assert_int_equal(fs_charge_take(&first, quota, USER, 0), -EAGAIN);
+	assert_int_equal(fs_charge_user(&first, quota, USER, 0), -EAGAIN);
 	fs_charge_release(&second);
 	fs_charge_release(&third);
 }
@@ -89,10 +89,10 @@ static void test_usage_names_the_user_with_most(void **state)
 	(void)state;
 	assert_usage(0, 0, 0);
 	for (unsigned int i = 0; i < 20; i++)
-		assert_int_equal(fs_charge_take(&charges[i], quota,
+		assert_int_equal(fs_charge_user(&charges[i], quota,
 						USER + 1000 + i, 0),
 				 0);
-	assert_int_equal(fs_charge_take(&more, quota, USER + 1007, 0), 0);
+	assert_int_equal(fs_charge_user(&more, quota, USER + 1007, 0), 0);
 	assert_usage(21, 2, USER + 1007);
 	fs_charge_release(&more);
 	for (unsigned int i = 0; i < 20; i++)
@@ -100,8 +100,8 @@ static void test_usage_names_the_user_with_most(void **state)
 	assert_usage(0, 0, 0);
 	/* Users without a limit count, too. */
 	for (unsigned int i = 0; i < 3; i++)
-		assert_int_equal(fs_charge_take(&charges[i], quota, 0, 0), 0);
-	assert_int_equal(fs_charge_take(&more, quota, USER, 0), 0);
+		assert_int_equal(fs_charge_user(&charges[i], quota, 0, 0), 0);
+	assert_int_equal(fs_charge_user(&more, quota, USER, 0), 0);
 	assert_usage(4, 3, 0);
 	for (unsigned int i = 0; i < 3; i++)
 		fs_charge_release(&charges[i]);
@@ -113,15 +113,15 @@ static void take_twice(void)
 {
 	struct fs_charge charge = { 0 };
 
-	(void)fs_charge_take(&charge, quota, 0, 0);
-	(void)fs_charge_take(&charge, quota, 0, 0);
+	(void)fs_charge_user(&charge, quota, 0, 0);
+	(void)fs_charge_user(&charge, quota, 0, 0);
 }
 
 static void release_twice(void)
 {
 	struct fs_charge charge = { 0 };
 
-	(void)fs_charge_take(&charge, quota, USER, 0);
+	(void)fs_charge_user(&charge, quota, USER, 0);
 	fs_charge_release(&charge);
 	fs_charge_release(&charge);
 }
@@ -130,7 +130,7 @@ static void release_what_was_moved(void)
 {
 	struct fs_charge charge = { 0 }, moved = { 0 };
 
-	(void)fs_charge_take(&charge, quota, 0, 0);
+	(void)fs_charge_user(&charge, quota, 0, 0);
 	fs_charge_move(&moved, &charge);
 	fs_charge_release(&charge);
 }
@@ -139,8 +139,8 @@ static void move_over_another(void)
 {
 	struct fs_charge charge = { 0 }, other = { 0 };
 
-	(void)fs_charge_take(&charge, quota, USER, 0);
-	(void)fs_charge_take(&other, quota, USER, 0);
+	(void)fs_charge_user(&charge, quota, USER, 0);
+	(void)fs_charge_user(&other, quota, USER, 0);
 	fs_charge_move(&other, &charge);
 }
 
@@ -148,7 +148,7 @@ static void free_while_held(void)
 {
 	struct fs_charge charge = { 0 };
 
-	(void)fs_charge_take(&charge, quota, 0, 0);
+	(void)fs_charge_user(&charge, quota, 0, 0);
 	(void)fs_quota_free(quota);
 }
 
@@ -183,7 +183,7 @@ static void *take_and_release(void *closure)
 	struct fs_charge *charge = closure;
 
 	for (int i = 0; i < 10000; i++) {
-		if (fs_charge_take(charge, quota, USER, 0) == 0)
+		if (fs_charge_user(charge, quota, USER, 0) == 0)
 			fs_charge_release(charge);
 	}
 	return NULL;
@@ -200,8 +200,8 @@ static void test_threads_share_a_quota(void **state)
 				 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(fs_charge_take(&shared[0], quota, USER, 0), 0);
-	assert_int_equal(fs_charge_take(&shared[1], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&shared[0], quota, USER, 0), 0);
+	assert_int_equal(fs_charge_user(&shared[1], quota, USER, 0), 0);
 	fs_charge_release(&shared[0]);
 	fs_charge_release(&shared[1]);
 }

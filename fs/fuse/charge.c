@@ -117,7 +117,7 @@ static struct fs_payer *add(struct fs_quota *quota, uid_t uid)
 	return NULL;
 }
 
-int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
+int fs_charge_user(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 		   size_t more)
 {
 	struct fs_payer key = { .uid = uid }, *payer, **slot;

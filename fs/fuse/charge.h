@@ -52,7 +52,7 @@ void fs_quota_get_usage(struct fs_quota *quota, struct fs_quota_usage *ret);
  * holds nothing. more: the user may have this many charges beyond the quota's
  * max. Returns 0, -EAGAIN (the user's quota is used up), -ENOMEM.
  */
-int fs_charge_take(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
+int fs_charge_user(struct fs_charge *charge, struct fs_quota *quota, uid_t uid,
 		   size_t more);
 
 static inline bool fs_charge_is_held(const struct fs_charge *charge)

@@ -135,7 +135,7 @@ struct core_lock_charge *fs_node_lock_charge_new(const struct fs_request *rq)
 {
 	struct core_lock_charge *charge = calloc(1, sizeof(*charge));
 
-	if (charge && fs_charge_take(&charge->charge, rq->fs->handles,
+	if (charge && fs_charge_user(&charge->charge, rq->fs->handles,
 				     rq->caller->uid, 0) < 0) {
 		free(charge);
 		return NULL;
@@ -193,7 +193,7 @@ static int get(const struct fs_request *rq, const struct statx *stx,
 		return -ENOMEM;
 	*node = key;
 	node->view = memcpy(node + 1, key.view, key.kind->view_size);
-	r = fs_charge_take(&node->charge, rq->fs->n_nodes, payer(rq, stx),
+	r = fs_charge_user(&node->charge, rq->fs->n_nodes, payer(rq, stx),
 			   more);
 	if (r < 0) {
 		free(node);

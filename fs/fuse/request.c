@@ -81,7 +81,7 @@ int fs_request_charge_handle(struct fs_request *rq)
 	/* A root with fewer capabilities than ours may be unable to kill us. */
 	if (uid == 0 && !core_cred_has_all(&rq->cred))
 		uid = WEAK_ROOT;
-	r = fs_charge_take(&rq->charge, rq->fs->handles, uid, 0);
+	r = fs_charge_user(&rq->charge, rq->fs->handles, uid, 0);
 	return r == -EAGAIN ? -EMFILE : r;
 }
 

@@ -142,7 +142,7 @@ static struct pin *add(const struct fs_request *rq)
 {
 	struct pin *pin = calloc(1, sizeof(*pin));
 
-	if (!pin || fs_charge_take(&pin->charge, rq->fs->handles,
+	if (!pin || fs_charge_user(&pin->charge, rq->fs->handles,
 				   rq->caller->uid, 0) < 0) {
 		free(pin);
 		return NULL;

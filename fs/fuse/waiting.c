@@ -37,7 +37,7 @@ void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 	if (waiting->req)
 		fuse_req_interrupt_func(waiting->req, on_interrupt, waiting);
 	if (!waiting->waiter.nowait &&
-	    fs_charge_take(&waiting->charge, fs->waiting, payer, 0) < 0)
+	    fs_charge_user(&waiting->charge, fs->waiting, payer, 0) < 0)
 		waiting->waiter.nowait = -EAGAIN;
 	core_wait_submit(source, dir, &waiting->waiter);
 }

@@ -190,7 +190,7 @@ static int info_init_handle(const struct fs_request *rq,
 
 	(void)flags;
 	if (view->holders)
-		r = fs_charge_take(&handle->holders, rq->fs->holders,
+		r = fs_charge_user(&handle->holders, rq->fs->holders,
 				   rq->caller->uid, 0);
 	if (r == -EAGAIN)
 		r = -EMFILE;

@@ -92,7 +92,7 @@ static int obj_fallocate(const struct fs_request *rq, struct fs_handle *handle,
 			 int mode, off_t offset, off_t length)
 {
 	struct fs_charge charge = { 0 };
-	int r = fs_charge_take(&charge, rq->fs->allocations, rq->caller->uid,
+	int r = fs_charge_user(&charge, rq->fs->allocations, rq->caller->uid,
 			       0);
 
 	if (r < 0)
