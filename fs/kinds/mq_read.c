@@ -23,14 +23,14 @@ struct read {
 void fs_mq_read_add_received(struct fs_handle *handle_, struct statx *stx)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
-	uint64_t taken = 0;
+	uint64_t n_received = 0;
 
 	fs_mq_handle_mutex_lock(&handle->lock);
 	if (!handle->stream)
-		taken = fs_read_buffer_end(&handle->buffer);
+		n_received = fs_read_buffer_end(&handle->buffer);
 	fs_mq_handle_mutex_unlock(&handle->lock);
-	if (taken <= INT64_MAX - stx->stx_size)
-		stx->stx_size += taken;
+	if (n_received <= INT64_MAX - stx->stx_size)
+		stx->stx_size += n_received;
 }
 
 /*
@@ -85,7 +85,8 @@ static int receive(struct fs_mq_handle *handle, const struct read *read)
 	return 0;
 }
 
-static bool take(struct read *read) CORE_REQUIRES(fs_mq_handle_mutex)
+/* Reads a piece of the text in the buffer. Returns whether there is one. */
+static bool read_piece(struct read *read) CORE_REQUIRES(fs_mq_handle_mutex)
 {
 	return fs_read_buffer_read(&read->handle->buffer,
 				   read->handle->stream ? NULL : &read->offset,
@@ -99,11 +100,11 @@ static int read_attempt(struct core_waiter *waiter)
 	int r = 0;
 
 	fs_mq_handle_mutex_lock(&handle->lock);
-	if (!take(read)) {
+	if (!read_piece(read)) {
 		r = receive(handle, read);
 		/* An empty message leaves an empty piece. */
 		if (r == 0)
-			(void)take(read);
+			(void)read_piece(read);
 	}
 	fs_mq_handle_mutex_unlock(&handle->lock);
 	return r;
@@ -174,7 +175,7 @@ int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle_,
 	read->offset = offset;
 
 	fs_mq_handle_mutex_lock(&handle->lock);
-	found = take(read);
+	found = read_piece(read);
 	handle->nonblock = fi->flags & O_NONBLOCK;
 	read->eof_if_empty = fs_mq_handle_ends_if_empty(handle);
 	fs_mq_handle_mutex_unlock(&handle->lock);

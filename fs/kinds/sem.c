@@ -154,8 +154,8 @@ static int obj_read(const struct fs_request *rq, struct fs_handle *handle_,
 	return 0;
 }
 
-/* A write that takes N, and waits until it can. */
-struct take {
+/* A write of "-N", which waits until the value is at least N. */
+struct wait {
 	struct fs_waiting base;
 	struct core_wait_source *source;
 	int fd;
@@ -163,55 +163,55 @@ struct take {
 	size_t size; /* of the write */
 };
 
-static int take_attempt(struct core_waiter *waiter)
+static int wait_attempt(struct core_waiter *waiter)
 {
-	const struct take *take = (struct take *)waiter;
+	const struct wait *wait = (struct wait *)waiter;
 
-	return core_sem_change(take->fd, CORE_SEM_TAKE, take->n);
+	return core_sem_change(wait->fd, CORE_SEM_TAKE, wait->n);
 }
 
-static void take_done(struct core_waiter *waiter, int result)
+static void wait_done(struct core_waiter *waiter, int result)
 {
-	struct take *take = (struct take *)waiter;
+	struct wait *wait = (struct wait *)waiter;
 
 	/* A post since the last retry is not too late. */
-	if (result == -ETIMEDOUT && take_attempt(waiter) == 0)
+	if (result == -ETIMEDOUT && wait_attempt(waiter) == 0)
 		result = 0;
-	fs_waiting_finish(&take->base);
+	fs_waiting_finish(&wait->base);
 	if (result == 0)
-		(void)fuse_reply_write(take->base.req, take->size);
+		(void)fuse_reply_write(wait->base.req, wait->size);
 	else
-		(void)fuse_reply_err(take->base.req, -result);
-	core_wait_close(take->source);
-	free(take);
+		(void)fuse_reply_err(wait->base.req, -result);
+	core_wait_close(wait->source);
+	free(wait);
 }
 
 /*
  * Linux doesn't notify us of another process's sem_post(3). So a waiting write
  * retries every 10 ms, and at once when a value is raised through the mount.
  */
-static int wait_for(const struct fs_request *rq, int fd, unsigned int n,
-		    size_t size, bool nonblock)
+static int submit_wait(const struct fs_request *rq, int fd, unsigned int n,
+		       size_t size, bool nonblock)
 {
 	const struct sem_view *view = rq->view;
-	struct take *take = calloc(1, sizeof(*take));
+	struct wait *wait = calloc(1, sizeof(*wait));
 	int r;
 
-	if (!take)
+	if (!wait)
 		return -ENOMEM;
-	take->base.waiter.attempt = take_attempt;
-	take->base.waiter.done = take_done;
-	fs_waiting_limit(&take->base, nonblock, view->timeout);
-	take->base.req = rq->req;
-	take->fd = fd;
-	take->n = n;
-	take->size = size;
-	r = core_wait_open_retry(rq->fs->wait, &take->source);
+	wait->base.waiter.attempt = wait_attempt;
+	wait->base.waiter.done = wait_done;
+	fs_waiting_limit(&wait->base, nonblock, view->timeout);
+	wait->base.req = rq->req;
+	wait->fd = fd;
+	wait->n = n;
+	wait->size = size;
+	r = core_wait_open_retry(rq->fs->wait, &wait->source);
 	if (r < 0) {
-		free(take);
+		free(wait);
 		return r;
 	}
-	fs_waiting_submit(&take->base, rq->fs, rq->caller->uid, take->source,
+	fs_waiting_submit(&wait->base, rq->fs, rq->caller->uid, wait->source,
 			  CORE_WAIT_IN);
 	return FS_REPLY_LATER;
 }
@@ -257,8 +257,8 @@ static int obj_write(const struct fs_request *rq, struct fs_handle *handle,
 
 	(void)offset;
 	if (r == 0 && change == CORE_SEM_TAKE)
-		return wait_for(rq, handle->fd, n, size,
-				fi->flags & O_NONBLOCK);
+		return submit_wait(rq, handle->fd, n, size,
+				   fi->flags & O_NONBLOCK);
 	if (r == 0)
 		r = core_sem_change(handle->fd, change, n);
 	if (r < 0)

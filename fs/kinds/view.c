@@ -76,7 +76,7 @@ static int read_number(const struct fs_option *option, const char *word,
 						is_path, ret);
 }
 
-static bool takes_number(const struct fs_option *option)
+static bool has_number(const struct fs_option *option)
 {
 	return option->name[strlen(option->name) - 1] == '=';
 }
@@ -86,7 +86,7 @@ static const struct fs_option *find(const struct fs_option *option,
 				    const char *word)
 {
 	while (option->name &&
-	       (takes_number(option)
+	       (has_number(option)
 			? strncmp(word, option->name, strlen(option->name))
 			: strcmp(word, option->name)) != 0)
 		option++;
@@ -116,7 +116,7 @@ int fs_view_add_option(const struct fs_kind *kind, const char *word,
 		return 1;
 	if (view->given & bit)
 		return fs_view_wrong(is_path, word, "it is given twice");
-	if (option->name && takes_number(option) &&
+	if (option->name && has_number(option) &&
 	    read_number(option, word, is_path, &n) < 0)
 		return -1;
 	view->given |= bit;
