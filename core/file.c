@@ -118,6 +118,16 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 	return open_as(cred, AT_FDCWD, PATH(fd), how, ret_fd);
 }
 
+int core_file_dup(int fd, int *ret_fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	*ret_fd = copy;
+	return 0;
+}
+
 /* Locked while core_file_is_used() has a lease. */
 CORE_MUTEX(core_lease_mutex);
 static struct core_lease_mutex lease = { PTHREAD_MUTEX_INITIALIZER };

@@ -75,6 +75,12 @@ int core_file_reopen(const struct core_cred *cred, int fd, int flags,
 		     int *ret_fd);
 
 /*
+ * Duplicates a descriptor, close-on-exec. ret_fd: the caller's. Returns 0,
+ * -EMFILE or -EBADF. Source: fcntl(2), F_DUPFD_CLOEXEC.
+ */
+int core_file_dup(int fd, int *ret_fd);
+
+/*
  * Evaluates a call that opens an object with O_NONBLOCK, and returns a
  * descriptor or -errno. A lease of core_file_is_used() in another thread makes
  * the call fail with -EAGAIN; then the call is repeated. If another process has

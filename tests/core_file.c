@@ -4,6 +4,7 @@
 #include "core_test.h"
 
 #include <mqueue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
@@ -236,6 +237,31 @@ static void test_link(void **state)
 	close(fd);
 }
 
+static void test_dup(void **state)
+{
+	struct rlimit limit, none;
+	int fd = must_find("object"), copy = UNKNOWN;
+	struct statx stx, of_copy;
+
+	(void)state;
+	assert_int_equal(core_file_dup(-1, &copy), -EBADF);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 1; /* number 0 is used; with 0 the error is EINVAL */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(core_file_dup(fd, &copy), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(copy, UNKNOWN);
+
+	assert_int_equal(core_file_dup(fd, &copy), 0);
+	assert_int_equal(fcntl(copy, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(core_file_statx(fd, &stx), 0);
+	close(fd);
+	assert_int_equal(core_file_statx(copy, &of_copy), 0);
+	assert_int_equal(of_copy.stx_ino, stx.stx_ino);
+	close(copy);
+}
+
 static void test_closed_descriptor(void **state)
 {
 	struct statx stx = { .stx_size = UNKNOWN };
@@ -448,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup(test_the_name_may_be_gone_or_anothers,
 				       set_up),
 		cmocka_unit_test_setup(test_link, set_up),
+		cmocka_unit_test_setup(test_dup, set_up),
 		cmocka_unit_test(test_closed_descriptor),
 		cmocka_unit_test_setup(test_check, set_up),
 		cmocka_unit_test(test_changes_are_as_native_ones),

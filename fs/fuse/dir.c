@@ -272,13 +272,9 @@ int fs_dir_attr(const struct fs_request *rq, ino_t ino, struct statx *ret)
 
 int fs_dir_fd(const struct fs_request *rq, int *ret_fd)
 {
-	int model = model_fd(rq);
-	int fd = model < 0 ? -1 : fcntl(model, F_DUPFD_CLOEXEC, 0);
+	int fd = model_fd(rq);
 
-	if (fd < 0)
-		return model < 0 ? -EPERM : -errno;
-	*ret_fd = fd;
-	return 0;
+	return fd < 0 ? -EPERM : core_file_dup(fd, ret_fd);
 }
 
 bool fs_dir_is_public(const struct fs_request *rq)

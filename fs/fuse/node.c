@@ -456,14 +456,8 @@ int fs_node_dup(struct fs_node *node, int *ret_fd)
 
 	fs_node_mutex_lock(&node->lock);
 	handle = LIST_FIRST(&node->handles);
-	if (handle) {
-		r = fcntl(handle->fd, F_DUPFD_CLOEXEC, 0);
-		if (r < 0)
-			r = -errno;
-	}
+	if (handle)
+		r = core_file_dup(handle->fd, ret_fd);
 	fs_node_mutex_unlock(&node->lock);
-	if (r < 0)
-		return r;
-	*ret_fd = r;
-	return 0;
+	return r;
 }

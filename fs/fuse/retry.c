@@ -20,6 +20,7 @@
 #include "fs/fuse/retry.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 #include "core/linux.h"
 #include "core/thread_safety.h"
 #include "core/wait.h"
@@ -211,16 +212,10 @@ int fs_retry_dup(const struct fs_request *rq, ino_t ino, int *ret_fd)
 		return r;
 	fs_retry_mutex_lock(&retries.lock);
 	pin = find(rq);
-	if (pin && pin->fd >= 0 && pin->kind == rq->kind && pin->ino == ino) {
-		r = fcntl(pin->fd, F_DUPFD_CLOEXEC, 0);
-		if (r < 0)
-			r = -errno;
-	}
+	if (pin && pin->fd >= 0 && pin->kind == rq->kind && pin->ino == ino)
+		r = core_file_dup(pin->fd, ret_fd);
 	fs_retry_mutex_unlock(&retries.lock);
-	if (r < 0)
-		return r;
-	*ret_fd = r;
-	return 0;
+	return r;
 }
 
 void fs_retry_stop(void)

@@ -170,13 +170,8 @@ static int print_text(FILE *out, const struct fs_request *rq, int fd)
 static int info_reopen(const struct fs_request *rq, int fd, int flags,
 		       int *ret_fd)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-
 	(void)rq, (void)flags;
-	if (copy < 0)
-		return -errno;
-	*ret_fd = copy;
-	return 0;
+	return core_file_dup(fd, ret_fd);
 }
 
 /* The text is made at the open, and doesn't change any more. */
