@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A quota is a tree of the users who pay. One lock guards the tree; it is a
- * leaf.
+ * A quota is a tree of the users who pay. One lock guards the tree. A thread
+ * that holds this lock locks no other.
  */
 #include "fs/fuse/charge.h"
 
@@ -66,7 +66,7 @@ static void add_usage(const struct fs_payer *payer, struct fs_quota_usage *ret)
 	}
 }
 
-/* For visit(), because twalk(3) has no argument for it. */
+/* The result of visit(): twalk(3) has no argument for a result. */
 static _Thread_local struct fs_quota_usage *visited;
 
 static void visit(const void *slot, VISIT which, int depth)

@@ -89,9 +89,10 @@ struct fs {
 /*
  * An option of a kind's views. An option such as "lines" sets the long at this
  * offset in the view to 1. An option whose name ends in "=" sets the long to
- * the number that follows, from min to max. With "seconds" the number may have
- * decimals, and is from 0 to max. The long is then the time in milliseconds,
- * rounded, but -1 for 0: the view of zeros doesn't have the option.
+ * the number that follows, from min to max. With "seconds" the number is a time
+ * from 0 to max and may have decimals; the long is then the time in
+ * milliseconds, rounded. The time 0 becomes -1, because a long of 0 means that
+ * the view doesn't have the option.
  */
 struct fs_option {
 	const char *name; /* "lines", "priority="; NULL ends the table */
@@ -106,8 +107,9 @@ struct fs_kind {
 	/* "POSIX message queues", for -h. */
 	const char *title;
 	/*
-	 * For -V: prints what works on this machine. dirs: NULL if they can't
-	 * be opened; r: the error then. Empty: nothing
+	 * For -V: prints what works on this machine. dirs: the directories of
+	 * the objects, or NULL if the directories can't be opened; r: the error
+	 * then. Empty: prints nothing
 	 */
 	void (*probe)(const struct core_ipc_dirs *dirs, int r);
 
@@ -148,8 +150,8 @@ struct fs_kind {
 	/* + Returns the real directory that is shown, or -1. Empty: -1 */
 	int (*dir_fd)(const struct fs_request *rq);
 	/*
-	 * + The name under which a regular file of dir_fd is listed, a part of
-	 * its own; NULL: it isn't. Empty: its own
+	 * + Returns the name under which a regular file of dir_fd is listed: a
+	 * part of "file". NULL: the file isn't listed. Empty: "file" itself
 	 */
 	const char *(*listed)(const struct fs_request *rq, const char *file);
 	/*
@@ -209,8 +211,9 @@ struct fs_kind {
 	bool inode_per_lookup;
 	/*
 	 * Whether files have the extended attributes and inode flags (lsattr)
-	 * of their objects, and the directory those of dir_fd. Otherwise there
-	 * are no flags (ENOTTY), and no attributes but the ones in xattrs.
+	 * of their objects, and the directory has the attributes and flags of
+	 * dir_fd. Otherwise there are no flags (ENOTTY), and no attributes but
+	 * the attributes in xattrs.
 	 */
 	bool inode_attributes;
 	/*
@@ -309,7 +312,10 @@ struct fs_kind {
 	 */
 	int (*flush)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner);
-	/* fuse_reply_lock; owner: the kernel's number for it. Empty: ENOLCK */
+	/*
+	 * fuse_reply_lock; owner: the kernel's number of the lock's owner. Empty:
+	 * ENOLCK
+	 */
 	int (*getlk)(const struct fs_request *rq, struct fs_handle *handle,
 		     uint64_t owner, const struct flock *lock);
 	/* fuse_reply_err(0); sleep: wait for the lock. Empty: ENOLCK */

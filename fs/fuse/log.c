@@ -10,9 +10,7 @@
 
 enum { MINUTE = 60, PER_MINUTE = 50 };
 
-/*
- * Counts a warning. Returns how many there were in this minute, with this one.
- */
+/* Counts a warning. Returns the number of warnings in this minute. */
 static unsigned int count(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -7,14 +7,15 @@
 #define FS_LOG_H
 
 /*
- * Logs a warning: "ipcfs: ", the text, and a newline.
+ * Logs a warning: "ipcfs: ", the text, and a newline. The text is cut at 511
+ * bytes. Any thread may call this.
  */
 void fs_log_ratelimited(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
 /*
- * Makes a user's text fit for the log: each byte that isn't printable ASCII,
- * such as a newline or a terminal's control code, becomes "?".
+ * Makes a user's text fit for the log, in place: each byte that isn't printable
+ * ASCII, such as a newline or a terminal's control code, becomes "?".
  */
 void fs_log_make_printable(char *text);
 

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The kernel cuts writes at max_write, and at a limit of its own, in pages. */
+/*
+ * Returns the most bytes of one write: the kernel cuts writes at max_write, and
+ * at a limit of its own, which is in pages.
+ */
 static size_t max_request(size_t max_write)
 {
 	FILE *file = fopen("/proc/sys/fs/fuse/max_pages_limit", "re");
@@ -27,11 +30,12 @@ void fs_negotiate(void *userdata, struct fuse_conn_info *conn)
 	struct fs *fs = userdata;
 
 	/*
-	 * Without the first, ">" would arrive as a change of size, which
-	 * empties a queue. Without the second, a write by another user would
-	 * leave setuid and setgid bits: they are cleared by acting as the
-	 * caller, where the kernel says that they must be. Also, the kernel
-	 * would ask for security.capability before each write.
+	 * Without ATOMIC_O_TRUNC a shell's ">" would arrive as a change of
+	 * size, which empties a queue. With HANDLE_KILLPRIV_V2 the kernel says
+	 * which writes must clear setuid and setgid bits, and the dispatcher
+	 * makes these writes as the caller, which clears the bits. Otherwise
+	 * the bits would survive a write by another user, and the kernel would
+	 * ask for security.capability before each write.
 	 */
 	if (!fuse_set_feature_flag(conn, FUSE_CAP_ATOMIC_O_TRUNC) ||
 	    !fuse_set_feature_flag(conn, FUSE_CAP_HANDLE_KILLPRIV_V2)) {

@@ -36,8 +36,8 @@ struct fs_nodes {
 	/* In the order in which the kernel was asked to forget the nodes. */
 	TAILQ_HEAD(node_list, fs_node) all CORE_GUARDED_BY(fs_nodes_mutex);
 	/*
-	 * How many nodes there are; how many are new since the kernel was
-	 * asked.
+	 * The number of nodes, and how many of them are new since the kernel
+	 * was asked to forget nodes.
 	 */
 	size_t n CORE_GUARDED_BY(fs_nodes_mutex);
 	size_t n_new CORE_GUARDED_BY(fs_nodes_mutex);
@@ -296,7 +296,7 @@ int fs_node_get(const struct fs_request *rq, const struct statx *stx,
 	fs_nodes_mutex_lock(&nodes->lock);
 	r = get(rq, stx, 0, &node);
 	if (r == -EAGAIN) {
-		/* To count the queues takes a listing of them. */
+		/* Counting queues lists them, so don't hold the lock. */
 		fs_nodes_mutex_unlock(&nodes->lock);
 		more = more_nodes(rq);
 		fs_nodes_mutex_lock(&nodes->lock);

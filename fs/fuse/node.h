@@ -24,7 +24,8 @@
 #include <sys/queue.h>
 
 /*
- * The locks of the table and of a node. To hold both, lock the table's first.
+ * The locks of the table and of a node. A thread that needs both locks the
+ * table first.
  */
 CORE_MUTEX(fs_nodes_mutex);
 CORE_MUTEX(fs_node_mutex);
@@ -50,7 +51,7 @@ struct fs_node {
 	/* How many handles there ever were; 2: two or more. */
 	unsigned int n_opened CORE_GUARDED_BY(fs_node_mutex);
 
-	bool is_dir; /* never changes; in this place it needs no room */
+	bool is_dir; /* never changes; last, because no padding is needed here */
 };
 
 /* The file has no position: no lseek, pread or pwrite; see fs/fuse/reply.c. */
@@ -81,8 +82,9 @@ struct fs_handle {
 void fs_handle_free(struct fs_handle *handle);
 
 /*
- * Makes the table, with the root in it. view: the root's; it must outlive the
- * table. Returns 0 or -ENOMEM.
+ * Makes the table, with the root in it. root: the root's kind. view: the root's
+ * view, which must outlive the table. ret: the caller calls fs_nodes_free().
+ * Returns 0 or -ENOMEM.
  */
 int fs_nodes_new(const struct fs_kind *root, const void *view,
 		 struct fs_nodes **ret);
@@ -109,23 +111,31 @@ fuse_ino_t fs_node_id(const struct fs_node *node);
  *     so.
  * name: where the object is now.
  *
+ * ret: the node, which lives until fs_node_forget() subtracts what was added.
+ *
  * The node gets the request's kind and view. Returns 0, or -ENOMEM (also if the
  * user has too many nodes).
  */
 int fs_node_get(const struct fs_request *rq, const struct statx *stx,
 		const char *name, struct fs_node **ret);
 
-/* Subtracts n from the lookup count. At zero the node is freed. */
+/*
+ * Subtracts n from the lookup count, which must be at least n. At zero the node
+ * is freed. The root is never freed.
+ */
 void fs_node_forget(struct fs_nodes *nodes, struct fs_node *node, uint64_t n);
 
 /*
- * Charges the caller for the descriptor that an owner of record locks needs; it
- * counts as an open file. Returns the charge, or NULL: there is no memory, or
- * the quota is used up.
+ * Charges the caller for the descriptor that an owner of record locks needs.
+ * The descriptor counts as an open file. Returns the charge, which the caller
+ * frees with fs_node_lock_charge_free(), unless core/lock owns it then. Returns
+ * NULL if there is no memory, or the caller's quota is used up.
  */
 struct core_lock_charge *fs_node_lock_charge_new(const struct fs_request *rq);
 
-/* Releases such a charge. NULL is allowed. */
+/*
+ * Releases and frees a charge of fs_node_lock_charge_new(). NULL is allowed.
+ */
 void fs_node_lock_charge_free(struct core_lock_charge *charge);
 
 /*
@@ -168,7 +178,11 @@ void fs_node_add(const struct fs *fs, struct fs_node *node,
 /* Removes a handle from its node, and calls the handle's release. */
 void fs_node_release(struct fs *fs, struct fs_handle *handle);
 
-/* Checks whether one more descriptor may be kept open. Returns 0 or -EMFILE. */
+/*
+ * Checks whether one more descriptor may be kept open: some descriptors are
+ * reserved for requests that need a descriptor only for a moment. Returns 0 or
+ * -EMFILE.
+ */
 int fs_node_check_fd_budget(const struct fs *fs);
 
 /*

@@ -25,7 +25,7 @@ struct fs_request {
 	const struct fs_kind *kind; /* of the node */
 	const void *view;	    /* of the node: see struct fs_kind */
 	struct fs_charge charge;    /* for the handle to be opened */
-	gid_t *groups;		    /* of cred; to be freed */
+	gid_t *groups;		    /* of cred; fs_request_end() frees them */
 };
 
 /*
@@ -37,14 +37,18 @@ struct fs_request {
 struct fs_request fs_request_begin(fuse_req_t req, fuse_ino_t id,
 				   const char *name);
 
-/* Begins a request whose rights must be checked: cred is the caller. */
+/*
+ * Begins a request whose rights must be checked: fs_request_begin(), then
+ * fs_request_act_as_caller().
+ */
 struct fs_request fs_request_begin_as_caller(fuse_req_t req, fuse_ino_t id,
 					     const char *name);
 
 /*
  * Lets the request act as the caller. A daemon without privileges acts as
  * itself or not at all, so it doesn't need the caller's groups and
- * capabilities.
+ * capabilities. If the caller's rights can't be read, cred.error is set, and
+ * each call as cred fails with this error.
  */
 void fs_request_act_as_caller(struct fs_request *rq);
 
@@ -54,11 +58,15 @@ void fs_request_act_as_caller(struct fs_request *rq);
  */
 int fs_request_charge_handle(struct fs_request *rq);
 
-/* Ends a request with the result of its slot. An error is sent as the reply. */
+/*
+ * Ends a request with the result of its slot: sends an error as the reply,
+ * releases the charge if no handle owns it, and frees the groups.
+ */
 void fs_request_end(struct fs_request *rq, int result);
 
 /*
  * Ends a request whose slot doesn't reply: replies with the error, or with 0.
+ * The rest is as for fs_request_end().
  */
 void fs_request_end_with_status(struct fs_request *rq, int result);
 

@@ -81,7 +81,7 @@ static void pin_free(struct pin *pin)
 	free(pin);
 }
 
-/* Returns the pin of the calling thread, or NULL. */
+/* Returns the pin of the request's thread, or NULL. */
 static struct pin *find(const struct fs_request *rq)
 	CORE_REQUIRES(fs_retry_mutex)
 {
@@ -92,7 +92,8 @@ static struct pin *find(const struct fs_request *rq)
 }
 
 /*
- * Removes the first pin if it has expired. Otherwise waits, and returns NULL.
+ * Removes and returns the first pin if it has expired, or if the daemon ends.
+ * Otherwise waits until that may be so, and returns NULL.
  */
 static struct pin *next_expired(void) CORE_REQUIRES(fs_retry_mutex)
 {
@@ -133,7 +134,7 @@ static void *close_expired(void *closure)
 }
 
 /*
- * Adds a pin for the calling thread, and starts the retry thread at the first
+ * Adds a pin for the request's thread, and starts the retry thread at the first
  * need. Returns NULL if there is no memory, the user's quota of open files is
  * used up, or no thread can be started. Workers have all signals blocked, and
  * so has the thread that is started here.
@@ -167,10 +168,7 @@ void fs_retry_begin(const struct fs_request *rq)
 	_cleanup_close_ int fd = -1; /* of an earlier attempt that failed */
 	struct pin *pin;
 
-	/*
-	 * A thread outside our PID namespace has pid 0: which thread is
-	 * unknown.
-	 */
+	/* All threads outside our PID namespace have the number 0. */
 	if (rq->caller->pid == 0)
 		return;
 	fs_retry_mutex_lock(&retries.lock);

@@ -28,9 +28,12 @@ struct fs_waiting {
 };
 
 /*
- * Limits a wait, before fs_waiting_submit(). nonblock: nothing waits (-EAGAIN).
- * timeout: how many milliseconds to wait (-ETIMEDOUT); 0: for ever; -1: nothing
- * waits (-ETIMEDOUT).
+ * Limits a wait. Must be called before fs_waiting_submit().
+ *
+ * nonblock: the request doesn't wait; if the only attempt would have to wait,
+ *     done() gets -EAGAIN.
+ * timeout: after this many milliseconds done() gets -ETIMEDOUT. 0: the request
+ *     waits for ever. -1: the request doesn't wait, and done() gets -ETIMEDOUT.
  */
 void fs_waiting_limit(struct fs_waiting *waiting, bool nonblock, long timeout);
 
@@ -40,7 +43,9 @@ void fs_waiting_limit(struct fs_waiting *waiting, bool nonblock, long timeout);
  * signal to the process that sent req ends the wait with -EINTR.
  *
  * payer: the user who is charged during the wait. If the user's quota is used
- *     up, a single attempt is made, as with nowait.
+ *     up, a single attempt is made, as with nonblock.
+ * source, dir: the waitlist; see core_wait_submit(). The source must stay open
+ *     until done().
  */
 void fs_waiting_submit(struct fs_waiting *waiting, struct fs *fs, uid_t payer,
 		       struct core_wait_source *source, enum core_wait_dir dir);
