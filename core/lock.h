@@ -64,7 +64,7 @@ void core_locks_destroy(struct core_locks *locks);
  *     reach beyond INT64_MAX. The kernel's lock requests keep this rule.
  * wait: whether to wait while another call of the same owner runs. Otherwise
  *     the result is -EAGAIN.
- * cgroup: *charge pays for the owner's descriptor. An owner's first lock takes
+ * charge: *charge pays for the owner's descriptor. An owner's first lock takes
  *     the charge over and sets *charge to NULL. If charge is NULL, only an
  *     owner that has set a lock before can lock.
  *
