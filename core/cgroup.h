@@ -21,7 +21,8 @@
  *
  * fd: the only descriptor that fn may use, or -1.
  * fn: CORE_IN_CHILD. fn may make system calls, but must not open descriptors.
- *     What fn writes to memory may be lost. fn returns 0 or a negative errno.
+ *     Its writes to memory may be lost, because a child has a copy. fn returns
+ *     0 or a negative errno.
  *
  * Returns what fn returned, or
  *   -ENOMEM  no memory; or the child was killed: the cgroup's memory is used

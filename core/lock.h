@@ -88,9 +88,13 @@ int core_locks_set(struct core_locks *locks, uint64_t owner, const void *handle,
  * conflicts, sets l_type to F_UNLCK. l_pid is -1 if the conflicting lock
  * doesn't belong to a process.
  *
- * fd: a descriptor of the object, not O_PATH.
+ * fd: a descriptor of the object, not O_PATH. lock: as core_locks_set().
  *
- * Returns 0, -EINVAL or -EOVERFLOW.
+ * Returns 0, or
+ *   -EINVAL     l_type isn't F_RDLCK or F_WRLCK
+ *   -EOVERFLOW  the conflicting lock is beyond what off_t holds
+ *
+ * Source: fcntl(2), "Open file description locks".
  */
 int core_locks_get(struct core_locks *locks, uint64_t owner, int fd,
 		   struct flock *lock);

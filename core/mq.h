@@ -53,9 +53,10 @@ int core_mq_open(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const struct mq_attr *attr, ino_t ino, int *ret_fd);
 
 /*
- * Resolves a name to a descriptor for core_mq_stat() and core/file, as
- * core_file_find(). With CORE_IPC_DIRS_MQ_NONE, queues can't be looked up. The
- * queue is opened instead, which needs the right to read or to write.
+ * Resolves a name to a descriptor for core_mq_stat() and core/file. Parameters
+ * and results are those of core_file_find(). With CORE_IPC_DIRS_MQ_NONE, queues
+ * can't be looked up. The queue is opened instead, which needs the right to
+ * read or to write; the results are then those of core_mq_open().
  */
 int core_mq_find(const struct core_ipc_dirs *dirs, const struct core_cred *cred,
 		 const char *name, ino_t ino, int *ret_fd);
@@ -95,14 +96,15 @@ int core_mq_get_info(int fd, struct core_mq_info *ret);
 
 /*
  * Reads the limits for users without CAP_SYS_RESOURCE: msg_max into mq_maxmsg,
- * and msgsize_max into mq_msgsize. Returns 0, an error of opening a file in
- * /proc/sys/fs/mqueue, or -EIO.
+ * and msgsize_max into mq_msgsize. Returns 0, -EIO (the text isn't a number), or
+ * an error of open(2) for a file in /proc/sys/fs/mqueue. Source:
+ * mq_overview(7), "/proc interfaces".
  */
 int core_mq_limits(struct mq_attr *ret);
 
 /*
- * Reads the most bytes in a message of the open queue fd. Returns 0 or an error
- * of mq_getattr(3).
+ * Reads the most bytes that a message of the open queue fd may have. Returns 0,
+ * or -EBADF: fd isn't an open queue. Source: mq_getattr(3).
  */
 int core_mq_msgsize(int fd, size_t *ret);
 
@@ -153,8 +155,8 @@ int core_mq_receive(int fd, void *buf, size_t size, size_t *ret_len,
 int core_mq_purge(int fd);
 
 /*
- * mq_unlink(3) as cred. Returns as core_shm_unlink(), but -EACCES in place of
- * -EPERM.
+ * Removes a queue's name: mq_unlink(3) as cred. Processes that have the queue
+ * open keep it. Returns 0, -ENOENT, -EACCES, or an error of core_name_check().
  */
 int core_mq_unlink(const struct core_ipc_dirs *dirs,
 		   const struct core_cred *cred, const char *name);
@@ -175,9 +177,9 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 
 /*
  * Reads the namespace's number of queues: f_files is queues_max, and f_ffree is
- * the number of queues that may still be created. Returns 0, an error of
- * opening a file in /proc/sys/fs/mqueue or the directory of the queues, or
- * -EIO.
+ * the number of queues that may still be created. Returns 0, -EIO (queues_max
+ * isn't a number), or an error of open(2) for
+ * /proc/sys/fs/mqueue/queues_max or the directory of the queues.
  */
 int core_mq_statfs(const struct core_ipc_dirs *dirs,
 		   const struct core_cred *cred, struct statvfs *ret);

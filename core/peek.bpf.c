@@ -9,7 +9,7 @@
  * daemon, and the queue's descriptor is one of the daemon's. The program takes
  * no lock. A message that is received meanwhile may be freed memory, which the
  * program reads without harm: bpf_probe_read_kernel() fails where no memory is.
- * What was read is then wrong, and core/peek notices.
+ * The copy is then wrong, and core/peek notices.
  *
  * The structures are the kernel's (ipc/mqueue.c, ipc/msgutil.c), but only the
  * members in use: when the program is loaded, the kernel replaces the offsets
@@ -18,7 +18,7 @@
  * A queue is a red-black tree with a node for each priority, and each node has
  * a list of messages, the oldest first. The walk begins at the rightmost node,
  * which has the highest priority, and goes to the left. bpf_loop() calls
- * step(), which goes on by one node or one message, or copies one piece of a
+ * step(), which moves to the next node or message, or copies one piece of a
  * message. The state is in a map and not on the stack: the verifier would try
  * all values that a variable on the stack can have.
  */
@@ -96,7 +96,7 @@ struct posix_msg_tree_node {
 	int priority;
 };
 
-/* The text of a message follows its head, and goes on behind each segment's. */
+/* A message's text follows its head, and continues after each segment's head. */
 struct msg_msgseg {
 	struct msg_msgseg *next;
 };
@@ -129,7 +129,7 @@ struct {
 	__type(value, struct core_peek_state);
 } state SEC(".maps");
 
-/* What a step begins with; see struct core_peek_state. */
+/* The beginning of a step; see struct core_peek_state. */
 enum {
 	IN_LIST,  /* at a message or at the head of the list */
 	GO_RIGHT, /* from a node to the highest priority below it */
@@ -163,7 +163,7 @@ static __always_inline bool append(struct core_peek_state *s, const void *from,
 	return true;
 }
 
-/* Sets what of the message is to be copied next: what a page has of it. */
+/* Sets the piece of the message that is copied next: the part in one page. */
 static __always_inline void set_source(struct core_peek_state *s,
 				       uint64_t address, uint64_t head_size)
 {

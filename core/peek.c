@@ -2,11 +2,11 @@
 /*
  * The program (core/peek.bpf.c) reads a queue without the queue's lock. If a
  * message is received meanwhile, its memory is free, and may be another message
- * by the time that the program copies it. To walk twice and to compare what was
- * found doesn't show that: a queue whose messages are alike, as numbered ones
- * of the same length are, often has the new message at the address of the old.
+ * by the time that the program copies it. Two walks that agree don't exclude
+ * this: if messages have the same length, as numbered ones often have, the new
+ * message is often at the address of the old one.
  *
- * What does show it is the queue's time of modification. The kernel sets it for
+ * The queue's time of modification does show it. The kernel sets it for
  * each message that is sent or received, while it holds the queue's lock, and
  * before a received message is freed (do_mq_timedsend() and
  * do_mq_timedreceive() in ipc/mqueue.c). So no message that we have read was

@@ -41,7 +41,7 @@ struct core_peek_state {
 	uint64_t node, head, at;   /* addresses: the walk's place in the tree */
 	uint64_t source, n_source; /* the piece of a message to be copied */
 	uint64_t n_left;	   /* bytes of the message that aren't copied */
-	uint64_t segment;	   /* where the message goes on */
+	uint64_t segment;	   /* the rest of the message */
 	uint32_t where;		   /* what the next step does */
 	uint32_t changed;	   /* the queue has changed meanwhile */
 };

@@ -174,7 +174,7 @@ struct change {
 	uint32_t n;
 };
 
-/* What the value becomes, or -errno. */
+/* Returns the new value, or -errno. */
 CORE_IN_CHILD static int64_t changed(const struct change *change,
 				     uint32_t value)
 {

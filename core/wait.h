@@ -79,7 +79,12 @@ struct core_wait *core_wait_free(struct core_wait *wait);
  *     the caller's and may be closed before the source.
  * ret: the caller calls core_wait_close() once for each successful call.
  *
- * Returns 0, -ENOMEM, -EMFILE, -ENFILE, -ENOSPC (fs.epoll.max_user_watches).
+ * Returns 0, or
+ *   -EMFILE, -ENFILE   no descriptor is free
+ *   -ENOSPC            fs.epoll.max_user_watches
+ *   -ENOMEM, or an error of fstat(2)
+ *
+ * Source: epoll_ctl(2), mq_overview(7).
  */
 int core_wait_open_queue(struct core_wait *wait, int fd,
 			 struct core_wait_source **ret);
@@ -101,8 +106,9 @@ void core_wait_close(struct core_wait_source *source);
 
 /*
  * Adds a waiter at the end of a waitlist; the top of this file says what
- * happens then. The waiter's private members must be zero, unless
- * core_wait_cancel() has been called.
+ * happens then. source: must stay open until done() is called. waiter: the
+ * caller's; this module uses it until done(). Its private members must be zero,
+ * unless core_wait_cancel() has been called.
  */
 void core_wait_submit(struct core_wait_source *source, enum core_wait_dir dir,
 		      struct core_waiter *waiter);

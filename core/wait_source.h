@@ -130,6 +130,10 @@ int core_wait_source_new(struct core_wait *wait,
 			 int fd, uint32_t events,
 			 struct core_wait_source **ret) CORE_WAIT_LOCKED;
 
+/*
+ * Drops a reference. A source without references is unlinked, and the thread
+ * frees it; see the top of this file.
+ */
 void core_wait_source_unref(struct core_wait_source *source) CORE_WAIT_LOCKED;
 
 /*

@@ -103,7 +103,7 @@ struct core_waiter {
 	struct core_waiter **slot, *left, *right;
 };
 
-/* What the waitlists of one owner share. */
+/* Shared by the waitlists of one owner. */
 struct core_waitlists {
 	/* Waiters whose done() must be called: core_waitlists_next_ended(). */
 	struct core_waiters ended;
@@ -131,7 +131,9 @@ struct core_waitlist {
 	uint64_t n_in_vain;  /* the number of the last failed attempt, or 0 */
 };
 
+/* Initialises what the waitlists of one owner share. Nothing to free. */
 void core_waitlists_init(struct core_waitlists *all);
+/* Initialises an empty waitlist. all: must outlive the list. */
 void core_waitlist_init(struct core_waitlist *list,
 			struct core_waitlists *all) CORE_WAIT_LOCKED;
 

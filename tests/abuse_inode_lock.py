@@ -70,7 +70,7 @@ try:
         until(lambda: n_held_up() > n or has_ended(pids[-1]))
     # Half of the threads.
     assert 200 < n_held_up() < 300, n_held_up()
-    # What is refused doesn't stay, with what the kernel has locked for it.
+    # A refused request ends, and the kernel releases its locks.
     for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
         join(as_user(user, fails, refused, os.open, path,
                      os.O_RDWR | os.O_CREAT))

@@ -79,7 +79,7 @@ def stop():
     assert daemon.wait() == 0, (daemon.returncode, log())
 
 
-# What is done. Each may be done again after it has failed.
+# The operations. Each may be repeated after a failure.
 
 def natively_absent(path):
     try:
@@ -260,7 +260,7 @@ def receive_mq():
                 text += part
     finally:
         found = messages(mqd)
-        # What is open no more has no rest; what wasn't read is there.
+        # The handle is closed, so its rest is lost. Messages that weren't read are there.
         assert b"onetwo".startswith(text), text
         assert found == [b"one", b"two"][(len(text) + 2) // 3:], (text, found)
     assert text == b"onetwo"
@@ -324,7 +324,7 @@ def receive_lines():
 
 
 def send_lines():
-    """What a write has taken is sent, once; what it hasn't, isn't."""
+    """A write sends the bytes that it counts once, and no others."""
     mqd = emptied()
     written, found = b"", []
     try:

@@ -58,7 +58,7 @@ change_attributes() {
 		    return done + [outcome(os.chown, d, 0, 0), outcome(os.chmod, d, 0o1777),
 		                   outcome(os.truncate, d, 0)]
 		print(same(outcomes, *sys.argv[1:])[0])
-		# What is set here is seen there.
+		# A time that is set in the mount is the native time, too.
 		outcome(os.utime, sys.argv[2], (3, 4))
 		assert os.stat(sys.argv[1]).st_mtime == os.stat(sys.argv[2]).st_mtime
 	END
@@ -152,7 +152,7 @@ copy() {
 		chown 0:0 /dev/shm && chmod 1777 /dev/shm
 		[ "$(copy $how "$SHM")" = "$natively" ]
 		[[ $natively == "$how: 0"* ]]
-		# Who doesn't own the directory can't set its times.
+		# A user who doesn't own the directory can't set its times.
 		chown 0:0 /dev/shm && chmod 1777 /dev/shm && touch -d @1 /dev/shm
 		natively=$(as_copier $how /dev/shm)
 		[ "$(as_copier $how "$SHM")" = "$natively" ]
@@ -202,7 +202,7 @@ as_copier() {
 		    os.unlink(path)
 		    return done
 		assert "EPERM" in same(outcomes, *sys.argv[1:])
-		# Another user, who may do so with what is theirs, but for what takes a capability.
+		# Another user may change their own objects, unless that needs a capability.
 		os.setgroups([]), os.setresgid(4001, 4001, 4001), os.setresuid(4001, 4001, 4001)
 		assert "EPERM" in same(outcomes, *sys.argv[1:])
 	END
@@ -266,7 +266,7 @@ as_copier() {
 		            os.unlink(path)
 		    return done
 		assert same(outcomes, *sys.argv[1:])[:3] == [None, 0o100711, True]
-		# Who may write needn't be the owner.
+		# A user who may write needn't be the owner.
 		path = f"{sys.argv[2]}/a"
 		open(path, "w").close()
 		os.chmod(path, 0o6777)

@@ -159,7 +159,7 @@ and() {
 	run "$PROGRAMS/uring" $A $GROUP "$SHM/g"
 	echo "$output"
 	[[ $output == EACCES || $output == EPERM ]]
-	# overlayfs asks as whoever mounted it.
+	# overlayfs makes requests as the user who mounted it.
 	chmod 644 "$SHM/g"
 	mkdir "$WORK/over"
 	mount -t overlay overlay -o "lowerdir=$SHM:$WORK" "$WORK/over"

@@ -66,7 +66,7 @@ def wait_channels(daemon):
 
 
 def is_idle(daemon):
-    """Whether all its workers wait for requests: what it was sent is dealt with."""
+    """Whether all workers of the daemon wait for a request, so that none is left."""
     return all(c == "fuse_dev_do_read" for c in wait_channels(daemon))
 
 
@@ -81,7 +81,7 @@ def fails(errnos, f, *args):
 
 
 def say(word):
-    """Tells the shell, or whoever asks said()."""
+    """Makes said(word) true, here and for the shell."""
     open(f"{WORK}/{word}", "w").close()
 
 

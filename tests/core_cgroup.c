@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* What fn has seen. The memory is shared with a child. */
+/* The observations of fn. The memory is shared with a child. */
 struct seen {
 	pid_t pid;
 	int n_fds;
@@ -154,7 +154,10 @@ static void test_a_child_in_the_group(void **state)
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen), 0);
 	assert_int_not_equal(seen->pid, getpid());
 	assert_int_equal(seen->fsuid, USER);
-	/* Its group and what it needs: whoever stops it must not keep more. */
+	/*
+	 * The child has only its group and the descriptor that it needs. A user
+	 * who stops the child must not keep more open.
+	 */
 	assert_int_equal(seen->n_fds, 2);
 	seen->result = -ENOSPC;
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
-/* What the child sees of itself, and what other processes do meanwhile. */
+/* The child's observations of itself. The memory is shared with the test. */
 struct seen {
 	uid_t uids[3];
 	gid_t gids[3], group;
@@ -207,7 +207,7 @@ static void test_without_privileges(void **state)
 	assert_int_equal(test_as(&test_user, become_root, seen), -EPERM);
 }
 
-/* In the child: says who it is, and is there until it is ended. */
+/* In the child: writes the child's pid, and waits until a signal ends it. */
 CORE_IN_CHILD static int wait_for_it(void *arg)
 {
 	struct seen *ret = arg;

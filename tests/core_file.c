@@ -447,7 +447,7 @@ static void test_check(void **state)
 	assert_int_equal(core_file_check(fd, 0), 0);
 	assert_int_equal(core_file_check(fd, ino + 1), -ESTALE);
 	assert_int_equal(core_file_check(dir, 0), -ENOENT);
-	/* What is no object is none with any number. */
+	/* A directory or a pipe is no object, whatever its inode number. */
 	assert_int_equal(core_file_check(dir, test_stat(SHM).st_ino), -ENOENT);
 	assert_return_code(pipe2(pipe_fds, O_CLOEXEC), errno);
 	assert_int_equal(core_file_check(pipe_fds[0], ino), -ENOENT);

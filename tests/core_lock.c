@@ -237,7 +237,7 @@ static void test_unlock_handle(void **state)
 	assert_locks("");
 }
 
-/* What was in vain, or released, has no bearing on what is taken later. */
+/* A failed or released lock doesn't change the handle of later locks. */
 static void test_unlock_handle_after_another(void **state)
 {
 	struct flock lock = range(F_WRLCK, 0, 10);
@@ -271,7 +271,7 @@ static void test_get(void **state)
 	assert_int_equal(set(1, F_RDLCK, 300, 0), 0);
 	assert_lock(get(2, F_WRLCK, 299, 10), F_RDLCK, 300, 0, -1);
 	assert_int_equal(get(2, F_RDLCK, 299, 10).l_type, F_UNLCK);
-	/* What is asked for stays what it was. */
+	/* Without a conflict only l_type changes. */
 	assert_lock(get(2, F_WRLCK, 10, 7), F_UNLCK, 10, 7, 0);
 	let_go(&process);
 	let_go(&description);
@@ -291,7 +291,7 @@ static void test_bad_ranges(void **state)
 	assert_locks("w0+10 w9223372036854775807+0");
 }
 
-/* Whether nobody has the object open for writing, as who executes it demands. */
+/* Whether the object can be executed: nobody has it open for writing. */
 static bool is_executable(void)
 {
 	int own = open(PATH, O_RDONLY | O_CLOEXEC);
@@ -376,7 +376,7 @@ static void test_ranges_are_limited(void **state)
 	assert_int_equal(set(1, F_WRLCK, 2 * max, 1), -ENOLCK);
 	assert_int_equal(set(2, F_WRLCK, 2 * max, 1), 0);
 	core_locks_unlock_owner(&locks, 2);
-	/* What is merged makes room. */
+	/* Two ranges that merge make room for another. */
 	assert_int_equal(set(1, F_WRLCK, 1, 1), 0);
 	assert_int_equal(set(1, F_WRLCK, 2 * max, 1), 0);
 	assert_int_equal(set(1, F_RDLCK, 1, 1), -ENOLCK);
@@ -388,7 +388,7 @@ static void test_ranges_are_limited(void **state)
 	assert_locks("");
 }
 
-/* What an owner holds is known as the kernel has it: it moves to a description. */
+/* The first write lock moves an owner's ranges to a new description. */
 static void test_ranges_move(void **state)
 {
 	int reader = open(PATH, O_RDONLY | O_CLOEXEC);

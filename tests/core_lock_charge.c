@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What owners cost and who pays, and owners in several threads. */
+/* The charges of lock owners, and owners in several threads. */
 #include "core_locks.h"
 
 #include <pthread.h>
@@ -72,7 +72,7 @@ static void test_no_descriptors(void **state)
 	assert_int_equal(get(3, F_WRLCK, 10, 10).l_type, F_WRLCK);
 }
 
-/* Who may not have one more descriptor goes on with those there are. */
+/* An owner that can't pay for a new descriptor keeps its old one. */
 static void test_nothing_to_pay_with(void **state)
 {
 	struct flock lock = range(F_RDLCK, 0, 10);
@@ -111,9 +111,7 @@ static void test_a_charge_is_kept_as_long_as_the_owner(void **state)
 	assert_ptr_equal(released, &paid);
 }
 
-/*
- * fcntl(2) lasts as long as the test wants, for who locks this byte.
- */
+/* fcntl(2) on this byte lasts as long as the test wants. */
 
 #define LASTING 1000
 
@@ -167,7 +165,7 @@ static void test_a_call_that_lasts_holds_up_no_other_owner(void **state)
 	assert_false(core_locks_unlock_owner(&locks, 3));
 	core_locks_unlock_handle(&locks, &handles[2]);
 	assert_locks("");
-	/* Who doesn't wait for the owner itself tries again. */
+	/* A caller that doesn't wait for the owner gets EAGAIN. */
 	assert_int_equal(core_locks_set(&locks, 9, handles, fd, &lock, false,
 					&charge),
 			 -EAGAIN);

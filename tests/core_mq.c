@@ -125,7 +125,7 @@ static void test_stat_counts_bytes(void **state)
 	close(path);
 }
 
-/* What a stat by an ordinary user gives; no time of the queue may change. */
+/* Returns stx_size for an ordinary user. No time of the queue may change. */
 static off_t size_for_user(int fd, blksize_t *ret_blksize)
 {
 	struct statx before, st;
@@ -355,7 +355,7 @@ static int without_a_directory(void *arg)
 	MUST(core_ipc_dirs_stat(own, own->mq_dir, &st) == 0);
 	MUST(st.stx_mode == (S_IFDIR | S_ISVTX | 0777));
 
-	/* What it has opened is listed; "foreign" was never opened here. */
+	/* Queues that were opened are listed; "foreign" was never opened here. */
 	MUST(core_mq_open(own, cred, "a", O_RDWR | O_CREAT, 0600, &small, 0,
 			  &a) == 0);
 	MUST(core_mq_open(own, cred, "b", O_WRONLY | O_CREAT, 0200, &small, 0,
@@ -383,7 +383,7 @@ static int without_a_directory(void *arg)
 	MUST(core_mq_stat(cred, fd, 0, &st) == 0 && st.stx_size == 0);
 	close(fd);
 
-	/* What is unlinked is forgotten, also when others did it. */
+	/* An unlinked queue is forgotten, also if another process unlinked it. */
 	MUST(core_mq_unlink(own, cred, "foreign") == -EACCES);
 	MUST(core_mq_unlink(own, cred, "a") == 0);
 	MUST(lists(own, "b", NULL));

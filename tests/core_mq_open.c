@@ -460,7 +460,7 @@ static void test_zero_is_the_default(void **state)
 	close(fd);
 }
 
-/* Root may go beyond msg_max and msgsize_max, and who it acts for may not. */
+/* Root may exceed msg_max and msgsize_max; a user for whom it acts may not. */
 static void test_limits_are_the_users(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };

@@ -123,7 +123,7 @@ static void test_once_for_each_watch(void **state)
 	assert_int_equal(watches[0].calls, 1);
 }
 
-/* What stays as it is, is no change: who watches on comes to rest. */
+/* A watch that is renewed on a queue that doesn't change isn't called again. */
 static void test_watching_on(void **state)
 {
 	(void)state;

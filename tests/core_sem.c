@@ -120,7 +120,7 @@ static void test_mode_is_less_the_umask(void **state)
 	close(fd);
 	assert_int_equal(test_stat(PATH).st_mode, S_IFREG | 0640);
 	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), 0);
-	/* Whoever makes a semaphore can use it, whatever its mode. */
+	/* The creator's descriptor can change the semaphore, whatever its mode. */
 	assert_int_equal(core_sem_open(dirs, &test_root, "it", O_RDWR | O_CREAT,
 				       0, &fd),
 			 0);

@@ -66,7 +66,7 @@ static void test_other_ends_come_first(void **state)
 	assert_result(reader(1), -EINTR);
 	core_wait_end_all(wait_);
 	assert_result(reader(2), -ENOTCONN);
-	/* A line goes on behind one that has ended. */
+	/* The next waiter has its turn after a waiter has ended. */
 	submit_until(reader(3), 1);
 	submit(reader(4));
 	await(5);

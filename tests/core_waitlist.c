@@ -125,11 +125,11 @@ static void end_done(struct thread *thread) CORE_WAIT_LOCKED
 	struct waiter *waiter = thread->waiter;
 	const bool of_ended = thread->phase == IN_DONE_OF_ENDED;
 
-	/* What done() was called with is final. */
+	/* The result that done() was called with doesn't change. */
 	CHECK(waiter->result == waiter->base.end);
 	waiter->n_done++;
 	CHECK(waiter->n_done == 1);
-	/* No stale look: what it stands for was tried after it came. */
+	/* -EAGAIN comes from an attempt that began after the submission. */
 	if (waiter->result == -EAGAIN)
 		CHECK(last_vain_start >= waiter->submitted_at);
 	/* The memory is the caller's. */

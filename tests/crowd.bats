@@ -20,7 +20,7 @@ setup() {
 }
 
 teardown() {
-	# Who is left of a test that failed.
+	# Processes that a failed test has left.
 	kill -9 -- "${CROWDS[@]/#/-}" 2>/dev/null || true
 	rm -f "$MQ"/*
 	ipcfs_end

@@ -215,7 +215,7 @@ if os.fork() == 0:
 	"$WORK/mount.ipcfs" ipcfs "$MNT" -s -n -v -o rw,noexec -t fuse.ipcfs 3>&-
 	grep " $MNT fuse.ipcfs rw,nosuid,nodev,noexec," /proc/self/mounts
 	umount "$MNT"
-	# -f is to fake it.
+	# mount(8) with -f does all but the mount.
 	"$WORK/mount.ipcfs" ipcfs "$MNT" -f -o rw
 	not is_mounted
 	IPCFS=$WORK/mount.ipcfs fails_with 2 nonsense ipcfs "$MNT" -f -o nonsense
@@ -293,7 +293,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 		signal.pause()
 	END
 	eventually grep -q ready "$WORK/ready"
-	# Whoever has it open keeps the first one's open file in the kernel.
+	# An open file keeps the first daemon's open file description in the kernel.
 	exec 5<"$SHM/a"
 	kill "$DAEMON"
 	wait "$DAEMON"

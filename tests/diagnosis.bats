@@ -5,8 +5,8 @@
 
 load mount.bash
 
-# What an ordinary user needs: a /dev/fuse for all, a way to the daemon and to a
-# mount point that is theirs.
+# An ordinary user needs a /dev/fuse for all users, the right to search the folders of
+# the daemon, and a mount point of their own.
 setup() {
 	ipcfs_prepare
 	mkdir "$WORK/dev" "$WORK/dev/shm" "$WORK/dev/mqueue"
@@ -65,7 +65,7 @@ mounts() {
 	"$@" "$IPCFS" "$MNT" 3>&- >"$LOG" 2>&1
 	is_mounted
 	umount "$MNT"
-	# What works in part is not for these to look at.
+	# These tests ignore warnings of features that are missing.
 	: >"$LOG"
 }
 

@@ -128,7 +128,7 @@ static void (*const changes[])(void) = {
 	add_name,	remove_name, rename_over, exchange_names, replace,
 };
 
-/* What a call did, as text. */
+/* The result of a call, as text. */
 struct outcome {
 	char text[2 * MAX_SIZE];
 	size_t size;

@@ -178,7 +178,7 @@ assert mounted == natively, mounted'
 	mount -t fusectl fusectl /sys/fs/fuse/connections
 	ipcfs_start
 	timeout 60 python3 "$TESTS/faults_abort.py" "$DAEMON"
-	# It may learn of it later than the writers, who are still in line there.
+	# The daemon may learn of the abort after the writers, which still wait there.
 	wait "$DAEMON"
 	[ "$(native receive full)" = x ]
 	[ "$(native receive full)" = EAGAIN ]

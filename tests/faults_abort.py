@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: faults_abort.py DAEMON
 
-Aborts the connection: who waits fails, mappings stay.
+Aborts the connection: waiting requests fail, mappings stay.
 """
 import errno
 import fcntl

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: faults_descriptors.py DAEMON
 
-The daemon has no descriptor left: what is open goes on.
+The daemon has no descriptor left: open files still work.
 """
 import errno
 import fcntl
@@ -55,7 +55,7 @@ for dir in SHM, MQ:
 b = os.stat(f"{SHM}/b")
 fails([errno.EMFILE], os.open, f"{SHM}/b", os.O_WRONLY | os.O_TRUNC)
 
-# What is open.
+# Open files.
 os.pwrite(a, b"written", 0)
 os.ftruncate(a, 5)
 assert os.fstat(a).st_size == 5
@@ -76,7 +76,7 @@ t.start()
 assert p.poll(20000)
 t.join()
 assert os.read(q, 10) == b"poll"
-# What needs none for long.
+# Operations that need a descriptor only for a moment.
 assert sorted(os.listdir(shm)) == ["a", "b"]
 assert os.stat(f"{SHM}/b") == b and os.stat(f"{MQ}/q").st_size == 0
 os.rename(f"{SHM}/b", f"{SHM}/c")

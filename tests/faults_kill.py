@@ -90,7 +90,7 @@ counters.all_grow()
 say("killed")
 until(said, "restarted")
 counters.all_grow()
-# Those who wait now are served, each once.
+# Processes that wait now get one message each.
 pids = waiters()
 empty = native.mq_open("empty", os.O_WRONLY)
 full = native.mq_open("full", os.O_RDONLY)

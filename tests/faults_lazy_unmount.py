@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: faults_lazy_unmount.py DAEMON
 
-What is open goes on after a lazy unmount.
+Open files still work after a lazy unmount.
 """
 import errno
 import fcntl
@@ -42,7 +42,7 @@ os.unlink("b", dir_fd=dir)
 os.write(q, b"one")
 mqd = native.mq_open("q", os.O_RDWR)
 assert native.mq_receive(mqd) == b"one"
-# Who comes now waits as ever.
+# A read that comes now waits as before.
 
 
 def reader():

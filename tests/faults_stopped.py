@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: faults_stopped.py DAEMON
 
-The daemon is stopped: nothing is lost, and who comes then can be killed.
+The daemon is stopped: nothing is lost, and processes that come then can be killed.
 """
 import ctypes
 import errno
@@ -41,7 +41,7 @@ until(is_stopped)
 mqd = native.mq_open("q", os.O_RDWR)
 for i in range(2):
     native.mq_send(mqd, b"%d" % i)
-# The daemon has heard of these: they wait for what it says.
+# The daemon has received these requests, so the readers wait for its reply.
 for pid in readers:
     os.kill(pid, signal.SIGUSR1)
 late = [fork(os.stat, f"{MQ}/{i}") for i in range(N)]

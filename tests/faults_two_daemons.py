@@ -21,7 +21,7 @@ maps[0][:4] = b"seen"
 assert maps[1][:4] == b"seen" and os.pread(two, 4, 0) == b"seen"
 assert os.fstat(one).st_ino == os.fstat(two).st_ino
 
-# A number that only who holds the lock may change.
+# A number that only the holder of the lock may change.
 
 
 def count(mount, lock):
@@ -43,7 +43,7 @@ for lock in fcntl.flock, fcntl.lockf:
     lock(two, fcntl.LOCK_EX | fcntl.LOCK_NB)
     lock(two, fcntl.LOCK_UN)
 
-# Who waits at either gets each message once.
+# Readers at both mounts get each message once.
 got = Counters(N)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# What is known of objects, whatever their kind: whether one is used, and by whom.
+# The info files of all kinds: whether an object is used, and which processes use it.
 
 load mount.bash
 
@@ -69,7 +69,7 @@ holders() {
 	rm /dev/shm/a "$MQ/q" "$SEM/s"
 }
 
-@test "who may not take a lease isn't told whether an object is used" {
+@test "a user who may not take a lease doesn't see whether an object is used" {
 	: >/dev/shm/a
 	: >"$MQ/q"
 	: >"$SEM/s"

@@ -43,7 +43,7 @@ setup() {
 }
 
 # mounted_as OPTIONS [as UID]: the mount is shown with these options, and sensible
-# names. Only who mounted it may ask for its size.
+# names. Only the user who mounted it may ask for its size.
 mounted_as() {
 	grep -E "^ipcfs $MNT fuse.ipcfs $1[, ]" /proc/self/mounts
 	[ "$(findmnt -no SOURCE,FSTYPE "$MNT" | tr -s ' ')" = 'ipcfs fuse.ipcfs' ]

@@ -23,7 +23,7 @@ messages() {
 	seq 100000 >"$MQ:lines/q" 3>&- &
 	head -n 100000 "$MQ:lines,follow/q" | cmp - <(seq 100000)
 	wait $!
-	# What one write(2) gives may be longer than any request and any message.
+	# One write(2) may be longer than any request and any message.
 	seq 400000 | dd of="$MQ:lines/q" bs=4M iflag=fullblock conv=notrunc status=none 3>&- &
 	head -n 400000 "$MQ:lines,follow/q" | cmp - <(seq 400000)
 	wait $!
@@ -159,7 +159,7 @@ killed" ]
 		    assert False
 		except BlockingIOError:
 		    pass
-		# What needs no room is taken all the same.
+		# The beginning of a line needs no room, so it is accepted.
 		assert os.write(fd, b"3") == 1
 		try:
 		    os.write(fd, b"3\n")
@@ -199,7 +199,7 @@ killed" ]
 	cat "$WORK/dump" >"$MQ:lines,prefix/q"
 	[ "$(native receive q)" = 'of 12' ]
 	cat "$MQ:lines,prefix,drain/q" | cmp - <(tail -n +2 "$WORK/dump")
-	# What has no priority is refused, also at the end.
+	# A line without a priority is refused, also at the end.
 	for text in $'1 one\ntwo\n3 three\n' two 99999; do
 		# shellcheck disable=SC2016 # it is the other shell's
 		run sh -c 'printf %s "$1" | dd of="$2" conv=notrunc status=none' - \

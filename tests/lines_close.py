@@ -21,7 +21,7 @@ def run(f):
 fd = os.open(mq + ":lines/q", os.O_WRONLY)
 os.write(fd, b"a line in ")
 assert count() == 0
-# A child has its own; the parent's goes on.
+# A child has an unfinished line of its own; the parent's stays.
 run(lambda: os.write(fd, b"the child's"))
 assert count() == 1
 os.write(fd, b"pieces")

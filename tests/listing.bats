@@ -158,7 +158,7 @@ $(cat)" "$@"
 		        assert all_of(here, size) == entries[i + 1:], i
 		    os.lseek(here, 1 << 40, os.SEEK_SET), os.lseek(there, 1 << 40, os.SEEK_SET)
 		    assert all_of(here) == all_of(there)
-		# Who begins anew sees what has changed.
+		# After lseek(0) the listing shows the changes.
 		os.unlink("/dev/shm/object7")
 		open("/dev/shm/new", "w").close()
 		os.lseek(here, 0, os.SEEK_SET), os.lseek(there, 0, os.SEEK_SET)

@@ -179,7 +179,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 		    subprocess.run([mount], check=True)
 		    os.close(fd)
 		    assert child(lambda: lock(native, kind)) == 1
-		# A process has what it locked through another descriptor, too.
+		# A process also owns the locks that it set through another descriptor.
 		reader = os.open(mount, os.O_RDONLY)
 		fcntl.lockf(reader, fcntl.LOCK_SH, 10)
 		fcntl.lockf(reader, fcntl.LOCK_SH, 10, 20)

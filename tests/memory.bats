@@ -149,7 +149,7 @@ in_group() {
 		[ "$(charged)" -gt 80000000 ]
 		rm "$SHM/b"
 	fi
-	# What gives memory back needs none.
+	# An operation that frees memory needs none.
 	in_group fallocate -p -o 0 -l 40M "$SHM/a"
 	[ "$(stat -c %b /dev/shm/a)" -eq 0 ]
 	rm "$SHM/a"

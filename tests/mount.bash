@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # A mount of its own for each test, sourced by the bats files and by on_mount.
-# The daemon is run in the foreground, so that its exit status and what it says
-# can be checked. The natives' view of queues is mounted beside it.
+# The daemon runs in the foreground, so that its exit status and its output can be
+# checked. The natives' view of queues is mounted beside it.
 #
 # IPCFS is the daemon's path, IPCFS_OPTIONS are for all its starts. After ipcfs_mount:
 #   MNT     the mount point          MQ, SHM   its two directories
@@ -12,7 +12,7 @@
 # PROGRAMS is where the tests' own are built.
 
 # A user of this test's own: what queues may take is counted for each user, over all
-# namespaces of the machine. So who fills that up is not root.
+# namespaces of the machine. So the user who fills that up is not root.
 # shellcheck disable=SC2034 # for those that source this
 LONER=$((1 << 28 | SRANDOM >> 4))
 
@@ -77,7 +77,7 @@ ipcfs_prepare() {
 	mkdir "$MNT" "$NATIVE"
 	: >"$LOG"
 	mount -t mqueue mqueue "$NATIVE"
-	# What a failed test has left is not the next one's.
+	# Objects that a failed test has left.
 	find /dev/shm "$NATIVE" -mindepth 1 -delete
 }
 
@@ -145,7 +145,7 @@ is_empty() {
 }
 
 # ipcfs_end: the test has closed and removed what it made. Fails if the daemon
-# keeps a descriptor, if an object or queue is left, or if it ends badly.
+# keeps a descriptor or ends badly, or if an object or queue is left.
 ipcfs_end() {
 	local status=0
 
@@ -160,7 +160,8 @@ ipcfs_end() {
 	ipcfs_ended "$status"
 }
 
-# logged TEXT: what the daemon has said, once, is taken out of what it may not say.
+# logged TEXT: expects a line of the log with TEXT, and removes such lines, so that
+# ipcfs_end accepts the log.
 logged() {
 	grep -qF "$1" "$LOG"
 	grep -vF "$1" "$LOG" >"$LOG.rest" || true

@@ -73,7 +73,7 @@ space"
 	mount --move "$MNT" "$WORK/moved"
 	mount -t tmpfs tmpfs "$MNT"
 	stop
-	# What others made of it is theirs.
+	# ipcfs leaves the mounts that others have made.
 	[ "$(mounts)" = "$WORK/bound" ]
 	umount "$WORK/bound" "$MNT"
 	finish 0

@@ -80,7 +80,7 @@ teardown() {
 	exec 5<"$MQ/q"
 	[ "$(dd bs=4 count=1 status=none <&5)" = 0123 ]
 	[ "$(dd bs=4 count=1 status=none <&5)" = 4567 ]
-	# Who opens it now gets the next message: the rest is descriptor 5's.
+	# A new open file gets the next message: the rest belongs to descriptor 5.
 	[ "$(dd if="$MQ/q" bs=100 count=1 status=none)" = next ]
 	[ "$(dd bs=100 count=1 status=none <&5)" = 89 ]
 	exec 5<&-
@@ -288,7 +288,7 @@ teardown() {
 		[ "$(stat -c %s "$MQ/q")" -eq 800000 ]
 		dd if="$MQ/q" bs=$bs status=none | cmp - "$WORK/big"
 	done
-	# What the kernel would cut is refused whole, at whatever address it begins.
+	# A write that the kernel would split is refused as a whole, at any address.
 	python3 - "$MQ/q" <<-'END'
 		import errno, mmap, os, sys
 		fd = os.open(sys.argv[1], os.O_WRONLY | os.O_NONBLOCK)
@@ -453,7 +453,7 @@ teardown() {
 }
 
 @test "O_CREAT never fails while others unlink" {
-	# Only the name goes, so that the one who opens it makes a new queue each time.
+	# The name is removed all the time, so that each open creates a queue.
 	timeout 250 "$PROGRAMS/churn" $((${ROUNDS:-100000} / 20)) 1 "$MQ/q" 0 "$NATIVE/q"
 	timeout 250 "$PROGRAMS/churn" $((${ROUNDS:-100000} / 20)) 3 "$MQ/q" 20
 	rm -f "$MQ/q"
@@ -518,7 +518,7 @@ user.mq.notify_pid="0"'
 		sys.path.insert(0, sys.argv[1])
 		import native
 		path = sys.argv[2]
-		# SIGEV_NONE: to be notified of nothing is to be registered, too.
+		# SIGEV_NONE registers too, though nothing is delivered.
 		event = (ctypes.c_int * 16)(0, 0, 0, 1)
 		mqd = native.mq_open("q", os.O_RDONLY)
 		assert native.libc.mq_notify(mqd, event) == 0

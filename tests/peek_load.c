@@ -31,7 +31,7 @@ struct head {
 
 #define MAGIC 0x6b656570
 
-/* What the processes share. */
+/* The processes share this. */
 struct shared {
 	atomic_bool stop;
 	atomic_uint peek; /* which one is running */

@@ -17,7 +17,7 @@ teardown() {
 # polling: runs the Python program on stdin with: path, native (the module), fd
 # (O_RDWR | O_NONBLOCK on the mount), mqd (the same natively), and
 #   waiter(f)       runs f in a thread that has begun to wait
-#   settle()        waits until the daemon has told what it has to tell
+#   settle()        waits until the daemon has sent its notifications
 polling() {
 	timeout 60 python3 -c "
 import asyncio, os, re, select, selectors, signal, sys, threading
@@ -70,7 +70,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 		assert os.read(fd, 1) == b"o"
 		assert os.read(fd, 100) == b"ne"
 		assert os.read(fd, 1) == b"t"
-		# What is left of the message is there to be read.
+		# The rest of the message can be read.
 		assert ready() == select.POLLIN | select.POLLOUT
 		assert os.read(fd, 100) == b"wo"
 		assert ready() == select.POLLOUT
@@ -106,7 +106,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 		assert not ready(default)
 		native.mq_send(mqd, b"three")
 		is_ready_and_reads(default, b"three")
-		# Without blocking the end is EAGAIN, and that is to wait.
+		# Without blocking a read at the end is EAGAIN, so poll(2) says "not ready".
 		os.set_blocking(default, False)
 		try:
 		    sys.exit(os.read(default, 64))

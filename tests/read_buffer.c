@@ -98,7 +98,7 @@ static void test_a_seek_back_reads_again(void **state)
 	assert_int_equal(buffer.n_fills, 0);
 	assert_taken(12, 9, "c");
 	assert_taken(10, 1, "a");
-	/* Before the text there is nothing: it goes on. */
+	/* An offset before the text: the read continues where it was. */
 	assert_taken(5, 1, "b");
 	assert_taken(6, 9, "c");
 	fill("d", 0);

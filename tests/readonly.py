@@ -123,7 +123,7 @@ if passthrough:
 else:
     fails(ENODEV, shared)
 
-# What is left: to look.
+# Reading works.
 private = mmap.mmap(fd, 7, mmap.MAP_PRIVATE)
 private[0:1] = b"C"
 assert os.read(fd, 100) == b"content" and os.pread(fd, 3, 4) == b"ent"

@@ -42,8 +42,8 @@ teardown() {
 	echo one >>"$WORK/remote/mq/q"
 	echo two >>"$WORK/remote/mq:priority=3/q"
 	grep -qx 'curmsgs 2' "$WORK/remote/mq:info/q"
-	# sshfs reads ahead, which would take more than it gives on.
-	# shellcheck disable=SC2029 # it is to be known there
+	# sshfs reads ahead, and would take more messages than it returns.
+	# shellcheck disable=SC2029 # the local value is meant
 	[ "$(ssh "${ssh[@]}" root@there "cat '$MQ/q'")" = $'two\none' ]
 	rm "$WORK/remote/mq/q"
 	[ -z "$(ls "$NATIVE")" ]

@@ -36,7 +36,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* What can only fail if the test is wrong. */
+/* A call that can only fail if the test is wrong. */
 #define MUST(call)                                                  \
 	do {                                                        \
 		if ((call) < 0)                                     \
@@ -234,7 +234,7 @@ RUN(do_listxattr)
 	return (int)listxattr(way->path[OBJECT], list, sizeof(list));
 }
 
-/* What goes through a descriptor that is opened with the flags in a. */
+/* Operations on a descriptor that is opened with the flags in a. */
 
 static int through(const struct way *way, const struct op *op,
 		   int (*act)(int fd, const struct op *op))
@@ -271,7 +271,7 @@ THROUGH(futimens, futimens(fd, (struct timespec[]){ { TIME_SET, op->b },
 						    { TIME_SET, op->b } }))
 THROUGH(fsetxattr, fsetxattr(fd, "user.a", "new", 3, 0))
 
-/* What isn't called so natively takes the right to read there. */
+/* These native calls need the right to read. */
 
 THROUGH(receive, mq_receive(fd, (char[8]){ 0 }, 8, NULL) < 0 ? -1 : 0)
 THROUGH(getattr, mq_getattr(fd, &(struct mq_attr){ 0 }))
@@ -433,7 +433,7 @@ static void put(const struct way *way, int name, mode_t mode, uid_t uid,
 	MUST(close(fd));
 }
 
-/* What happened, in words. */
+/* The results of a cell, as text. */
 struct account {
 	char text[1024];
 	size_t len;
@@ -555,10 +555,10 @@ static size_t rounds = 50000;
 static bool passthrough;
 
 /*
- * With passthrough the kernel writes as nobody, so setuid and setgid bits go
- * whoever writes. Without, a setgid bit that stands for no right goes, too: to
- * keep it for who is in the group, the groups would have to be read for each
- * write.
+ * With passthrough the kernel writes as nobody, so each write clears setuid and
+ * setgid bits. Without passthrough, a write also clears a setgid bit without the
+ * group's right to execute. To keep the bit for members of the group, ipcfs would
+ * have to read the groups at each write.
  */
 static bool is_out_of_reach(const struct cell *cell)
 {
@@ -733,7 +733,7 @@ static int set_up(void **state)
 		rounds = strtoul(n, NULL, 10);
 	passthrough = !strstr(getenv("IPCFS_OPTIONS"), "nopassthrough");
 	(void)umask(0);
-	/* What is above the mount point is open to root only. */
+	/* Only root may search the mount point's parent. */
 	MUST(chmod(dirname(mnt), 0755));
 	free(mnt);
 	set_up_kind(&shm, "/dev/shm", "shm");

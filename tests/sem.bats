@@ -183,7 +183,7 @@ says() {
 	# The kernel keeps an empty write to itself.
 	[ "$(python3 -c 'import os; print(os.write(os.open(os.sys.argv[1], 1), b""))' "$SEM/a")" = 0 ]
 	echo 1 >"$SEM/a"
-	# What the kernel would cut into several writes is none.
+	# A write that the kernel would split is refused.
 	python3 - "$SEM/a" <<-'END'
 		import errno, os, sys
 		fd = os.open(sys.argv[1], os.O_WRONLY)
@@ -397,7 +397,7 @@ stopped_while_it_waits() {
 	echo -1 >"$MNT/sem:timeout=0.01/a"
 	run dd of="$MNT/sem:timeout=0/a" oflag=nonblock conv=notrunc status=none <<<-1
 	[[ $output == *"Resource temporarily unavailable" ]]
-	# What is posted in time ends the wait, also natively.
+	# A post in time ends the wait, also a native one.
 	printf '%s\n' -1 >"$MNT/sem:timeout=1000000/a" 3>&- &
 	eventually waits $!
 	native sem-post a
@@ -536,7 +536,7 @@ used no" ]
 	rm "$SEM/a"
 }
 
-@test "a semaphore's file is cut short all the time: the daemon goes on" {
+@test "the daemon survives a semaphore's file that is cut short all the time" {
 	native sem-create a 0
 	: >"$WORK/goes_on"
 	python3 - /dev/shm/sem.a "$WORK/goes_on" 3>&- <<-'END' &

@@ -2,9 +2,9 @@
 """Usage: sem_load.py DAEMON
 
 Processes post natively, while others take through the mount and are interrupted or
-killed all the time. What was posted is what was taken and what is left; whoever was
-killed had one take, at most, that it couldn't count any more. The posters go on until
-enough takers were killed.
+killed all the time. The number of posts is the number of takes and the value that is
+left. A killed process may have one take that it couldn't count. The posters continue
+until enough takers were killed.
 """
 import ctypes
 import errno

@@ -95,7 +95,7 @@ teardown() {
 	echo c >&5
 	exec 5>&-
 	[ "$(cat "$SHM/a")" = $'a\nb\nc' ]
-	# Two who append lose nothing of each other.
+	# Two writers with O_APPEND lose nothing.
 	seq 1000 >>"$SHM/a" 3>&- &
 	seq 1000 >>/dev/shm/a
 	wait $!
@@ -205,7 +205,7 @@ teardown() {
 	END
 }
 
-@test "use of one name goes on while the other is removed" {
+@test "one name still works while the other name is removed" {
 	: >"$SHM/a"
 	: >"$WORK/goes_on"
 	(while [ -e "$WORK/goes_on" ]; do
@@ -239,11 +239,10 @@ teardown() {
 	done
 }
 
-# race CHANGE PART: uses a name through the mount while CHANGE goes on natively, a
-# PART-th of ROUNDS (100,000) times. Each object holds its inode number. A call must
-# succeed or be ENOENT, and what is read be that of the object which fstat names.
-# What it meets is chance; but for one use in a hundred CHANGE stands still, so that
-# what is there is known, and what must come of it.
+# race CHANGE PART: uses a name through the mount while CHANGE runs natively, ROUNDS
+# (100,000) / PART times. Each object contains its inode number. A call must succeed
+# or fail with ENOENT, and the content read must be that of the object which fstat
+# names. For one use in a hundred CHANGE pauses, so that the result is known.
 race() {
 	echo 0 >"$WORK/secret"
 	timeout 250 python3 "$TESTS/shm_race.py" "$SHM" "$WORK/secret" "$@"
@@ -503,7 +502,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 		run as_nobody /dev/shm/program
 		native=$status
 		run as_nobody "$SHM/program"
-		# Whoever may execute but not read it could read it as its tracer.
+		# A user who may execute but not read a program could read it as its tracer.
 		[ "$status" -eq $((mode == 711 ? 1 : native)) ]
 		run as_nobody wc -c "$SHM/program"
 		[ "$status" -eq $((mode == 755 || mode == 744 ? 0 : 1)) ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: shm_race.py SHM SECRET CHANGE PART
 
-Uses a name while CHANGE goes on natively; see race in shm.bats.
+Uses a name while CHANGE runs natively; see race in shm.bats.
 """
 import errno
 import os

@@ -51,7 +51,7 @@ struct place {
 	const char *attribute; /* it tells the same as the content */
 };
 
-/* What is in an object, and which time it has. */
+/* The content of root's and of the attacker's object, and their time. */
 static const char roots[] = "2", attackers[] = "1";
 enum { TIME = 1000000 };
 
@@ -77,7 +77,7 @@ static int make(const struct place *place, const char *path, mode_t mode,
 	return fd;
 }
 
-/* What the process that swaps shares with the attacker. */
+/* Shared by the process that swaps and the attacker. */
 static struct {
 	atomic_ulong n_swaps;
 	char broken[200]; /* a promise, or empty */
@@ -159,7 +159,7 @@ static void swap_names(const struct place *place)
 	check(place, fd, 1);
 }
 
-/* What the attacker does: each returns what its system call did. */
+/* The attacks. Each returns the result of its system call. */
 
 #define ATTACK(name)                               \
 	static int name(const struct place *place, \
@@ -295,7 +295,7 @@ static void attack(const struct place *place,
 	(void)unlink(place->native);
 	(void)unlink(place->spare);
 	(void)unlink(place->stolen);
-	/* What was kept for a call that came to nothing goes with the name. */
+	/* A lookup of the removed name drops what the daemon has pinned for it. */
 	(void)access(place->mount, F_OK);
 	for (size_t i = 0; i < n_attacks; i++)
 		print_message("# %s: %lu on his own, %lu refused\n",
@@ -339,7 +339,7 @@ static int set_up(void **state)
 	if (n)
 		rounds = strtoul(n, NULL, 10);
 	(void)umask(0);
-	/* What is above the mount point is open to root only. */
+	/* Only root may search the mount point's parent. */
 	assert_return_code(chmod(dirname(mnt), 0755), errno);
 	free(mnt);
 	shm = (struct place){

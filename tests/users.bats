@@ -7,7 +7,7 @@ load mount.bash
 
 A=$((LONER)) B=$((LONER + 1))
 
-# What a queue of the default size takes: its messages, and 96 bytes for each.
+# The bytes of a queue of the default size: its messages, and 96 bytes for each.
 ONE=$(($(</proc/sys/fs/mqueue/msg_default) * ($(</proc/sys/fs/mqueue/msgsize_default) + 96)))
 
 # mount_for_all [OPTION,...]
@@ -297,7 +297,7 @@ has_status() {
 		expect(ENOENT, lambda: os.stat(f"{mq}/new"))
 		for fd in fds:
 		    os.close(fd)
-		# What fails for another reason isn't counted, nor what was closed.
+		# A failed open isn't counted, nor is a closed file.
 		for _ in range(10):
 		    expect(ENOENT, lambda: os.open(f"{shm}/none", os.O_RDONLY))
 		    expect(EEXIST, lambda: os.open(f"{mq}/q", os.O_CREAT | os.O_EXCL))
@@ -355,12 +355,12 @@ has_status() {
 		locked = os.open(lock, os.O_RDWR)
 		expect(EAGAIN, lambda: fcntl.flock(locked, fcntl.LOCK_EX))
 		expect(EAGAIN, lambda: os.read(os.open(empty, os.O_RDONLY), 10))
-		# What needn't wait is done.
+		# An operation that needn't wait succeeds.
 		assert os.read(fd, 10) == b"x"
 		assert os.write(fd, b"y") == 1
 		fcntl.lockf(locked, fcntl.LOCK_EX)
 	END
-	# Who is killed waits no more: there is room for two again.
+	# Killed processes wait no more: there is room for two again.
 	kill -9 "${pids[0]}" "${pids[1]}"
 	not wait "${pids[0]}"
 	not wait "${pids[1]}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: users_notify.py MQ UID UID
 
-mq_notify tells who has written, in each view, and each message comes once.
+mq_notify names the user who has written, in each view; each message arrives once.
 """
 import ctypes
 import os
@@ -67,7 +67,7 @@ assert os.waitpid(lines, 0)[1] == 0
 assert sent_by() == users[1]
 assert [native.mq_receive(many) for _ in range(4)] == [b"a", b"b", b"c", b"d"]
 
-# What had to wait for room; natively nobody is notified of that.
+# A write that had to wait for room. Natively nobody is notified of it.
 one = native.mq_open("one", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666, 1, 64)
 native.mq_send(one, b"full")
 register(one)

@@ -111,7 +111,7 @@ is_refused() {
 	is_refused info,lines lines 'info excludes all but holders'
 	is_refused 'drai\n' 'drai\n' 'there is no such option'
 	is_refused 'priority=\061' 'priority=\061' 'it takes a number'
-	# What users type must not write lines of the log, nor to a terminal.
+	# A name must not add lines to the log, or control a terminal.
 	is_refused $'x\nipcfs: forged \e[31m\xc2\x9b' 'x?ipcfs: forged ?[31m??' 'there is no such option'
 	long=$(printf 'x%.0s' {1..252})
 	is_refused "$long" "$long" 'there is no such option'
@@ -253,7 +253,7 @@ is_refused() {
 	[ "$(cat "$MQ:timeout=0/q")" = $'one\ntwo' ]
 	run dd if="$MQ:timeout=0/q" iflag=nonblock status=none
 	[[ $output == *"Resource temporarily unavailable" ]]
-	# What comes in time ends the wait.
+	# A message in time ends the wait.
 	cat "$MQ:timeout=1000000,prefix/q" >"$WORK/out" 3>&- &
 	eventually waits $!
 	echo three >"$MQ:priority=3,timeout=1/q"

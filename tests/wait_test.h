@@ -3,9 +3,9 @@
  * wait_test: what the tests of core/wait share: a queue, and waiters that send or
  * receive a number.
  *
- * core_wait_submit() makes the attempt before it returns when nobody else works
- * on the line, so with one submitter what it leaves behind waits: no test has to
- * sleep.
+ * core_wait_submit() makes the attempt before it returns if no other thread works
+ * on the waitlist. So with one submitter a waiter that isn't done after the call
+ * waits, and no test has to sleep.
  */
 #ifndef WAIT_TEST_H
 #define WAIT_TEST_H
@@ -56,7 +56,7 @@ void cancel_op(struct op *op);
 /* A thread's: cancels two readers of three, from one end towards the other. */
 void *cancel_most(void *closure);
 
-/* What waiters do in the end. */
+/* done() of all waiters. */
 void done(struct core_waiter *waiter, int result);
 
 /* Lets the test go on, and stays until it has, or 0.1 s if it can't. */

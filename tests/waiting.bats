@@ -207,7 +207,7 @@ make_full() {
 	rm "$MQ/q"
 }
 
-# wakeups: how often the daemon's thread for those who wait has gone to sleep.
+# wakeups: prints how often the daemon's thread for waiters has gone to sleep.
 wakeups() {
 	local task
 

@@ -39,6 +39,7 @@ struct fs_opts {
  */
 int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret);
 
+/* Frees the strings. The struct is the caller's. */
 void fs_opts_free(struct fs_opts *opts);
 
 /* Prints the usage to stdout. */

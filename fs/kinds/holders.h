@@ -13,8 +13,10 @@
  * Finds the holders of an object. The same reading of /proc may serve the next
  * objects that the same thread asks for at once.
  *
- * kind: the object's. fd: of the object, also O_PATH. ret: an array, for
- * free(3). Returns 0 or an error of core_holders_find() or fstat(2).
+ * kind: the object's. fd: of the object, also O_PATH. ret: an array, ordered by
+ * process, for free(3). Returns 0, -E2BIG (the object has more than
+ * CORE_HOLDERS_MAX holders), -ENOMEM, or another error of core_holders_find()
+ * or fstat(2).
  */
 int fs_holders_get(const struct fs_request *rq, const struct fs_kind *kind,
 		   int fd, struct core_holder **ret, size_t *ret_n);

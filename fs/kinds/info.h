@@ -17,7 +17,8 @@ extern const struct fs_kind fs_info;
 
 /*
  * The slot attr of a read-only text about an object. The file has size 0, like
- * the files of /proc, so that tools read to the end.
+ * the files of /proc, so that tools read to the end. Returns 0 or an error of
+ * core_file_statx().
  */
 int fs_info_attr(const struct fs_request *rq, struct fs_handle *handle, int fd,
 		 struct statx *ret);

@@ -58,7 +58,10 @@ struct fs_mq_handle {
 	struct fuse_pollhandle *poll CORE_GUARDED_BY(fs_mq_handle_mutex);
 };
 
-/* The slot init_handle. */
+/*
+ * The slot init_handle. Returns 0, -EROFS (a read with -o ro), or an error of
+ * core_wait_open_queue().
+ */
 int fs_mq_handle_init(const struct fs_request *rq, struct fs_handle *handle,
 		      int flags);
 
@@ -78,7 +81,10 @@ bool fs_mq_handle_is_continued(const struct fs_mq_handle *handle, off_t offset,
 bool fs_mq_handle_ends_if_empty(const struct fs_mq_handle *handle)
 	CORE_REQUIRES(fs_mq_handle_mutex);
 
-/* The slot poll. */
+/*
+ * The slot poll. Returns 0 after a reply, or an error of core_poll_notify_add()
+ * or poll(2).
+ */
 int fs_mq_handle_poll(const struct fs_request *rq, struct fs_handle *handle,
 		      struct fuse_pollhandle *poll);
 

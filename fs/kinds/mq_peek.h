@@ -24,8 +24,8 @@ int fs_mq_peek_attr(const struct fs_request *rq, struct fs_handle *handle,
 		    int fd, struct statx *ret);
 
 /*
- * The slot init_handle. Returns -EACCES (the caller isn't root) or as
- * core_peek_check(); the log says why.
+ * The slot init_handle. Returns 0, -EACCES (the caller isn't root, or lacks
+ * CAP_SYS_ADMIN), or an error of core_peek_check(); the log says why.
  */
 int fs_mq_peek_init(const struct fs_request *rq, struct fs_handle *handle,
 		    int flags);
@@ -35,9 +35,11 @@ void fs_mq_peek_release(struct fs *fs, struct fs_handle *handle);
 
 /*
  * The slot read. A read of the beginning looks at the queue; others return
- * pieces of the same text. Returns -EINVAL (splice, sendfile or mmap), as
- * core_peek(), or -EFBIG behind the messages that fit into CORE_PEEK_MAX, if
- * there are more.
+ * pieces of the same text. Returns 0 after a reply, or
+ *   -EINVAL  the page cache asks: splice(2), sendfile(2), mmap(2)
+ *   -EFBIG   the read is behind the messages that fit into CORE_PEEK_MAX, and
+ *            the queue has more
+ *   -ENOMEM, or an error of core_peek()
  */
 int fs_mq_peek_read(const struct fs_request *rq, struct fs_handle *handle,
 		    size_t size, off_t offset, const struct fuse_file_info *fi);

@@ -5,7 +5,11 @@
 
 #include "fs/kinds/mq_handle.h"
 
-/* The slot read. */
+/*
+ * The slot read. Returns FS_REPLY_LATER, or
+ *   -EINVAL  the page cache asks: splice(2), sendfile(2), mmap(2)
+ *   -ENOMEM
+ */
 int fs_mq_read(const struct fs_request *rq, struct fs_handle *handle,
 	       size_t size, off_t offset, const struct fuse_file_info *fi);
 

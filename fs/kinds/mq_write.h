@@ -5,10 +5,20 @@
 
 #include "fs/kinds/mq_handle.h"
 
-/* The slots write and flush. */
+/*
+ * The slot write. Returns FS_REPLY_LATER, or
+ *   -EMSGSIZE  without the view "lines": the kernel has split the write, or may
+ *              have split it
+ *   -ENOMEM
+ */
 int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle,
 		const char *buf, size_t size, off_t offset,
 		const struct fuse_file_info *fi);
+
+/*
+ * The slot flush: sends the owner's unfinished lines. Returns 0 after a reply,
+ * -EMSGSIZE or -EINVAL (a line is no message of the queue), or -ENOMEM.
+ */
 int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle,
 		      uint64_t owner);
 

@@ -26,7 +26,10 @@ struct fs_pending_lines {
 	TAILQ_HEAD(fs_pending_line_list, fs_pending_line) list;
 };
 
+/* Sets up a list without lines. */
 void fs_pending_lines_init(struct fs_pending_lines *lines);
+
+/* Frees all lines. The struct is the caller's. */
 void fs_pending_lines_free(struct fs_pending_lines *lines);
 
 /*

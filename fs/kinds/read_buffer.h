@@ -77,7 +77,10 @@ bool fs_read_buffer_has_rest(const struct fs_read_buffer *buffer);
 /* Returns the position behind the text; 0 if there never was a text. */
 uint64_t fs_read_buffer_end(const struct fs_read_buffer *buffer);
 
+/* Drops the text. Pieces of the text stay valid. The struct is the caller's. */
 void fs_read_buffer_free(struct fs_read_buffer *buffer);
+
+/* Ends the use of a piece. An empty piece is allowed. */
 void fs_read_piece_free(struct fs_read_piece *piece);
 
 #endif

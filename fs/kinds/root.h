@@ -20,8 +20,9 @@ struct fs_root_view {
 extern const struct fs_kind fs_root;
 
 /*
- * Adds an option of the command line to the views of all kinds that have the
- * option. Returns as fs_view_add_option(), and 1 if no kind has the option.
+ * Adds an option of the command line to the plain view of the first kind that
+ * has the option, among the kinds with mount_options. Returns as
+ * fs_view_add_option(); 1 means that no such kind has the option.
  */
 int fs_root_add_option(struct fs_root_view *view, const char *word);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the fuzz targets share: scripts/fuzz runs them, tests run their seeds. */
+/* Shared by the fuzz targets: scripts/fuzz runs them, tests run their seeds. */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* What must hold whatever the data; also with NDEBUG. */
+/* Must hold for all data. Checked with NDEBUG, too. */
 #define MUST(condition)           \
 	do {                      \
 		if (!(condition)) \
