@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Attacks of users: to use up the daemon's resources, or to get around a rule.
+# Attacks: a user tries to use up the daemon's resources, or to get around a rule.
 
 load mount.bash
 
@@ -21,7 +21,7 @@ teardown() {
 	ipcfs_end
 }
 
-# as_python: runs a program from stdin, as that user.
+# as_python: runs a Python program from stdin as the user.
 as_python() {
 	setpriv --reuid $USER --regid $USER --clear-groups timeout 60 python3 -
 }
@@ -107,9 +107,9 @@ as_python() {
 	rm "$SHM"/*
 }
 
-# many_locks HOW: "plain": processes of that user ask for locks on an object that has
-# very many, and close files of it, all the time; "locked": and have locks on it.
-# Others are refused nothing meanwhile.
+# many_locks HOW: processes of the user query locks of an object with very many locks,
+# and close files of the object, all the time. HOW is "plain", or "locked": these
+# processes hold locks, too. Other users must not be refused anything meanwhile.
 many_locks() {
 	mount_for_all
 	: >"$SHM/theirs"
@@ -149,7 +149,7 @@ full_queue() {
 	done
 	eventually has_fds "$DAEMON" "$DAEMON_FDS"
 	logged "an unfinished line of 10 bytes: it was removed"
-	# Some were refused.
+	# The limit has refused some.
 	[ ! -s "$LOG" ] || logged RLIMIT_MSGQUEUE
 }
 
@@ -168,7 +168,7 @@ full_queue() {
 		except OSError as e:
 		    assert e.errno == errno.EMFILE, e
 	END
-	# They keep their places in line.
+	# Their order is kept.
 	[ "$(timeout 20 head -n 3 "$MQ:lines,follow/q")" = $'full\nunfinished\nunfinished' ]
 	rm "$MQ/q"
 	eventually has_fds "$DAEMON" "$DAEMON_FDS"
@@ -177,9 +177,9 @@ full_queue() {
 	rm "$SHM/a"
 }
 
-# with_kept: runs a program from stdin that calls keep(gone, path): it uses gone, that
-# of an object that is no more, and then looks up path. As the first was ESTALE, what
-# the second finds is kept for a second try, one descriptor for each thread.
+# with_kept: runs a program from stdin that calls keep(gone, path). keep() first uses
+# gone, the path of a removed object: ESTALE. Then it looks up path. Because of the
+# ESTALE the daemon keeps a descriptor of that object, one for each thread.
 with_kept() {
 	timeout 60 python3 - "$DAEMON" $USER <<-END
 		import errno, os, sys
@@ -259,7 +259,7 @@ with_kept() {
 	after=$(resident)
 	find /dev/shm -type f -delete
 	echo "resident: $before kB, then $after kB"
-	# Only Linux 6.18 and later can be asked to forget them, and ASan keeps all.
+	# Only Linux 6.18 and later forget names when asked to, and ASan keeps all memory.
 	[ "$(uname -r | cut -d. -f1-2 | tr . ' ' | xargs printf %d%03d)" -lt 6018 ] ||
 		grep -q "[at]san" "/proc/$DAEMON/maps" || [ $((after - before)) -lt 20480 ]
 }
@@ -309,7 +309,7 @@ hold_nodes() {
 		setpriv --reuid $USER --regid $USER --groups "$(seq -s, 5000 5200)" \
 			test -x "$MNT"
 	done
-	# The address sanitizer, if it is there, sees it at the end.
+	# The address sanitizer, if ipcfs is built with it, reports leaks at the end.
 }
 
 @test "names of views have the length limit of names" {
@@ -379,8 +379,8 @@ is_stuck() {
 	[[ $(ps -o stat= -p "$1") == D* ]]
 }
 
-# hold_lock: a process of that user has the kernel's lock of the object a, natively:
-# it writes to it, bytes from a file whose FUSE server doesn't answer.
+# hold_lock: a process of the user holds the kernel's lock of the object a: it writes to
+# the object natively, from a mapping of a file whose FUSE server doesn't answer.
 hold_lock() {
 	mkdir "$WORK/silent"
 	"$IPCFS" -f -o allow_other,nopassthrough "$WORK/silent" 3>&- &

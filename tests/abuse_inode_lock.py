@@ -68,7 +68,7 @@ try:
         n = n_held_up()
         pids.append(as_user(user, open_truncating))
         until(lambda: n_held_up() > n or has_ended(pids[-1]))
-    # Half of the threads.
+    # The user may hold up half of the threads.
     assert 200 < n_held_up() < 300, n_held_up()
     # A refused request ends, and the kernel releases its locks.
     for path in f"{SHM}/new", f"{MQ}/new", f"/proc/self/fd/{theirs}":
@@ -76,7 +76,7 @@ try:
                      os.O_RDWR | os.O_CREAT))
     join(as_user(user, fails, [errno.EAGAIN], os.chmod,
                  f"/proc/self/fd/{theirs}", 0))
-    # Nor does it take away what is mounted on a name.
+    # A refused unlink doesn't detach a mount on the name.
     join(as_user(user, fails, [errno.ENOMEM], os.stat, f"{SHM}/covered"))
     for other in user + 1, user + 2, 0:
         join(as_user(other, use_all))

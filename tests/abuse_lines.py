@@ -23,7 +23,7 @@ assert got.count(b"x") == 65536 // len(line), got
 os.close(ends[1])
 for _ in range(20):
     assert os.wait()[1] == 0
-# They were sent when their processes ended, and there is room again.
+# The lines were sent when their processes ended, so there is room again.
 assert os.write(fd, line) == len(line)
 os.close(fd)
 fd = os.open(f"{os.environ['MQ']}:drain/q", os.O_RDONLY)

@@ -25,13 +25,13 @@
 
 enum { N_SEEN = 1 << 14, DEPTH = 40 };
 
-/* The begin of the file is known to allocations.py. */
+/* allocations.py knows the first members. */
 static struct faults {
 	_Atomic uint32_t armed, n_failed;
 	_Atomic uint64_t seen[N_SEEN]; /* hashes of paths, 0: free */
 } * faults;
 
-/* The linker's: where the program is. */
+/* The linker defines this: the program's address. */
 extern char __executable_start[], etext[];
 
 __attribute__((constructor)) static void set_up(void)
@@ -50,15 +50,15 @@ __attribute__((constructor)) static void set_up(void)
 }
 
 /*
- * main() has returned. What allocates from here on is libgcov's, if it is built
- * in, and it dies of a failure.
+ * main() has returned. From here on libgcov may allocate, and it would crash
+ * after a failure.
  */
 __attribute__((destructor)) static void tear_down(void)
 {
 	faults = NULL;
 }
 
-/* Of the calls in the program itself, wherever it was loaded to. */
+/* A hash of the calls in the program itself, independent of its address. */
 static uint64_t hash_path(void)
 {
 	uint64_t hash = 0xcbf29ce484222325;

@@ -37,7 +37,7 @@ def n_failed():
     return struct.unpack_from("I", faults, 4)[0]
 
 
-# The daemon.
+# The daemon with failing allocations.
 
 daemon = None
 refusals = 0
@@ -215,7 +215,7 @@ def mknod_mq():
     made(f"{NATIVE}/r", os.mknod, f"{MNT}/mq:maxmsg=1,msgsize=10/r", 0o600)
 
 
-# The queue is looked at natively.
+# The queue is read natively.
 
 def taken(mqd):
     found = []
@@ -337,7 +337,8 @@ def send_lines():
                     part = part[n:]
         finally:
             os.close(fd)
-        # Another thread may be at work on the queue, and then sends what the close leaves.
+        # If another thread works on the queue, that thread sends the rest after the
+        # close.
         until(lambda: found.extend(taken(mqd)) or len(found) == 2)
     finally:
         found += messages(mqd)
@@ -450,7 +451,7 @@ def be_user():
     os.unlink(path)
 
 
-# Processes hand their errno on as their exit status.
+# The exit status of a process is its errno.
 
 def fork(f, *args):
     pid = os.fork()
@@ -505,7 +506,7 @@ def do(step):
 arm(True)
 start()
 n_starting = n_failed()
-# More where libfuse is built in: a system's own isn't made to fail.
+# The number is larger if libfuse is built in: a shared libfuse isn't made to fail.
 assert n_starting > 10
 errors, before = 0, None
 while before != n_failed():

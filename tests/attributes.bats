@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# Attributes that don't belong to the content: of the directories, and flags of
-# inodes. Most tests run on the mount and natively, and compare the results.
+# Attributes of the directories, and flags of inodes. Most tests run on the mount and
+# natively, and compare the results.
 
 load mount.bash
 
@@ -21,7 +21,7 @@ teardown() {
 	ipcfs_end
 }
 
-# as_python USER ARG...: runs a program from stdin.
+# as_python USER ARG...: runs a Python program from stdin as the user.
 as_python() {
 	{
 		cat <<-'END'
@@ -47,7 +47,8 @@ as_python() {
 		python3 "$WORK/script" "${@:2}"
 }
 
-# change_attributes USER NATIVELY HERE: the same to both; prints how utimens(2) ended.
+# change_attributes USER NATIVE HERE: makes the same changes to both directories. Prints
+# how utimens(2) ended.
 change_attributes() {
 	as_python "$@" <<-'END'
 		def outcomes(d):
@@ -107,7 +108,7 @@ change_attributes() {
 	rm "$MQ/q"
 }
 
-# copy HOW TO: copies the directory "from" so. Its exit status, and what there is then.
+# copy HOW TO: copies the directory "from". Prints the exit status and the result.
 copy() {
 	local status=0
 
@@ -228,7 +229,7 @@ as_copier() {
 		same(outcomes, *sys.argv[1:])
 	END
 	not lsattr -d "$MNT"
-	# None of that makes the kernel take it for what no file of the mount has.
+	# After these calls the kernel still asks for the flags of other files.
 	: >"$SHM/a"
 	lsattr "$SHM/a"
 	rm "$MQ/q"
@@ -258,7 +259,7 @@ as_copier() {
 		            os.chmod(path, mode)
 		            if os.fork() == 0:
 		                os.setgroups([]), os.setresgid(4001, 4001, 4001), os.setresuid(4001, 4001, 4001)
-		                # A stranger's is in vain, and says so natively only.
+		                # A stranger's chown fails, and reports an error natively only.
 		                outcome(os.chown, path, -1, -1)
 		                os._exit(0)
 		            os.wait()
@@ -293,7 +294,8 @@ as_copier() {
 		    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 		    done += [os.pwrite(fd, b"more\n", 0), outcome(os.ftruncate, fd, 0),
 		             os.pread(fd, 5, os.stat(path).st_size - 5)]
-		    # Natively the flag can't be removed; here that changes nothing.
+		    # Natively the flag can't be removed. Through the mount the same call
+		    # changes nothing.
 		    outcome(fcntl.fcntl, fd, fcntl.F_SETFL, 0)
 		    return done + [os.pwrite(fd, b"last\n", 0),
 		                   os.pread(fd, 5, os.stat(path).st_size - 5)]
@@ -328,7 +330,7 @@ as_copier() {
 }
 
 @test "objects and queues are created in a user namespace that doesn't own /dev/shm" {
-	# The daemon is the user's own, in a namespace that knows nobody else.
+	# The daemon is the user's own, in a user namespace without other users.
 	mkdir "$WORK/own" "$WORK/own/mnt"
 	cp "$IPCFS" "$WORK/own/daemon"
 	mknod -m 666 "$WORK/fuse" c 10 229

@@ -20,7 +20,7 @@ setup() {
 	END
 }
 
-# recipe FUNCTION...: the functions as the document has them, for this mount point.
+# recipe FUNCTION...: defines functions as in the document, for this mount point.
 recipe() {
 	local name
 
@@ -30,7 +30,7 @@ recipe() {
 	done
 }
 
-# as_job FUNCTION: runs it in a process group of its own; JOB is its number.
+# as_job FUNCTION: runs the function in a process group of its own. JOB is its number.
 as_job() {
 	setsid bash -c "$(declare -f "$1"); $1" >/dev/null 2>&1 3>&- &
 	JOB=$!
@@ -54,7 +54,7 @@ redis_start() {
 	eventually answers PONG ping
 }
 
-# answers TEXT COMMAND...: whether Redis' answer begins with this line.
+# answers TEXT COMMAND...: whether Redis' first line of the answer is TEXT.
 answers() {
 	[ "$(redis-cli "${@:2}" 2>/dev/null | head -n1)" = "$1" ]
 }
@@ -69,13 +69,13 @@ send() {
 	printf '%s\n' "$@" >"$MNT/mq:lines/out"
 }
 
-# receive LAST: prints the lines up to LAST. A line whose receipt was on its way when
-# something died comes twice.
+# receive LAST: prints the lines up to LAST, each once. A line arrives twice if its
+# receipt was on its way when a program died.
 receive() {
 	timeout 60 sed "/^$1\$/q" "$MNT/mq:lines,follow/in" | sort -un
 }
 
-# left QUEUE N: whether N messages wait in it.
+# left QUEUE N: whether the queue has N messages.
 left() {
 	grep -qx "curmsgs $2" "$MNT/mq:info/$1"
 }
@@ -107,7 +107,7 @@ finish() {
 	finish
 }
 
-@test "MQTT: a sender that is killed loses the line in its hand" {
+@test "MQTT: a sender that is killed loses at most one line" {
 	mosquitto_start
 	mosquitto_sub -q 1 -c -i ipcfs -t jobs -E
 	broker_end
@@ -148,7 +148,7 @@ finish() {
 	for line in {1..15}; do
 		redis-cli XADD jobs '*' text "$line"
 	done
-	# It waits for room for the eleventh.
+	# The receiver waits for room for the eleventh message.
 	as_job from_redis
 	eventually left in 10
 	eventually answers 1 --raw XPENDING jobs ipcfs

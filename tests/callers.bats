@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # A request has the rights of the thread that makes it: its user, groups and
-# capabilities, and no others.
+# capabilities. It has no other rights.
 
 load mount.bash
 
@@ -23,12 +23,12 @@ as_a() {
 	setpriv --reuid $A --regid $A --clear-groups "$@"
 }
 
-# with CAPABILITY COMMAND ARG...: A with one capability.
+# with CAPABILITY COMMAND ARG...: runs the command as user A with one capability.
 with() {
 	as_a --inh-caps "+$1" --ambient-caps "+$1" "${@:2}"
 }
 
-# make DIR: objects of B's, and one of root's.
+# make DIR: makes objects of user B, and one of root.
 make() {
 	rm -f "$1"/{secret,other,root}
 	echo secret >"$1/secret"
@@ -40,7 +40,8 @@ make() {
 	chmod 600 "$1/root"
 }
 
-# everything DIR COMMAND...: what the command may do there, as lines.
+# everything DIR COMMAND...: tries each operation there, run by the command, and prints
+# the results.
 everything() {
 	local dir=$1 op
 
@@ -59,14 +60,14 @@ everything() {
 	rm -f "$dir"/*
 }
 
-# the_same COMMAND...: natively and through the mount.
+# the_same COMMAND...: compares "everything" natively and through the mount.
 the_same() {
 	everything /dev/shm "$@" >"$WORK/natively"
 	everything "$SHM" "$@" >"$WORK/mounted"
 	diff "$WORK/natively" "$WORK/mounted"
 }
 
-# and LINE: what came of it.
+# and LINE: expects the line in the result of the_same.
 and() {
 	grep -qx "$1" "$WORK/natively"
 }
@@ -138,10 +139,10 @@ and() {
 	[[ $output == *"Permission denied" ]]
 	run as_a cat "$MQ:info/secret"
 	[[ $output == *"Permission denied" ]]
-	# How long a message may be.
+	# st_blksize doesn't show the longest message either.
 	[ "$(as_a stat -c %o "$MQ:info/secret")" = "$(stat -c %o "$NATIVE/secret")" ]
 	[ "$(stat -c '%x %y %z' "$NATIVE/secret")" = "$before" ]
-	# A writer's buffer is as long as a message may be.
+	# A writer may know the longest message.
 	chmod 622 "$MQ/secret"
 	[ "$(as_a stat -c '%s %o' "$MQ/secret")" = "0 128" ]
 	chmod 640 "$MQ/secret"
@@ -153,7 +154,7 @@ and() {
 	echo secret >"$SHM/g"
 	chown 0:$GROUP "$SHM/g"
 	chmod 060 "$SHM/g"
-	# A worker of io_uring that was made when its process was in the group.
+	# A worker of io_uring keeps the groups that its process had when it started.
 	run "$PROGRAMS/uring" $A $GROUP /dev/shm/g
 	[ "$output" = EACCES ]
 	run "$PROGRAMS/uring" $A $GROUP "$SHM/g"
@@ -175,7 +176,7 @@ and() {
 	ipcfs_end
 	ipcfs_prepare
 	let_all_in
-	# The daemon has a /proc of its own, and its mount shows here.
+	# The daemon has a /proc of its own, and its mount is visible here.
 	mount --bind "$WORK" "$WORK"
 	mount --make-shared "$WORK"
 	NATIVE=$WORK/mqueue
@@ -215,7 +216,7 @@ and() {
 	ipcfs_mount
 }
 
-# overwrite DIR: what becomes of > in others' objects, as lines.
+# overwrite DIR: prints the result of ">" on other users' objects.
 overwrite() {
 	local owner command
 

@@ -222,7 +222,9 @@ static int become_root_elsewhere(void)
 	return unshare(CLONE_NEWUSER);
 }
 
-/* It shows all capabilities, and has none of them here. */
+/*
+ * The process has all capabilities in its own user namespace, and none in ours.
+ */
 static void test_root_of_a_user_namespace_of_its_own(void **state)
 {
 	struct core_cred cred;
@@ -291,7 +293,7 @@ static void test_queue_limit(void **state)
 	caller_end(&user);
 }
 
-/* In a PID namespace whose processes still see the /proc of the one above. */
+/* In a PID namespace whose processes still see the parent namespace's /proc. */
 static int works_below(void *arg)
 {
 	pid_t pid;

@@ -37,7 +37,10 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Makes a group for another process; false: none can be made here. */
+/*
+ * Makes a cgroup for another process. Returns false if this machine allows
+ * none.
+ */
 static bool make_group(const char *name)
 {
 	static const char *const dirs[] = { "/sys/fs/cgroup/memory",
@@ -55,7 +58,7 @@ static bool make_group(const char *name)
 	return false;
 }
 
-/* A process that waits in there. */
+/* A process that waits in the cgroup. */
 static pid_t start(void)
 {
 	char path[sizeof(group) + 20];
@@ -162,7 +165,9 @@ static void test_a_child_in_the_group(void **state)
 	seen->result = -ENOSPC;
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -ENOSPC);
-	/* As the kernel does where the group has no more memory. */
+	/*
+	 * The kernel kills in the same way when the cgroup's memory is used up.
+	 */
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, kill_itself,
 					 NULL),
 			 -ENOMEM);
@@ -178,7 +183,10 @@ CORE_IN_CHILD static int read_groups(void *arg)
 	return read(fd, ret->groups, sizeof(ret->groups) - 1) > 0 ? 0 : -errno;
 }
 
-/* Users choose names. What follows a colon is no line of the memory controller's. */
+/*
+ * Users choose names. A colon in a name must not look like the memory
+ * controller's line.
+ */
 static void test_a_group_with_a_misleading_name(void **state)
 {
 	struct core_cred cred;

@@ -14,7 +14,7 @@ struct seen {
 	gid_t gids[3], group;
 	int n_groups, first_fd, result;
 	sigset_t blocked;
-	atomic_int pid; /* of the child, once it is there */
+	atomic_int pid; /* of the child, once it has started */
 	atomic_int outcome;
 };
 
@@ -29,7 +29,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* Nothing is left of a child, and signals are as they were. */
+/* The child is reaped, and the signal mask and actions are unchanged. */
 static int tear_down(void **state)
 {
 	sigset_t blocked;
@@ -144,7 +144,7 @@ static void test_no_number_for_the_descriptor(void **state)
 	struct rlimit old;
 
 	(void)state;
-	/* Two for the socket, and none for what comes through it. */
+	/* Room for the socket's two descriptors, and not for a received one. */
 	last = dup(STDERR_FILENO);
 	close(last);
 	assert_return_code(getrlimit(RLIMIT_NOFILE, &old), errno);
@@ -218,7 +218,9 @@ CORE_IN_CHILD static int wait_for_it(void *arg)
 	return 0;
 }
 
-/* Starts a process of the user that does this to the child when it is there. */
+/*
+ * Starts a process of the user, which calls how() when the child has started.
+ */
 static void interfere(void (*how)(struct seen *seen))
 {
 	user = fork();
@@ -270,7 +272,7 @@ static void test_a_user_who_stops_it(void **state)
 	assert_int_equal(seen->outcome, 0);
 }
 
-/* Signals that would end it or leave a core, and a look into its memory. */
+/* Signals that would end the child or dump a core, and a read of its memory. */
 static void try_it(struct seen *ret)
 {
 	static const int signals[] = { SIGTERM, SIGINT,	 SIGQUIT,

@@ -107,7 +107,7 @@ static void test_supplementary_groups(void **state)
 	core_cred_leave(&test_user);
 }
 
-/* The user acted for must not get a hold on the process. */
+/* The user for whom the process acts must not trace or signal it. */
 static void test_only_file_access_changes(void **state)
 {
 	uid_t r, e, s;
@@ -179,7 +179,7 @@ static void test_errno_is_kept(void **state)
 	assert_int_equal(errno, UNKNOWN);
 }
 
-/* Whether the thread acts as this user, with that many groups. */
+/* Whether the thread acts as a user, with this number of groups. */
 static int identity_is(uid_t uid, gid_t gid, int n_groups)
 {
 	return setfsuid((uid_t)-1) == (int)uid &&
@@ -187,7 +187,10 @@ static int identity_is(uid_t uid, gid_t gid, int n_groups)
 	       getgroups(0, NULL) == n_groups;
 }
 
-/* In a child of root: whether enter gives result, and root is root after. */
+/*
+ * In a child of root: checks that core_cred_enter() returns result, and that
+ * root is root again afterwards. Returns 0 or a negative number.
+ */
 static int root_tries(const struct core_cred *cred, int result)
 {
 	gid_t group = OTHER;
@@ -255,7 +258,7 @@ static void test_too_many_groups(void **state)
 	free(groups);
 }
 
-/* In a child: an ordinary user has just the own identity. */
+/* In a child: an ordinary user can act as nobody else. */
 static int user_enters(void *arg)
 {
 	static const struct core_cred others[] = {
@@ -303,7 +306,7 @@ static int write_map(const char *path, const char *text)
 	return ok ? 0 : -1;
 }
 
-/* In a child: as root of a user namespace with nobody else in it. */
+/* In a child: the root of a user namespace that has no other user. */
 static int lonely_root_enters(void *arg)
 {
 	char map[32];
@@ -317,7 +320,7 @@ static int lonely_root_enters(void *arg)
 	return core_cred_enter(&test_user);
 }
 
-/* Also the root of a user namespace is without: it has no other users. */
+/* The root of a user namespace can act as nobody else either. */
 static void test_root_of_a_user_namespace(void **state)
 {
 	(void)state;

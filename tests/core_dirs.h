@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* core_dirs: for tests of objects, the directories and the umask of their group. */
+/*
+ * core_dirs: for tests of objects: the directories, and the umask of the group
+ * of tests.
+ */
 #ifndef CORE_DIRS_H
 #define CORE_DIRS_H
 

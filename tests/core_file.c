@@ -112,7 +112,7 @@ static void test_find_errors(void **state)
 	assert_int_equal(r, -EACCES);
 }
 
-/* Under one name another object: the inode number tells. */
+/* Another object has the name now. Its inode number differs. */
 static void test_find_of_a_reused_name(void **state)
 {
 	struct stat old;
@@ -194,7 +194,7 @@ static void test_reopen_errors(void **state)
 	close(fd);
 }
 
-/* The kernel: a link in /proc/self/fd leads to the inode, not to the name. */
+/* A link in /proc/self/fd leads to the inode, not to the name. */
 static void test_the_name_may_be_gone_or_anothers(void **state)
 {
 	struct stat st;
@@ -247,7 +247,7 @@ static void test_dup(void **state)
 	assert_int_equal(core_file_dup(-1, &copy), -EBADF);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = limit;
-	none.rlim_cur = 1; /* number 0 is used; with 0 the error is EINVAL */
+	none.rlim_cur = 1; /* the number 0 exists; its error is EINVAL */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	assert_int_equal(core_file_dup(fd, &copy), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -271,9 +271,7 @@ static void test_closed_descriptor(void **state)
 	assert_int_equal(stx.stx_size, UNKNOWN);
 }
 
-/*
- * The same change natively and by core, of files that are the same.
- */
+/* The same change by the native call and by core, of two equal files. */
 
 enum what { CHMOD, CHOWN, UTIMENS, TRUNCATE, ACCESS };
 
@@ -363,7 +361,9 @@ static int change_by_core(const struct core_cred *cred, const struct change *c)
 	return r;
 }
 
-/* UTIME_NOW differs between two runs, so times past the first day are "now". */
+/*
+ * UTIME_NOW differs between the runs, so times after the first day are "now".
+ */
 static long seconds(const struct timespec *time)
 {
 	return time->tv_sec < 86400 ? time->tv_sec : 86400;
@@ -407,7 +407,7 @@ static void test_changes_are_as_native_ones(void **state)
 	}
 }
 
-/* A queue is an object as well, through any descriptor of it. */
+/* A queue is an object too, through any of its descriptors. */
 static void test_queues(void **state)
 {
 	const struct timespec times[2] = { { 1, 2 }, { 3, 4 } };
@@ -432,7 +432,7 @@ static void test_queues(void **state)
 	assert_int_equal(st.st_uid, test_privileged() ? USER : 0);
 	assert_int_equal(st.st_atim.tv_sec, 1);
 	assert_int_equal(st.st_mtim.tv_sec, 3);
-	/* The kernel: the times of queues are in whole seconds. */
+	/* The kernel keeps the times of queues in whole seconds. */
 	assert_int_equal(st.st_mtim.tv_nsec, 0);
 	mq_close(mqd);
 }

@@ -15,7 +15,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* As core_file_find() gives it. */
+/* As core_file_find() opens it. */
 static int must_find_object(void)
 {
 	int fd = open(PATH, O_PATH | O_CLOEXEC);
@@ -24,7 +24,7 @@ static int must_find_object(void)
 	return fd;
 }
 
-/* tmpfs has had them of users since Linux 6.6. */
+/* tmpfs has "user." attributes since Linux 6.6. */
 static int has_user_xattrs(void)
 {
 	return setxattr(PATH, "user.probe", "", 0, 0) == 0 &&
@@ -194,7 +194,7 @@ static void test_xattrs_are_as_native_ones(void **state)
 	compare_xattr(&test_member, "user.a", 0660, 0);
 }
 
-/* Those that only the privileged may see, or set. */
+/* Attributes that only privileged processes may read or set. */
 static void test_privileged_xattrs_are_as_native_ones(void **state)
 {
 	(void)state;
@@ -205,7 +205,9 @@ static void test_privileged_xattrs_are_as_native_ones(void **state)
 	compare_xattr(&test_user, "security.a", 0600, USER);
 }
 
-/* The name may lead elsewhere by now; the attributes are the object's. */
+/*
+ * Another object has the name now. The attributes are still the first object's.
+ */
 static void test_xattrs_without_a_name(void **state)
 {
 	char value[8];

@@ -51,7 +51,7 @@ static void test_root_has_a_mount_of_its_own(void **state)
 	assert_null(core_ipc_dirs_free(NULL));
 }
 
-/* In a child: an own /dev, with nothing in it. */
+/* In a child: makes an empty /dev of its own. */
 static int empty_dev(void)
 {
 	return unshare(CLONE_NEWNS) == 0 &&
@@ -106,7 +106,7 @@ static void test_errors(void **state)
 
 enum mqueue { ABSENT, DIRECTORY, MOUNTED };
 
-/* In a child: what an ordinary user gets, or -1. */
+/* In a child: returns what an ordinary user's call returns, or -1. */
 static int users_ns(void *arg)
 {
 	enum mqueue mqueue = *(enum mqueue *)arg;
@@ -174,7 +174,10 @@ static pid_t start_target(void)
 	return pid;
 }
 
-/* In a child, which stays where it enters. 0, or the line of what was wrong. */
+/*
+ * In a child, which stays in the namespaces. Returns 0, or the line of the
+ * failed check.
+ */
 static int enter(void *arg)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
@@ -193,7 +196,7 @@ static int enter(void *arg)
 	CHECK(core_ipc_dirs_enter(pid, &dirs) == -EMFILE && !dirs);
 	test_more_fds(&old);
 	CHECK(core_ipc_dirs_enter(INT_MAX, &dirs) == -ESRCH && !dirs);
-	/* A failure left it where it was. */
+	/* After a failure it is in its old namespaces. */
 	CHECK(mq_unlink("/ours") == 0);
 
 	CHECK(core_ipc_dirs_enter(pid, &dirs) == 0);

@@ -30,7 +30,10 @@ struct native {
 	int socket;
 };
 
-/* 0, EXCLUDED, or INT_MIN. The descriptor is left open: it has the lock. */
+/*
+ * Returns 0, EXCLUDED, or INT_MIN. The descriptor stays open, because it has
+ * the lock.
+ */
 static int lock_natively(void *arg)
 {
 	const struct native *native = arg;
@@ -137,7 +140,7 @@ static void test_owners_exclude_each_other(void **state)
 	assert_int_equal(set(2, F_WRLCK, 10, 10), 0);
 	assert_int_equal(set(1, F_WRLCK, 0, 11), EXCLUDED);
 	assert_locks("w0+10 w10+10");
-	/* One that another may have is no different. */
+	/* Any number may name an owner. */
 	assert_int_equal(set(UINT64_MAX, F_WRLCK, 0, 1), EXCLUDED);
 	assert_int_equal(set(0, F_WRLCK, 0, 1), EXCLUDED);
 	assert_int_equal(set(1, F_UNLCK, 0, 0), 0);
@@ -218,7 +221,8 @@ static void test_unlock_owner(void **state)
 	core_locks_unlock_owner(&locks, 2);
 	assert_locks("");
 	assert_int_equal(natively(F_WRLCK, 0, 0), 0);
-	assert_int_equal(set(1, F_WRLCK, 0, 0), 0); /* begins anew */
+	assert_int_equal(set(1, F_WRLCK, 0, 0),
+			 0); /* starts from the beginning */
 	assert_locks("w0+0");
 }
 
@@ -314,7 +318,7 @@ static void test_access_is_that_of_the_descriptor(void **state)
 	assert_int_equal(set(2, F_WRLCK, 0, 10), -EBADF);
 	assert_true(is_executable());
 	assert_locks("r0+10");
-	/* Another descriptor of the owner's is for more. */
+	/* The owner's other descriptor may write. */
 	own = open(PATH, O_WRONLY | O_CLOEXEC);
 	assert_int_equal(set_by(own, 1, F_WRLCK, 5, 10), 0);
 	assert_locks("r0+5 w5+10");
@@ -362,7 +366,7 @@ static void test_a_process_without_privileges(void **state)
 		assert_int_equal(test_as(&test_user, lock_as_user, &write),
 				 cases[i].write);
 	}
-	/* Privileges are all that was missing. */
+	/* With privileges the same lock succeeds. */
 	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
 }
 

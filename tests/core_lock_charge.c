@@ -176,8 +176,8 @@ static void test_a_call_that_lasts_holds_up_no_other_owner(void **state)
 }
 
 /*
- * Four owners want the same byte; of two of them a second thread takes and
- * releases others all the while.
+ * Four owners lock the same byte in turn. Second threads of two of the owners
+ * lock and unlock other bytes meanwhile.
  */
 
 #define ROUNDS 2000
@@ -253,7 +253,7 @@ static void test_threads(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
-/* Owners take turns, so that there is always one that has locked it to read. */
+/* The owners overlap, so that a read lock is held all the time. */
 static void *want_to_write(void *closure)
 {
 	int own = open(PATH, O_RDWR | O_CLOEXEC);

@@ -55,7 +55,7 @@ static struct flock range(int type, off_t start, off_t len)
 			       .l_pid = UNKNOWN };
 }
 
-/* set() through another descriptor than fd. */
+/* set() through a descriptor other than fd. */
 static int set_by(int by, uint64_t owner, int type, off_t start, off_t len)
 {
 	struct flock lock = range(type, start, len);
@@ -77,7 +77,10 @@ static struct flock get(uint64_t owner, int type, off_t start, off_t len)
 	return lock;
 }
 
-/* All locks of one owner as others see them: "r0+10 w20+0", 0 for no end. */
+/*
+ * All locks of one owner as other processes see them: "r0+10 w20+0"; length 0
+ * means no end.
+ */
 static void locks_of(char s[256])
 {
 	int probe = open(PATH, O_RDWR | O_CLOEXEC);

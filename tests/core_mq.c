@@ -177,7 +177,10 @@ static bool was_read(int fd)
 	assert_return_code(futimens(fd, long_ago), errno);
 	assert_int_equal(core_mq_stat(&test_root, fd, 0, &before), 0);
 	assert_int_equal(core_file_statx(fd, &after), 0);
-	/* The kernel: read(2) of a queue tells its state, and is an access. */
+	/*
+	 * A native read(2) of a queue returns its state, and changes the access
+	 * time.
+	 */
 	assert_true(pread(fd, text, sizeof(text), 0) > 0);
 	assert_memory_equal(text, "QSIZE:", 6);
 	assert_int_equal(core_file_statx(fd, &before), 0);
@@ -214,7 +217,7 @@ static void test_purge(void **state)
 	close(writer);
 }
 
-/* Also of an empty queue: the error doesn't depend on what waits there. */
+/* The error is the same for an empty queue. */
 static void test_purge_of_an_empty_queue_needs_read(void **state)
 {
 	int fd = must_open("q", O_WRONLY | O_CREAT);
@@ -277,7 +280,9 @@ static void test_statfs(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
 		close(must_open(names[i], O_RDWR | O_CREAT));
-	/* Twice: the directory isn't moved. */
+	/*
+	 * Twice, because the first call must not move the directory's offset.
+	 */
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(core_mq_statfs(dirs, &test_root, &sv), 0);
 		assert_int_equal(sv.f_files, max);
@@ -298,8 +303,8 @@ static void test_stat_dir(void **state)
 }
 
 /*
- * A namespace whose queues can't be listed. In a child: each step that fails
- * has a number.
+ * A namespace whose queues can't be listed. In a child, which returns the line
+ * of a failed check.
  */
 
 #define MUST(condition)                   \
@@ -308,7 +313,10 @@ static void test_stat_dir(void **state)
 			return -__LINE__; \
 	} while (0)
 
-/* The inode number that the listing shows for a name, or 0; and how many names. */
+/*
+ * Returns the inode number that the listing shows for a name, or 0, and the
+ * number of names.
+ */
 static ino_t find_listed(const struct core_ipc_dirs *own, const char *name,
 			 size_t *ret_n)
 {
@@ -325,7 +333,7 @@ static ino_t find_listed(const struct core_ipc_dirs *own, const char *name,
 	return named;
 }
 
-/* Whether the queues' directory lists just these names, NULL for none. */
+/* Whether the listing has exactly these names; NULL is no name. */
 static bool lists(const struct core_ipc_dirs *own, const char *a, const char *b)
 {
 	size_t n;
@@ -371,7 +379,7 @@ static int without_a_directory(void *arg)
 	MUST(core_mq_statfs(own, cred, &sv) == 0);
 	MUST(sv.f_files - sv.f_ffree == 2);
 
-	/* Inode numbers are known all the same; stat and find by opening. */
+	/* stat and find open the queue, and still know the inode number. */
 	MUST(core_file_statx(a, &st) == 0);
 	MUST(find_listed(own, "a", &n) == st.stx_ino);
 	MUST(core_mq_find(own, cred, "a", st.stx_ino + 1, &fd) == -ESTALE);

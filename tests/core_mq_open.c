@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/random.h>
 
-#define TWO_SMALL 1400 /* bytes, that of RLIMIT_MSGQUEUE two queues fit in */
+#define TWO_SMALL 1400 /* bytes: an RLIMIT_MSGQUEUE that two queues fit into */
 
 static int open_fails(const struct core_cred *cred, const char *name, int flags,
 		      const struct mq_attr *attr, ino_t ino)
@@ -22,7 +22,10 @@ static int open_fails(const struct core_cred *cred, const char *name, int flags,
 	return r;
 }
 
-/* False where the namespace's root may not: before Linux 5.19 or so. */
+/*
+ * False if the root of the namespace may not set the limits (before Linux 5.19
+ * or so).
+ */
 static bool write_limit(const char *path, long value)
 {
 	char text[32];
@@ -161,7 +164,7 @@ static void test_rlimit_msgqueue(void **state)
 	assert_int_equal(test_in_child(open_over_the_limit, NULL), -EMFILE);
 }
 
-/* Creates queues for cred until that fails: how many there are then. */
+/* Creates queues for cred until one fails. Returns the number of queues. */
 static int create_many(const struct core_cred *cred, int *ret_n)
 {
 	char name[32];
@@ -178,7 +181,7 @@ static int create_many(const struct core_cred *cred, int *ret_n)
 	return r;
 }
 
-/* A user with no queue anywhere. */
+/* A user who has no queue on the whole machine. */
 static struct core_cred loner(void)
 {
 	uid_t uid = 0;
@@ -203,7 +206,7 @@ static int create_for_many(void *arg)
 		if (create_many(&creds[i], &n) != -EMFILE || n != 2)
 			return -2;
 	}
-	/* One that exists is opened. */
+	/* A queue that exists can still be opened. */
 	(void)snprintf(name, sizeof(name), "%u.0", creds[0].uid);
 	return core_mq_open(dirs, creds, name, O_RDWR | O_CREAT, 0600, &small,
 			    0, &fd);
@@ -218,7 +221,9 @@ static void test_a_queue_is_charged_to_its_creator(void **state)
 	assert_int_equal(test_in_child(create_for_many, creds), 0);
 }
 
-/* Starts a process with a limit of its own, which ends when fd is closed. */
+/*
+ * Starts a process with a limit of its own. The process ends when fd is closed.
+ */
 static pid_t start_limited(rlim_t soft, int *ret_fd)
 {
 	struct rlimit limit;
@@ -253,13 +258,13 @@ static void test_the_limit_is_that_of_the_callers_process(void **state)
 	close(fd);
 	assert_int_equal(waitpid(user.pid, NULL, 0), user.pid);
 	assert_int_equal(n_user, 2);
-	/* Root has other queues, so that none is all that can be expected. */
+	/* Root has other queues, so the test can only expect that none fits. */
 	root.pid = start_limited(0, &fd);
 	assert_int_equal(create_many(&root, &n_root), -EMFILE);
 	close(fd);
 	assert_int_equal(waitpid(root.pid, NULL, 0), root.pid);
 	assert_int_equal(n_root, 0);
-	/* It is gone, and so its limit can't be known. */
+	/* The process has ended, so its limit can't be read. */
 	assert_int_equal(open_fails(&user, "q", O_RDWR | O_CREAT, &small, 0),
 			 -EPERM);
 }
@@ -292,7 +297,7 @@ static void test_without_a_descriptor_no_queue_is_left(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
-/* Removes the queue as soon as it is there, several times. */
+/* Removes the queue as soon as it exists, several times. */
 static void *unlink_often(void *closure)
 {
 	atomic_bool *done = closure;
@@ -327,9 +332,7 @@ static void test_others_remove_it_meanwhile(void **state)
 	(void)state;
 }
 
-/*
- * The same open natively and by core.
- */
+/* The same open by the native call and by core. */
 
 enum before {
 	MISSING,
@@ -387,7 +390,7 @@ static int open_natively(void *arg)
 	return 0;
 }
 
-/* Opens "q" in both ways and compares what came of it. */
+/* Opens "q" in both ways and compares the results. */
 static void compare(const struct core_cred *cred, enum before before, int flags,
 		    const struct mq_attr *attr)
 {
@@ -494,7 +497,9 @@ static void test_queues_max_is_the_users(void **state)
 	assert_int_equal(r, -ENOSPC);
 }
 
-/* In a user's own process: what creating a queue with maxmsg gives. */
+/*
+ * In a process of the user: returns the result of creating a queue with maxmsg.
+ */
 static int create_with_maxmsg(void *arg)
 {
 	struct mq_attr attr = { .mq_maxmsg = *(long *)arg, .mq_msgsize = 1 };

@@ -41,7 +41,7 @@ static void test_set(void **state)
 		core_name_set_add(set, added[i]);
 	assert_int_equal(count(set, "b", &n), 5);
 	assert_int_equal(n, 1);
-	core_name_set_remove(set, "b"); /* added twice, gone at once */
+	core_name_set_remove(set, "b"); /* added twice, removed by one call */
 	core_name_set_remove(set, "missing");
 	assert_int_equal(count(set, "b", &n), 4);
 	assert_int_equal(n, 0);
@@ -86,7 +86,7 @@ static void test_what_stays_is_met_once(void **state)
 			       i);
 		core_name_set_add(set, name);
 	}
-	/* Others come and go from step to step. */
+	/* Other names are added and removed at each step. */
 	for (int i = 0; core_name_set_next(set, &place, found); i++) {
 		n += strncmp(found, "stays", 5) == 0;
 		(void)snprintf(name, sizeof(name), "goes%d", i);
@@ -119,7 +119,7 @@ static void test_the_last_are_kept(void **state)
 	assert_false(has(set, "9"));
 	assert_true(has(set, "10"));
 	assert_true(has(set, name));
-	/* Where one has gone there is room for another. */
+	/* A removed name makes room for another. */
 	core_name_set_remove(set, "500");
 	core_name_set_add(set, "another");
 	assert_true(has(set, "10") && has(set, "another"));
@@ -132,7 +132,7 @@ struct hammer {
 	int errors;
 };
 
-/* Adds 200 names and removes the odd ones, looking all the while. */
+/* Adds 200 names and removes the odd ones, and checks the set at each step. */
 static void *hammer(void *closure)
 {
 	struct hammer *h = closure;

@@ -53,9 +53,9 @@ static void pass(struct core_poll_notify *notify)
 }
 
 /*
- * The epoll thread reports in the order of events, and a queue that is watched for
- * the first time is reported at once. So when it is, all that was there to report
- * before has been dealt with.
+ * The epoll thread reports events in their order, and reports a new watch at
+ * once. So after the report of a new watch, all earlier events have been
+ * reported.
  */
 static void settle(void)
 {
@@ -69,7 +69,7 @@ static void settle(void)
 	core_wait_close(other);
 }
 
-/* The first watch of a queue is told at once, as there is room. */
+/* The first watch of a queue is called at once, because the queue has room. */
 static int set_up_watched(void **state)
 {
 	int r = set_up(state);
@@ -150,7 +150,7 @@ static void test_all_are_told_but_who_has_gone(void **state)
 		assert_int_equal(watches[i].calls, i != 50);
 }
 
-/* Waiters take what they wait for all the same. */
+/* Waiters still get their messages and room. */
 static void test_waiters_and_watchers(void **state)
 {
 	(void)state;
@@ -179,12 +179,12 @@ static void test_unwatch_outlasts_a_running_ready(void **state)
 	assert_int_equal(watches[0].calls, 1);
 }
 
-/* The next one may get the same descriptor of the same open queue. */
+/* The next source may get the same descriptor number. */
 static void test_a_queue_is_watched_anew(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
-		settle(); /* the thread has let go of it */
+		settle(); /* the thread has freed the source */
 		core_wait_close(queue);
 		queue = NULL;
 		assert_int_equal(core_wait_open_queue(wait_, fd, &queue), 0);
@@ -225,7 +225,7 @@ static void *watch_often(void *closure)
 		(void)core_poll_notify_add(queue, &w->notify);
 		sched_yield();
 		core_poll_notify_remove(queue, &w->notify);
-		/* Its memory is the caller's again. */
+		/* The memory belongs to the caller again. */
 		*w = (struct watch){ .notify.changed = ready };
 	}
 	return NULL;

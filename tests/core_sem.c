@@ -198,9 +198,7 @@ static void test_the_greatest_value(void **state)
 	close(fd);
 }
 
-/*
- * Threads of other processes that wait.
- */
+/* Threads of other processes, which wait. */
 
 enum { N_WAITERS = 5 };
 
@@ -247,7 +245,7 @@ static void test_as_many_wake_as_are_posted(void **state)
 
 	(void)state;
 	start_waiters(&waiters, fd);
-	/* The waiters' count stays as it is. */
+	/* The number of waiters doesn't change. */
 	assert_int_equal(core_sem_change(fd, CORE_SEM_POST, 0), 0);
 	set(fd, 0);
 	assert_int_equal(core_sem_change(fd, CORE_SEM_TAKE, 1), -EAGAIN);
@@ -284,9 +282,7 @@ static void test_a_raised_value_wakes(void **state)
 	close(fd);
 }
 
-/*
- * Files that are no semaphore.
- */
+/* Files that aren't semaphores. */
 
 static void assert_is_no_semaphore(int fd)
 {
@@ -323,7 +319,7 @@ static void test_files_of_other_sizes(void **state)
 	assert_int_equal(core_sem_unlink(dirs, &test_root, "it"), 0);
 }
 
-/* Must not block: the FIFO has no other end. */
+/* The open must not block, though nobody else has the FIFO open. */
 static void test_what_is_no_file(void **state)
 {
 	int fd = UNKNOWN;
@@ -483,7 +479,9 @@ static int open_as(const struct core_cred *cred, int flags)
 	return r;
 }
 
-/* The permissions' bits are those of the class that the user is in. */
+/*
+ * The kernel checks the bits of the user's class only: owner, group or others.
+ */
 static void test_rights(void **state)
 {
 	static const struct {
@@ -525,8 +523,8 @@ static void test_rights(void **state)
 		close(fd);
 	}
 	/*
-	 * A sticky directory's files are removed by their owners. The C library
-	 * makes EACCES of it.
+	 * In a sticky directory only the owner removes a file. The C library
+	 * turns EPERM into EACCES.
 	 */
 	assert_int_equal(core_sem_unlink(dirs, &test_member, "it"), -EPERM);
 	assert_int_equal(test_as(&test_member, unlink_natively, NULL), -EACCES);
@@ -540,7 +538,8 @@ static void test_rights(void **state)
 }
 
 /*
- * All at once: each posts 3 and takes 1 twice, natively or not.
+ * All processes at once. Each posts 3 and takes 1 twice, natively or through
+ * core.
  */
 
 enum { N_ACTORS = 3, ROUNDS = 100 };
@@ -550,7 +549,10 @@ static void *post_and_take(void *arg)
 	int fd = *(const int *)arg;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		/* A taker finds a value: all have posted more than they took. */
+		/*
+		 * A take never fails, because each process posts before it
+		 * takes, and posts more.
+		 */
 		if (core_sem_change(fd, CORE_SEM_POST, 3) < 0 ||
 		    core_sem_change(fd, CORE_SEM_TAKE, 1) < 0 ||
 		    core_sem_change(fd, CORE_SEM_TAKE, 1) < 0)

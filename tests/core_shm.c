@@ -129,7 +129,7 @@ static void test_names_and_inode_numbers(void **state)
 				 -EPERM);
 }
 
-/* Must not block: the FIFO has no other end. */
+/* The open must not block, though nobody else has the FIFO open. */
 static void test_what_is_no_object(void **state)
 {
 	static const char *const names[] = { "directory", "fifo", "link",
@@ -161,9 +161,7 @@ static void test_what_is_no_object(void **state)
 	assert_int_equal(access(SHM "gone", F_OK), -1);
 }
 
-/*
- * The same open natively and by core.
- */
+/* The same open by the native call and by core. */
 
 enum before { MISSING, OWN, OPEN_TO_ALL, READABLE, PRIVATE, N_BEFORE };
 
@@ -461,7 +459,10 @@ static void test_rename_rights(void **state)
 				 -EPERM);
 		return;
 	}
-	/* Sticky: neither another's object nor over one. */
+	/*
+	 * In a sticky directory a user can't move or replace another user's
+	 * object.
+	 */
 	test_make_file(SHM "users", "", 0600, USER, USER);
 	assert_int_equal(core_shm_rename(dirs, &test_user, "object", "x", 0),
 			 -EPERM);
@@ -482,7 +483,7 @@ static void test_rename_rights(void **state)
 	assert_int_equal(core_shm_unlink(dirs, &test_user, "x"), 0);
 }
 
-/* Makes, opens and removes one name; counts what has no reason. */
+/* Creates, opens and removes one name, and counts unexpected errors. */
 static void *hammer(void *closure)
 {
 	int *unexpected = closure;

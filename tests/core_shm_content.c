@@ -15,7 +15,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* As core_shm_open() does. */
+/* As core_shm_open() opens it. */
 static int must_open(int flags)
 {
 	int fd = open(PATH, flags | O_CLOEXEC, 0600);
@@ -24,9 +24,7 @@ static int must_open(int flags)
 	return fd;
 }
 
-/*
- * The same change of content natively and by core.
- */
+/* The same change of content by the native call and by core. */
 
 enum what { TRUNCATE, ALLOCATE, PUNCH, WRITE, APPEND, N_WHAT };
 
@@ -67,7 +65,7 @@ static int change_natively(void *arg)
 	return fstat(fd, &c->st) < 0 ? -errno : 0;
 }
 
-/* fd: the daemon's, of root. */
+/* fd: a descriptor that root has opened. */
 static long change_by_core(const struct core_cred *cred, int fd, enum what what)
 {
 	switch (what) {
@@ -85,7 +83,7 @@ static long change_by_core(const struct core_cred *cred, int fd, enum what what)
 	}
 }
 
-/* The content in *ret; it may have null bytes, which are shown as 0. */
+/* Returns the content in *ret, with null bytes shown as 0. */
 static const char *content(char ret[32])
 {
 	int fd = open(PATH, O_RDONLY | O_CLOEXEC);
@@ -143,7 +141,10 @@ static void test_changes_are_as_native_ones(void **state)
 	munmap(native, sizeof(*native));
 }
 
-/* That the comparison isn't one of nothing with nothing. */
+/*
+ * The comparisons also hold if neither way clears the bits. So this test checks
+ * the bits.
+ */
 static void test_changes_clear_setuid_and_setgid(void **state)
 {
 	int fd;
@@ -173,7 +174,7 @@ static void test_write(void **state)
 	assert_int_equal(core_shm_write(as, fd, "DE", 2, 3, false), 2);
 	assert_int_equal(core_shm_write(as, fd, "", 0, 100, false), 0);
 	test_assert_content(fd, "abcDEfghi");
-	/* The offset of the descriptor is nobody's business. */
+	/* The offset of the descriptor doesn't matter. */
 	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
 	close(fd);
 }

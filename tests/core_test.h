@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * core_test: what the tests of core/ share. They run in namespaces of their own
- * (tests/in_namespace), so names in /dev/shm and of queues are theirs.
+ * core_test: shared by the tests of core/. The tests run in namespaces of their
+ * own (tests/in_namespace), so all objects in /dev/shm and all queues are
+ * theirs.
  */
 #ifndef CORE_TEST_H
 #define CORE_TEST_H
@@ -33,7 +34,7 @@
 #define USER	1000
 #define OTHER	1001
 #define GROUP	2000  /* a supplementary group */
-#define UNKNOWN 12345 /* what an output holds that must stay untouched */
+#define UNKNOWN 12345 /* the content of an output that must stay untouched */
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -44,7 +45,10 @@ static const struct core_cred test_member = {
 	.uid = USER, .gid = USER, .n_groups = 1, .groups = test_groups
 };
 
-/* Whether this process can become others: not as root of a user namespace. */
+/*
+ * Whether this process can act as other users. The root of a user namespace
+ * can't.
+ */
 static inline int test_privileged(void)
 {
 	int can;
@@ -55,7 +59,7 @@ static inline int test_privileged(void)
 	return can;
 }
 
-/* Outside, the tests would create and remove objects of the machine's. */
+/* Outside the namespaces the tests would change the machine's objects. */
 __attribute__((constructor)) static void test_check_namespace(void)
 {
 	if (getenv("IPCFS_IN_NAMESPACE"))
@@ -76,8 +80,9 @@ __attribute__((constructor)) static void test_check_namespace(void)
 	} while (0)
 
 /*
- * Runs fn(arg) in a child process and returns what it returned; INT_MIN if the
- * child came to no end. No assert_…() in there: it would go on with the tests.
+ * Runs fn(arg) in a child process. Returns fn's result, or INT_MIN if a signal
+ * ended the child. fn must not use assert_…(), which would continue with the
+ * next test in the child.
  */
 static inline int test_in_child(int (*fn)(void *arg), void *arg)
 {
@@ -99,7 +104,7 @@ static inline int test_in_child(int (*fn)(void *arg), void *arg)
 	return result;
 }
 
-/* In a child: becomes cred for good, as a login does. 0 or -errno. */
+/* In a child: becomes cred for good, as a login does. Returns 0 or -errno. */
 static inline int test_become(const struct core_cred *cred)
 {
 	if (cred->uid == geteuid() && cred->gid == getegid())
@@ -144,7 +149,7 @@ static inline void *test_shared(size_t size)
 	return p;
 }
 
-/* Lets no descriptor be opened until test_more_fds(). */
+/* Makes every open fail with EMFILE until test_more_fds(). */
 static inline void test_no_more_fds(struct rlimit *old)
 {
 	int lowest = dup(STDERR_FILENO);
@@ -162,7 +167,7 @@ static inline void test_more_fds(const struct rlimit *old)
 	(void)setrlimit(RLIMIT_NOFILE, old);
 }
 
-/* Makes a file; it replaces what has the name. */
+/* Makes a file, which replaces a file of the same name. */
 static inline void test_make_file(const char *path, const char *content,
 				  mode_t mode, uid_t uid, gid_t gid)
 {
@@ -195,7 +200,7 @@ static inline void test_assert_content(int fd, const char *expected)
 	assert_string_equal(buf, expected);
 }
 
-/* How many entries of a directory but "." and ".." there are. */
+/* Returns the number of a directory's entries without "." and "..". */
 static inline size_t test_count_entries(const char *path)
 {
 	DIR *dir = opendir(path);

@@ -56,7 +56,7 @@ static void test_count(void **state)
 	submit(writer(1));
 	submit(writer(2));
 	assert_waiting(0, 2);
-	/* Nobody has opened the other queue. */
+	/* The other queue isn't open in core/wait. */
 	assert_int_equal(core_wait_count(wait_, other_fd, n), 0);
 	assert_int_equal(n[0] + n[1], 0);
 	assert_int_equal(core_wait_count(wait_, -1, n), -EBADF);
@@ -75,8 +75,8 @@ static void test_stop(void **state)
 
 	writer(10)->waiter.nowait = -EAGAIN;
 	submit(writer(10));
-	submit(writer(11)); /* would wait */
-	submit(reader(0));  /* needn't */
+	submit(writer(11)); /* would have to wait */
+	submit(reader(0));  /* needn't wait */
 	cancel_op(reader(1));
 	submit(reader(1));
 	await(14);
@@ -134,7 +134,7 @@ static void test_stop_outlasts_a_running_done(void **state)
 	assert_result(reader(0), -EINTR);
 }
 
-/* It waits also while it is being tried once more. */
+/* A waiter counts while its attempt is repeated, too. */
 static void test_end_all_during_an_attempt(void **state)
 {
 	static sem_t sem[2];
@@ -187,7 +187,10 @@ static void test_a_queue_is_shared(void **state)
 	assert_result(reader(0), 0);
 }
 
-/* As if it were another one that has the same number: what waits is kept apart. */
+/*
+ * A queue with a new owner counts as a new queue with the same inode number:
+ * its waiters are kept apart.
+ */
 static void test_one_of_another_owner_is_not_shared(void **state)
 {
 	struct core_wait_source *again = NULL;
@@ -278,7 +281,10 @@ static void change(int epoll, int op, uint32_t events)
 	assert_return_code(epoll_ctl(epoll, op, fd, &event), errno);
 }
 
-/* The kernel: an event once, and changing what is watched asks anew. */
+/*
+ * epoll reports an event once; changing the events that are watched reports it
+ * again.
+ */
 static void test_epolloneshot(void **state)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -91,7 +91,7 @@ static int hold_thread(struct core_waiter *waiter)
 	return 0;
 }
 
-/* Until let_go is posted the thread is held up, by writer 0 of the other queue. */
+/* Writer 0 of the other queue holds up the thread until let_go is posted. */
 static void hold(void)
 {
 	main_thread = pthread_self();
@@ -103,7 +103,7 @@ static void hold(void)
 	sem_wait(&held);
 }
 
-/* Readers come with deadlines that are past, and some of them get messages. */
+/* Readers are submitted with deadlines in the past, and some get messages. */
 static void test_ends_in_order(void **state)
 {
 	unsigned int by_deadline[MAX_OPS], n = 0, n_messages = 0;
@@ -155,12 +155,14 @@ static void test_is_past_when_the_thread_sees_the_message(void **state)
 }
 
 /*
- * Readers and writers have deadlines one after the other, some of them past when
- * the thread sees them.
+ * Readers and writers have deadlines in turn. Some have passed when the thread
+ * looks.
  */
 static void test_two_thousand_end_in_order(void **state)
 {
-	/* All but writer 0; the number has no common factor with 367. */
+	/*
+	 * All waiters but writer 0. The number has no common factor with 367.
+	 */
 	const unsigned int n = 2 * MAX_OPS - 1;
 	const uint64_t first = core_wait_now() + SECOND / 100;
 
@@ -194,7 +196,10 @@ static void test_two_thousand_end_in_order(void **state)
 
 static int result_then;
 
-/* Writer 1 has a later deadline: when it ends, that of this waiter is past. */
+/*
+ * Writer 1 has a later deadline. When writer 1 ends, this waiter's deadline has
+ * passed.
+ */
 static int attempt_beyond(struct core_waiter *waiter)
 {
 	(void)waiter;
@@ -249,7 +254,9 @@ static void test_what_needs_a_name_ends_without(void **state)
 		reader(i)->waiter.needs_name = true;
 		core_wait_submit(named, CORE_WAIT_IN, &reader(i)->waiter);
 	}
-	/* Its own name is gone, and it is looked at after a second. */
+	/*
+	 * The queue's name is removed, and the thread checks it after a second.
+	 */
 	reader(2)->waiter.needs_name = true;
 	submit(reader(2));
 	await(1);

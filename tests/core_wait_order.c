@@ -43,7 +43,7 @@ static void test_nowait(void **state)
 	await(1);
 	assert_result(reader(0), -EAGAIN);
 	submit(reader(1)); /* waits */
-	submit(reader(2)); /* behind it */
+	submit(reader(2)); /* after that waiter */
 	await(2);
 	assert_result(reader(2), -EAGAIN);
 	send_natively(7);
@@ -56,7 +56,7 @@ static void test_nowait(void **state)
 	assert_int_equal(reader(3)->number, 8);
 }
 
-/* Any other result than -EAGAIN is final, and the next one's turn comes. */
+/* Any other result than -EAGAIN is final, and the next waiter has its turn. */
 static void test_an_error_is_final(void **state)
 {
 	(void)state;
@@ -114,7 +114,7 @@ static void test_cancel_during_an_attempt(void **state)
 	assert_result(reader(1), 0);
 }
 
-/* As long as done() hasn't given up the memory, cancel is still allowed. */
+/* Until done() frees the memory, cancel is allowed. */
 static void test_cancel_in_done(void **state)
 {
 	(void)state;
@@ -163,7 +163,7 @@ static void *send_half(void *closure)
 	return NULL;
 }
 
-/* How often each number was received. */
+/* The number of times that each number was received. */
 static void count_received(unsigned int counts[MAX_OPS])
 {
 	memset(counts, 0, MAX_OPS * sizeof(*counts));
@@ -196,13 +196,13 @@ static void test_a_thousand_waiters(void **state)
 	for (size_t i = 0; i < MAX_OPS; i++) {
 		assert_result(reader(i), 0);
 		assert_int_equal(counts[i], 1);
-		/* Each submitter's own were served in its order. */
+		/* The waiters of each submitter ended in their order. */
 		if (i >= 2)
 			assert_true(reader(i)->turn > reader(i - 2)->turn);
 	}
 }
 
-/* Sends numbers while there are waiters; returns how many. */
+/* Sends numbers while there are waiters. Returns the number of messages. */
 static unsigned int send_until_completed(void)
 {
 	unsigned int sent = 0;
@@ -255,7 +255,10 @@ static void test_work_does_not_grow_with_the_waiters(void **state)
 		await(i + 1);
 	}
 	core_wait_stop(wait_);
-	/* Each message: the one that gets it, and the one that then waits. */
+	/*
+	 * Two attempts for each message: of the waiter that receives it, and of
+	 * the next.
+	 */
 	assert_true(attempts[CORE_WAIT_IN] <= 2 * 100);
 	assert_int_equal(now_completed(), MAX_OPS);
 }
@@ -267,7 +270,7 @@ static void *submit_readers(void *closure)
 	return closure;
 }
 
-/* Two waiters, each of which submits the other when it is done. */
+/* Two waiters. The done() of each submits the other. */
 
 static struct core_waiter hogs[2];
 static atomic_uint hog_attempts;
@@ -294,7 +297,7 @@ static void hog_done(struct core_waiter *waiter, int result)
 	core_wait_submit(queue, CORE_WAIT_IN, other);
 }
 
-/* The thread, which it is made to run on, has others to serve. */
+/* The waiter runs on the thread, which has other waiters to serve. */
 static void test_a_busy_line_leaves_time_for_others(void **state)
 {
 	struct core_wait_source *retry;
@@ -319,7 +322,7 @@ static void test_a_busy_line_leaves_time_for_others(void **state)
 	assert_received_natively(1);
 }
 
-/* One that is never done, and never waits. */
+/* A waiter that never ends and never waits. */
 static int hog_in_parts(struct core_waiter *waiter)
 {
 	(void)waiter;
@@ -349,7 +352,9 @@ static void test_a_long_work_leaves_time_for_others(void **state)
 	cancel_op(reader(0));
 	await(1);
 	assert_result(reader(0), -EINTR);
-	/* Those of its own line come after it, and it can be cancelled as well. */
+	/*
+	 * Waiters of the same waitlist come after it, and it can be cancelled.
+	 */
 	submit(reader(1));
 	send_natively(7);
 	submit(writer(0));
@@ -363,10 +368,10 @@ static void test_a_long_work_leaves_time_for_others(void **state)
 	assert_received_natively(0);
 }
 
-static int parts[MAX_OPS]; /* how many of each are left */
+static int parts[MAX_OPS]; /* the number of each that is left */
 static char log_[100];
 
-/* Notes whose attempt it is. */
+/* Notes the waiter whose attempt runs. */
 static int attempt_part(struct core_waiter *waiter)
 {
 	struct op *op = (struct op *)waiter;
@@ -392,7 +397,7 @@ static void test_parts_keep_the_order(void **state)
 	submit_parts(0, 3);
 	writer(1)->waiter.nowait = -EAGAIN;
 	submit_parts(1, 2);
-	/* The first part is done, and then it must wait. */
+	/* The first part succeeds, and then the waiter must wait. */
 	writer(2)->fixed = -EAGAIN;
 	submit_parts(2, 1);
 	writer(3)->waiter.nowait = -EAGAIN;

@@ -6,7 +6,7 @@
 
 static struct core_wait_source
 	*sources[MAX_OPS]; /* reader i waits in sources[i] */
-/* All is ready for all of them at once, from this attempt on. */
+/* From this attempt on, all attempts succeed. */
 static atomic_uint ready_at;
 
 static int set_up_retry(void **state)
@@ -86,12 +86,12 @@ static void test_is_tried_again_and_again(void **state)
 	await(1);
 	assert_result(reader(0), 0);
 	assert_int_equal(attempts[CORE_WAIT_IN], 5);
-	/* The timer stood still in between. */
+	/* The timer didn't run in between. */
 	ready_at = 10;
 	wait_retry(1);
 	await(2);
 	assert_int_equal(attempts[CORE_WAIT_IN], 10);
-	/* A retry doesn't end the regular tries. */
+	/* core_wait_retry() doesn't end the regular retries. */
 	wait_retry(2);
 	core_wait_retry(wait_);
 	ready_at = attempts[CORE_WAIT_IN] + 5;
@@ -108,7 +108,8 @@ static int64_t now_ns(void)
 }
 
 /*
- * By itself each would wait for 10 ms. The machine may be slow, but not each time.
+ * Without a retry each waiter would wait for 10 ms. A slow machine isn't slow
+ * each time.
  */
 static void test_retry_is_soon(void **state)
 {
@@ -191,9 +192,9 @@ static void test_stop(void **state)
 	assert_int_equal(now_completed(), 10);
 	for (size_t i = 0; i < 10; i++)
 		assert_result(reader(i), -ENOTCONN);
-	wait_retry(10); /* would wait */
+	wait_retry(10); /* would have to wait */
 	let_all_succeed();
-	wait_retry(11); /* needn't */
+	wait_retry(11); /* needn't wait */
 	await(12);
 	assert_result(reader(10), -ENOTCONN);
 	assert_result(reader(11), 0);
@@ -213,8 +214,8 @@ static void *submit_one(void *closure)
 }
 
 /*
- * A queue that nobody has waited in yet: reader 0 is in its first attempt when 1
- * and 2 come, and 1 in done() when core_wait_stop() does.
+ * A queue without waiters: reader 0 is in its first attempt when readers 1 and
+ * 2 are submitted, and reader 1 is in done() when core_wait_stop() is called.
  */
 static void test_stop_while_the_first_one_comes(void **state)
 {
@@ -233,7 +234,7 @@ static void test_stop_while_the_first_one_comes(void **state)
 	reader(1)->waiter.nowait = -EAGAIN;
 	reader(1)->running = &sem[2];
 	reader(1)->go_on = &sem[3];
-	attempts[CORE_WAIT_IN] = 1; /* so that the first one lingers */
+	attempts[CORE_WAIT_IN] = 1; /* so that the first waiter lingers */
 	pthread_create(&thread, NULL, submit_one, &first);
 	sem_wait(&sem[0]);
 	submit_retry(0, reader(1));
@@ -306,7 +307,7 @@ static void test_a_hundred_sources(void **state)
 	assert_result(reader(100), 0);
 }
 
-/* How many attempts that take a millisecond were made. */
+/* Counts the attempts, each of which takes a millisecond. */
 static atomic_uint n_slow;
 static unsigned int n_slow_at_read;
 

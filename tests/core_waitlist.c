@@ -19,7 +19,7 @@ enum stop { NOTHING = WAITERS, END_ALL, STOP, STOPS };
 
 struct waiter {
 	struct core_waiter base; /* first */
-	int first;		 /* what its first attempt returns; then 0 */
+	int first; /* result of the first attempt; the next returns 0 */
 	unsigned int n_attempts, n_done;
 	unsigned int submitted_at; /* the step, or 0 */
 	bool to_end; /* cancelled; then no attempt begins any more */
@@ -33,7 +33,9 @@ struct thread {
 	struct waiter *waiter; /* of the callback */
 };
 
-/* One scenario: the number of waiters, and which of them are cancelled, and when. */
+/*
+ * One scenario: the number of waiters, which of them are cancelled, and when.
+ */
 struct scenario {
 	unsigned int n_waiters;
 	int first[WAITERS];
@@ -47,7 +49,10 @@ static struct core_waitlists all;
 static struct core_waitlist list;
 static const struct scenario *scenario;
 static struct waiter waiters[WAITERS];
-/* Those that submit, one that reports events, and one that ends waiters. */
+/*
+ * Threads that submit, a thread that reports events, and a thread that ends
+ * waiters.
+ */
 static struct thread threads[WAITERS + 2];
 #define EVENTS (&threads[WAITERS])
 #define ENDS   (&threads[WAITERS + 1])
@@ -55,7 +60,7 @@ static unsigned int n_running, n_events, step, last_success;
 static unsigned int last_start, last_wake, last_vain_start;
 static unsigned int n_stops;
 
-/* The choices of this run: which of how many. */
+/* The choices of this run, and the number of possible choices. */
 static unsigned int choice[MAX_STEPS], n_choices[MAX_STEPS];
 static unsigned long n_interleavings;
 
@@ -84,7 +89,7 @@ static void begin_done(struct thread *thread, enum phase phase) CORE_WAIT_LOCKED
 	thread->waiter->result = thread->waiter->base.end;
 }
 
-/* Goes on to the next callback, if there is one. */
+/* Moves to the next callback, if there is one. */
 static void proceed(struct thread *thread) CORE_WAIT_LOCKED
 {
 	thread->waiter = (struct waiter *)core_waitlist_next(&list);
@@ -132,7 +137,7 @@ static void end_done(struct thread *thread) CORE_WAIT_LOCKED
 	/* -EAGAIN comes from an attempt that began after the submission. */
 	if (waiter->result == -EAGAIN)
 		CHECK(last_vain_start >= waiter->submitted_at);
-	/* The memory is the caller's. */
+	/* The memory belongs to the caller. */
 	memset(&waiter->base, 0xff, sizeof(waiter->base));
 	if (of_ended) {
 		thread->phase = IDLE;
@@ -228,7 +233,7 @@ static bool make_a_step(void) CORE_WAIT_LOCKED
 		return false;
 	CHECK(step < MAX_STEPS);
 	if (n == 0 && !can_stop) {
-		/* All wait for an event, and no attempt is owed to them. */
+		/* All waiters wait for an event, and no attempt is due. */
 		CHECK(core_waitlist_is_blocked(&list));
 		CHECK(last_start >= last_wake);
 		for (unsigned int i = 0; i < scenario->n_waiters; i++)
@@ -277,7 +282,7 @@ static void run_once(void) CORE_WAIT_LOCKED
 	for (unsigned int i = 0; i < scenario->n_waiters; i++) {
 		waiters[i].first = scenario->first[i];
 		waiters[i].base.nowait = scenario->nowait == i ? -EAGAIN : 0;
-		/* In the heap, to see that it gets out of it. */
+		/* In the heap, to check that the waiter is removed from it. */
 		waiters[i].base.deadline = 1 + i;
 	}
 	n_running = n_events = last_success = 0;
@@ -329,7 +334,10 @@ static void test_all_interleavings(void **state)
 			s.first[2] = firsts[f / 9];
 			for (s.nowait = 0; s.nowait <= WAITERS; s.nowait++) {
 				for (s.stop = 0; s.stop < STOPS; s.stop++) {
-					/* Of three, for those that all wait. */
+					/*
+					 * Scenarios of three waiters that all
+					 * wait.
+					 */
 					s.n_events = n < 3 || f == 0;
 					s.n_stops = n < 3 ? 2 : 1;
 					run_all(&s);

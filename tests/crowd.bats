@@ -7,10 +7,10 @@ load mount.bash
 
 setup() {
 	CROWDS=()
-	# It writes to memory that is only reserved, and makes that count.
+	# MALLOC_PERTURB_ writes to reserved memory, which then counts as used.
 	unset MALLOC_PERTURB_
 	ipcfs_mount
-	# Small ones, as there may not be many others.
+	# Small queues, because RLIMIT_MSGQUEUE counts all of them.
 	view="$MNT/mq:maxmsg=1,msgsize=8"
 	: >"$view/one"
 	for i in {1..50}; do
@@ -26,7 +26,8 @@ teardown() {
 	ipcfs_end
 }
 
-# start OUTPUT MODE COUNT FILE...: a crowd in the background; see crowd.c.
+# start OUTPUT MODE COUNT FILE...: starts a crowd in the background, and returns when
+# all its processes wait; see crowd.c.
 start() {
 	"$PROGRAMS/crowd" "${@:2}" >"$WORK/$1" 3>&- &
 	CROWDS+=($!)
@@ -45,24 +46,24 @@ await_crowds() {
 	CROWDS=()
 }
 
-# moved OUTPUT COUNT: whether COUNT of a crowd have read or written.
+# moved OUTPUT COUNT: whether COUNT processes of a crowd have read or written.
 moved() {
 	[ "$(grep -cx moved "$WORK/$1")" -eq "$2" ]
 }
 
-# all_end HOW: each one does.
+# all_end HOW: waits for all crowds. Each process must have ended as HOW says.
 all_end() {
 	await_crowds
 	[ "$(sort "$WORK"/{readers,others,writers} | uniq -c | sed 's/^ *//')" = \
 		"$(printf '2000 %s\n3 waiting' "$1")" ]
 }
 
-# rss: the daemon's memory, KiB.
+# rss: prints the daemon's memory in KiB.
 rss() {
 	awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON/status"
 }
 
-# ticks: the time that the daemon has run, in ticks of the system's clock.
+# ticks: prints the daemon's processor time, in ticks of the system's clock.
 ticks() {
 	awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"
 }
@@ -71,10 +72,10 @@ ticks() {
 	before=$(rss)
 	start_crowds
 	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]
-	# The sanitizers have notes of their own about all memory.
+	# The sanitizers use memory of their own.
 	grep -q 'lib[at]san' "/proc/$DAEMON/maps" ||
 		[ $(($(rss) - before)) -lt $((2000 * 4)) ]
-	# That nothing happens shows only while time passes.
+	# The daemon must be idle for as long as this takes.
 	before=$(ticks)
 	sleep 1
 	[ $(($(ticks) - before)) -le 1 ]
@@ -85,7 +86,7 @@ ticks() {
 	rm "$SHM/other"
 	kill -INT -- "${CROWDS[@]/#/-}"
 	all_end Interrupt
-	# Nothing of it was sent.
+	# The waiting writers have sent nothing.
 	[ "$(stat -c %s "$MQ"/full* | sort -u)" = 6 ]
 }
 
@@ -106,14 +107,14 @@ ticks() {
 	moved writers 10
 	kill -INT $strace
 	wait $strace || true
-	# The one that succeeds, and the next one's in vain.
+	# One attempt succeeds, and the next waiter's attempt fails.
 	[ "$(grep -c 'mq_timedreceive(' "$WORK/strace")" -le 20 ]
 	[ "$(grep -c 'mq_timedsend(' "$WORK/strace")" -le 20 ]
 	kill -INT -- "${CROWDS[@]/#/-}"
 	await_crowds
 }
 
-# wakeup: prints how long another one waits for a message that is there.
+# wakeup: prints how long one more reader waits for a message.
 wakeup() {
 	SHM='' WORK='' python3 "$TESTS/wakeup.py" other "$MQ/other"
 }

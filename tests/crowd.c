@@ -36,7 +36,10 @@ static pid_t start(const char *file, int is_writer)
 	_exit(0);
 }
 
-/* Reads a file of /proc/PID. Returns how it begins, until the next call. */
+/*
+ * Reads a file of /proc/PID. Returns its beginning, which is valid until the
+ * next call.
+ */
 static const char *process_file(pid_t pid, const char *name)
 {
 	static char text[64];
@@ -53,7 +56,7 @@ static const char *process_file(pid_t pid, const char *name)
 	return text;
 }
 
-/* For an answer, and not to open(2). */
+/* Waits for the reply to a read or write, and not to an open. */
 static int is_waiting(pid_t pid)
 {
 	long number;

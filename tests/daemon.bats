@@ -8,7 +8,8 @@ setup() {
 	ipcfs_prepare
 }
 
-# fails_with STATUS TEXT ARG...: wrong use names the word that is wrong.
+# fails_with STATUS TEXT ARG...: ipcfs must end with the status and print TEXT on
+# stderr.
 fails_with() {
 	local want=$1 text=$2
 
@@ -20,7 +21,8 @@ fails_with() {
 	not is_mounted
 }
 
-# waiters: a reader and a writer that wait. After the end each has failed.
+# waiters: runs a reader and a writer that wait. After the daemon's end both must have
+# failed.
 waiters() {
 	native create empty 1 10
 	native create full 1 10
@@ -122,7 +124,7 @@ waiters_failed() {
 }
 
 @test "in the background errors go to syslog" {
-	# A /dev with a log of its own.
+	# Runs in a /dev with a log of its own.
 	mkdir "$WORK/dev" "$WORK/dev/shm"
 	touch "$WORK/dev/null" "$WORK/dev/fuse"
 	python3 -c 'import os, socket, sys
@@ -138,7 +140,7 @@ if os.fork() == 0:
 			mount --bind "/dev/$name" "dev/$name"
 		done
 		mount --rbind dev /dev
-		# Too few descriptors for all that the daemon needs.
+		# The daemon needs more descriptors.
 		prlimit --nofile=9:9 "$IPCFS" "$MNT"' - "$WORK" 3>&- 4>&-
 	in_syslog() { grep -q "ipcfs.*Too many open files" "$WORK/syslog"; }
 	eventually in_syslog
@@ -177,7 +179,7 @@ if os.fork() == 0:
 }
 
 @test "mount -t fuse.ipcfs, as from /etc/fstab" {
-	# mount(8) finds programs in the system's folders only.
+	# mount(8) searches only the system's folders for programs.
 	mount -t tmpfs tmpfs /usr/local/sbin
 	ln -s "$IPCFS" /usr/local/sbin/ipcfs
 	mount -t fuse.ipcfs ipcfs "$MNT" \
@@ -219,7 +221,7 @@ if os.fork() == 0:
 	"$WORK/mount.ipcfs" ipcfs "$MNT" -f -o rw
 	not is_mounted
 	IPCFS=$WORK/mount.ipcfs fails_with 2 nonsense ipcfs "$MNT" -f -o nonsense
-	# -N is the mount namespace of somebody else.
+	# -N names the mount namespace of another process.
 	mkfifo "$WORK/fifo"
 	unshare --mount cat "$WORK/fifo" 3>&- &
 	other=$!
@@ -232,7 +234,7 @@ if os.fork() == 0:
 	grep " $MNT fuse.ipcfs " "/proc/$other/mounts"
 	nsenter --mount="/proc/$other/ns/mnt" umount "$MNT"
 	eventually not pgrep -x mount.ipcfs
-	# It unmounts there as well.
+	# The daemon unmounts in that namespace, too.
 	"$WORK/mount.ipcfs" ipcfs "$MNT" -N "/proc/$other/ns/mnt" 3>&-
 	pkill -x mount.ipcfs
 	eventually not grep -q " $MNT fuse.ipcfs " "/proc/$other/mounts"
@@ -261,7 +263,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 }
 
 @test "SIGTERM and SIGINT with waiters: the waiters get an error, exit status 0" {
-	# With a table there, libfuse leaves mounts to mount(8) and umount(8).
+	# With a file /etc/mtab libfuse runs mount(8) and umount(8).
 	if [ -d /run/mount ]; then
 		mount -t tmpfs tmpfs /run/mount
 		: >/run/mount/utab
@@ -345,12 +347,12 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	export IPCFS
 	export -f eventually waits look is_idle
 	unshare --mount --propagation private bash -es 3>&- <<-'END'
-		# The table of mounts is read in pieces of a kilobyte.
+		# The kernel gives out the mount table in pieces of a kilobyte.
 		for path in $(cut -d' ' -f5 /proc/self/mountinfo | tac); do
 			for kept in "$IPCFS" "$MNT" /dev/fuse /dev/shm /proc; do
 				[[ $kept/ != "${path%/}"/* ]] || continue 2
 			done
-			# In a user namespace they stay.
+			# The mounts of the test's namespace can't be unmounted in a user namespace.
 			umount -l "$path" || true
 		done
 		wc -c /proc/self/mountinfo
@@ -376,7 +378,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-@test "an unmount with waiters is EBUSY, and the waiters go on" {
+@test "an unmount with waiters is EBUSY, and the waiters still wait" {
 	ipcfs_start
 	waiters
 	run umount "$MNT"
@@ -447,7 +449,8 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	ended_well
 }
 
-# capabilities NUMBER...: those of them that this shell has, as /proc shows them.
+# capabilities NUMBER...: prints the capabilities among these that this shell has, as in
+# /proc.
 capabilities() {
 	local n mask=0 ours
 
@@ -461,7 +464,8 @@ capabilities() {
 @test "root's daemon keeps the capabilities that it needs, in all its threads" {
 	ipcfs_start
 	# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, SYS_PTRACE,
-	# SYS_ADMIN, SYS_RESOURCE, LEASE, SETFCAP, LINUX_IMMUTABLE. No program that it runs has any.
+	# SYS_ADMIN, SYS_RESOURCE, LEASE, SETFCAP, LINUX_IMMUTABLE. Programs that the daemon
+	# runs have none.
 	local mask none=0000000000000000 task
 
 	mask=$(capabilities 0 1 2 3 4 6 7 9 19 21 24 28 31)
@@ -524,7 +528,7 @@ anon_inode:[eventpoll]" ]
 }
 
 @test "an ordinary user mounts through fusermount3" {
-	# /dev/fuse is for everybody on most systems.
+	# On most systems everybody may use /dev/fuse.
 	mknod -m 666 "$WORK/fuse" c 10 229
 	mount --bind "$WORK/fuse" /dev/fuse
 	if [ -d /dev/mqueue ]; then
@@ -547,7 +551,7 @@ anon_inode:[eventpoll]" ]
 		run as_user cat "$name"
 		[[ $output == *"Permission denied" ]]
 	done
-	# Without /dev/mqueue only what was opened here is listed.
+	# Without /dev/mqueue only queues that were opened through the mount are listed.
 	[ "$(as_user ls "$MQ")" = q ]
 	as_user "$WORK/daemon" -V | grep 'listing queues: only those opened here'
 	as_user rm "$SHM/a" "$MQ/q"
@@ -556,7 +560,7 @@ anon_inode:[eventpoll]" ]
 	rm /dev/shm/roots
 	as_user fusermount3 -u "$MNT"
 	wait "$DAEMON"
-	# The daemon itself, when told to end, needs fusermount3 as well.
+	# A daemon that ends by a signal needs fusermount3, too.
 	as_user "$WORK/daemon" "$MNT" 3>&-
 	is_mounted
 	as_user pkill -x daemon
@@ -569,7 +573,7 @@ anon_inode:[eventpoll]" ]
 }
 
 @test "an ordinary user sees the queues through /dev/mqueue" {
-	# A /dev of its own, with one.
+	# A /dev of its own, with an mqueue folder.
 	mkdir "$WORK/dev" "$WORK/dev/shm" "$WORK/dev/mqueue"
 	touch "$WORK/dev/null"
 	mknod -m 666 "$WORK/dev/fuse" c 10 229
@@ -601,7 +605,7 @@ anon_inode:[eventpoll]" ]
 }
 
 @test "a line at the start says that backing files are refused" {
-	# The root of a user namespace is not the system's.
+	# The root of a user namespace may not register backing files.
 	# shellcheck disable=SC2016 # it is the other shell's
 	run unshare --map-root-user --mount sh -c '
 		"$1" -f "$2" >"$3" 2>&1 3>&- &

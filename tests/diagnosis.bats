@@ -27,7 +27,8 @@ finish() {
 	ipcfs_ended 0
 }
 
-# says STATUS WHO LINE ARG...: WHO is root, or as_user. It is all that is said.
+# says STATUS WHO LINE ARG...: runs ipcfs. WHO is root or as_user. LINE must be its only
+# output.
 says() {
 	local want=$1 who=$2 line=$3
 
@@ -39,13 +40,13 @@ says() {
 	[ "$output" = "ipcfs: $line" ]
 }
 
-# fails_by FAULT LINE [OPTION...]: where each of these system calls fails, see strace(1),
-# the start fails and says LINE last.
+# fails_by FAULT LINE [OPTION...]: strace(1) makes a system call fail. The start must
+# fail, and LINE must be the last line.
 fails_by() {
 	local fault=$1 line=$2
 
 	shift 2
-	# The search for leaks doesn't work beside strace.
+	# LeakSanitizer doesn't work under strace.
 	run env "ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0" timeout 20 strace -f -o /dev/null \
 		-e "inject=$fault" "$@" "$IPCFS" -f "$MNT" 3>&-
 	echo "$status: $output"
@@ -54,7 +55,7 @@ fails_by() {
 	not is_mounted
 }
 
-# mended: runs the command that the message names, without sudo.
+# mended: runs the command that the message names, without its sudo.
 mended() {
 	local command=${output##*; try: }
 
@@ -109,7 +110,7 @@ mounts() {
 }
 
 @test "an ipcfs is mounted there already" {
-	# Its owner's alone, so that others are not told that it lives.
+	# A mount for its owner alone: other users can't find out that it is alive.
 	"$IPCFS" "$MNT" 3>&-
 	says 2 root "$MNT: fuse.ipcfs is mounted there already; try: umount '$MNT'" "$MNT"
 	says 2 as_user "$MNT: fuse.ipcfs is mounted there already; try: sudo umount '$MNT'" "$MNT"
@@ -203,8 +204,8 @@ mounts() {
 	finish
 }
 
-# starts_saying PART... -- COMMAND ARG...: on that command's mount one line says
-# each, and there is no other.
+# starts_saying PART... -- COMMAND ARG...: runs a command that mounts. Each PART must be
+# in one line of the output, and there must be no other line.
 starts_saying() {
 	local parts=()
 
@@ -231,7 +232,7 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	starts_saying "$mapped" "$listed" -- as_user
 	mount -t mqueue mqueue /dev/mqueue
 	starts_saying "$mapped" -- as_user
-	# The daemon is in the background, and ends a moment after its mount.
+	# The daemon runs in the background, and ends a moment after its mount.
 	eventually umount /dev/mqueue
 	finish
 }
@@ -247,7 +248,7 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 }
 
 @test "a kernel without message queues" {
-	# mq_open(2) is not there: a filter of system calls, seccomp(2), says so.
+	# A seccomp(2) filter makes mq_open(2) fail with ENOSYS.
 	cat >"$WORK/without" <<-'END'
 		import ctypes, errno, os, struct, sys
 		number = {"x86_64": 240, "aarch64": 180}[os.uname().machine]
@@ -285,14 +286,14 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	"$IPCFS" "$MNT" 3>&-
 	[ -e "$SHM/object" ]
 	umount "$MNT"
-	# The daemon is in the background, and ends a moment after its mount.
+	# The daemon runs in the background, and ends a moment after its mount.
 	eventually umount /dev/shm
 	rmdir /dev/shm
 	: >/dev/shm
 	says 1 root "/dev/shm: Not a directory" "$MNT"
 	rm /dev/shm
 	mkdir /dev/shm
-	# For finish to unmount.
+	# finish unmounts it.
 	mount -t tmpfs tmpfs "$WORK/dev/shm"
 	finish
 }

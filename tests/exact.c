@@ -112,7 +112,7 @@ static void exchange_names(void)
 			RENAME_EXCHANGE);
 }
 
-/* As programs replace a file: a new object takes the name at once. */
+/* Replaces a file as programs do: a new object gets the name by rename(2). */
 static void replace(void)
 {
 	static const char spare[] = "spare";
@@ -178,7 +178,7 @@ static void note_open_file(struct outcome *outcome, int fd)
 	note(outcome, "read %.*s\n", n < 0 ? 0 : (int)n, bytes);
 }
 
-/* The looks. Both sides get the same name, and the same number. */
+/* The looks. Both sides use the same name and the same number. */
 
 static void look_at_name(enum side side, const char *name, unsigned int number,
 			 struct outcome *ret)
@@ -208,7 +208,9 @@ static void look_inside(enum side side, const char *name, unsigned int number,
 	(void)close(fd);
 }
 
-/* Each descriptor is kept for a while, also when its object loses its names. */
+/*
+ * Each descriptor stays open for a while, also if its object loses its names.
+ */
 static void look_at_held(enum side side, const char *name, unsigned int number,
 			 struct outcome *ret)
 {
@@ -266,7 +268,7 @@ static void (*const looks[])(enum side side, const char *name,
 	list,
 };
 
-/* Returns whether the mount shows what is there. */
+/* Returns whether the mount shows the same as the native call. */
 static int look(unsigned long round)
 {
 	static struct outcome outcomes[N_SIDES];
@@ -292,7 +294,7 @@ static unsigned long variable_or(const char *variable, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 10) : otherwise;
 }
 
-/* Changes the objects for each byte that comes, and then sends a byte back. */
+/* For each byte received, changes the objects and sends a byte back. */
 static void change_all(int in, int out)
 {
 	char byte;

@@ -10,7 +10,7 @@ setup() {
 	export WORK
 }
 
-# hears WORD: a program in the background has said it; see client.py.
+# hears WORD: whether a program in the background has called say(WORD); see client.py.
 hears() {
 	eventually test -e "$WORK/$1"
 }
@@ -21,7 +21,7 @@ ends_well() {
 	ended_well
 }
 
-@test "kill -9 with 100 clients: a new start replaces the mount, native programs and mappings go on" {
+@test "kill -9 with 100 clients: a new start replaces the mount, native programs and mappings still work" {
 	native create empty 1 10
 	native create full 1 10
 	native send full x
@@ -39,8 +39,8 @@ ends_well() {
 	ends_well
 }
 
-# on_small_shm OPTION,... DAEMON_OPTION...: runs the Python program on stdin where
-# /dev/shm is a tmpfs with these options.
+# on_small_shm OPTION,... DAEMON_OPTION...: mounts a tmpfs with these options on
+# /dev/shm, and runs the Python program on stdin.
 on_small_shm() {
 	mount -t tmpfs -o "mode=1777,$1" tmpfs /dev/shm
 	ipcfs_start "${@:2}"
@@ -91,7 +91,7 @@ def outcomes(dir):
     def store(at):
         holes[at] = 1
 
-    # The last of these finds room for a part.
+    # The last write finds room for a part.
     os.write(big, pattern[:100])
     while (n := failure(os.write, big, pattern)) == BLOCK:
         pass
@@ -107,7 +107,7 @@ def outcomes(dir):
     if MAPS:
         yield ending(lambda: store(9000))
         yield ending(lambda: holes[9000])
-    # Nothing else has come to harm.
+    # Nothing else was damaged.
     yield os.pread(hole, 1 << 20, 0) == bytes(1 << 20)
     yield os.pread(kept, 1 << 20, 0) == pattern
     yield os.fstat(big).st_size == size and os.pread(big, BLOCK, 100) == pattern
@@ -163,7 +163,7 @@ assert mounted == natively, mounted'
 	ipcfs_ended 0
 }
 
-@test "no free descriptor: EMFILE for new files, open files go on" {
+@test "no free descriptor: EMFILE for new files, open files still work" {
 	native create q 2 10
 	ipcfs_start
 	prlimit --pid "$DAEMON" --nofile=200:200
@@ -192,7 +192,7 @@ assert mounted == natively, mounted'
 	ends_well
 }
 
-@test "a lazy unmount: open files go on, the daemon ends with the last one" {
+@test "a lazy unmount: open files still work, the daemon ends with the last one" {
 	native create q 2 10
 	ipcfs_start
 	timeout 60 python3 "$TESTS/faults_lazy_unmount.py" "$DAEMON"

@@ -83,7 +83,7 @@ os.rename(f"{SHM}/b", f"{SHM}/c")
 os.truncate(f"{SHM}/c", 100)
 os.rename(f"{SHM}/c", f"{SHM}/b")
 
-# As many as before. The kernel tells of a close(2) a moment after it.
+# As many as before. The kernel reports a close(2) a moment later.
 
 
 def recovered():

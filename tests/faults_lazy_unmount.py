@@ -34,7 +34,7 @@ os.fchmod(fd, 0o640)
 assert os.stat("/dev/shm/a").st_mode & 0o777 == 0o640
 fcntl.flock(fd, fcntl.LOCK_EX)
 fails([errno.EAGAIN], fcntl.flock, os.open("/dev/shm/a", os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
-# Below an open directory there are names still.
+# Names can still be looked up in an open directory.
 assert os.listdir(dir) == ["a"]
 os.close(os.open("b", os.O_WRONLY | os.O_CREAT, dir_fd=dir))
 os.unlink("b", dir_fd=dir)
@@ -55,7 +55,7 @@ native.mq_send(mqd, b"two")
 join(waiter)
 p = select.poll()
 p.register(q, select.POLLIN)
-# It has received, so the end comes first.
+# This open file has received a message, so the end of file comes first.
 assert p.poll(0) and os.read(q, 10) == b""
 assert not p.poll(0)
 native.mq_send(mqd, b"three")

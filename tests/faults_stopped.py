@@ -25,7 +25,7 @@ def is_stopped():
 def reader(i):
     fd = os.open(f"{MQ}/q", os.O_RDONLY)
     buf = ctypes.create_string_buffer(10)
-    # Not os.read(), which tries again after EINTR.
+    # os.read() would try again after EINTR.
     n = native.libc.read(fd, buf, 10)
     if n > 0:
         got.add(int(buf.raw[:n]))

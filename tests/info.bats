@@ -19,12 +19,12 @@ as_user() {
 	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
 }
 
-# is_used VALUE FILE: what the info file of shm/, mq/ or sem/NAME says.
+# is_used VALUE FILE: the value of "used" in the info file of shm/, mq/ or sem/NAME.
 is_used() {
 	grep -qx "used $1" "$MNT/${2%/*}:info/${2##*/}"
 }
 
-# holders FILE: the lines of the reader of info,holders, without the numbers.
+# holders FILE: prints the holders of an object, without the process numbers.
 holders() {
 	sed -n 's/^holder [0-9]* //p' "$MNT/${1%/*}:info,holders/${1##*/}" | sort
 }
@@ -48,7 +48,7 @@ holders() {
 	rm /dev/shm/a
 }
 
-@test "native opens go on while info files are read, and the daemon does" {
+@test "native opens and the daemon still work while info files are read" {
 	: >/dev/shm/a
 	for _ in {1..500}; do
 		: </dev/shm/a
@@ -81,7 +81,7 @@ holders() {
 		[ "$(as_user $USER grep ^used "$info")" = "used no" ]
 		is_used no "$file"
 	done
-	# Of root's capabilities CAP_LEASE is the one that counts.
+	# Of root's capabilities only CAP_LEASE counts.
 	run setpriv --bounding-set -lease --inh-caps -lease grep ^used "$MNT/shm:info/a"
 	[ "$output" = "used unknown" ]
 	rm /dev/shm/a "$MQ/q" "$SEM/s"
@@ -113,7 +113,8 @@ holders() {
 		        fd = os.open(path, flags)
 		        assert holders(kind, object) == [f"{name} fd {rights}"], (path, holders(kind, object))
 		        os.close(fd)
-		    # Both together, and nothing for a descriptor without rights.
+		    # Rights to read and write are added up. A descriptor with O_PATH has no
+		    # rights.
 		    fds = os.open(path, os.O_RDONLY), os.open(path, os.O_WRONLY), os.open(path, os.O_PATH)
 		    assert holders(kind, object) == [f"{name} fd rw"]
 		    for fd in fds[:2]:
@@ -127,18 +128,18 @@ holders() {
 		    fd = os.open(path, os.O_RDWR)
 		    m = mmap.mmap(fd, 4096, prot=mmap.PROT_READ)
 		    os.close(fd)
-		    # Python keeps a descriptor for the mapping.
+		    # Python's mmap keeps a descriptor of its own.
 		    assert holders("shm", "a") == [f"{name} fd rw", f"{name} map r"], holders("shm", "a")
 		    m.close()
 	END
-	# The reader of one info file holds neither its object nor others.
+	# A reader of an info file isn't a holder.
 	exec 5<"$MNT/shm:info/a" 6<"$MNT/shm:info,holders/a"
 	[ -z "$(holders shm/a)" ]
 	exec 5<&- 6<&-
 	rm /dev/shm/a "$MQ/q" "$SEM/s"
 }
 
-@test "a user sees those holders that ptrace would let it see, and nobody sees the daemon" {
+@test "a user sees the holders that ptrace would show, and nobody sees the daemon" {
 	: >/dev/shm/a
 	chmod 666 /dev/shm/a
 	sleep 1000 5<"$SHM/a" 3>&- &
@@ -149,7 +150,7 @@ holders() {
 	eventually grep -q sleep "/proc/$user/comm"
 	[ "$(as_user $USER grep ^holder "$MNT/shm:info,holders/a")" = "holder $user sleep fd r" ]
 	[ -z "$(as_user $((USER + 1)) sed -n '/^holder/p' "$MNT/shm:info,holders/a")" ]
-	# In other namespaces ptrace lets it see nobody.
+	# From another namespace ptrace shows no process.
 	for how in --user '--user --map-root-user' '--user --map-root-user --pid --fork'; do
 		# shellcheck disable=SC2086 # words
 		[ "$(as_user $USER unshare $how grep ^holder "$MNT/shm:info,holders/a")" = "holders unknown" ]
@@ -162,7 +163,7 @@ holders() {
 	rm /dev/shm/a
 }
 
-@test "holders are new for an object that is asked for again, and for another process" {
+@test "holders are read again for the same object, and for another process" {
 	: >/dev/shm/a
 	: >/dev/shm/b
 	python3 - <<-'END'
@@ -174,7 +175,7 @@ holders() {
 
 		assert holders("a") == 0
 		fds = [os.open(f"/dev/shm/{name}", os.O_RDONLY) for name in "ab"]
-		# The same reading may serve one more object, and no object again.
+		# One reading of /proc may serve the next object, but no object twice.
 		assert holders("b") in (0, 1)
 		assert holders("b") == 1
 		assert holders("a") == 1
@@ -223,7 +224,8 @@ holders() {
 	# Thousands of processes start, which takes a slow machine minutes.
 	# shellcheck disable=SC2016 # it is the other shell's
 	timeout 200 sh -c 'until [ -s "$1" ]; do sleep 0.1; done' - "$WORK/ready"
-	# bytes_read COMMAND ARG...: how many the daemon has read for it.
+	# bytes_read COMMAND ARG...: prints how many bytes the daemon has read for the
+	# command.
 	bytes_read() {
 		local before
 
@@ -234,9 +236,9 @@ holders() {
 	one=$(bytes_read cat "$MNT/shm:info,holders/0")
 	all=$(bytes_read cat "$MNT/shm:info,holders"/*)
 	echo "# bytes read for one file: $one, for 500: $all" >&3
-	# On a slow machine some pauses between two files are too long.
+	# On a slow machine some pauses between two files end the sharing.
 	[ "$all" -lt $((100 * one)) ]
-	# Somebody else's requests go on meanwhile.
+	# Another user's requests are served meanwhile.
 	(while [ ! -e "$WORK/done" ]; do
 		timeout 30 stat "$SHM/0" >/dev/null || exit 1
 	done) 3>&- &

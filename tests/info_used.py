@@ -27,7 +27,7 @@ def is_used(path, kind, flags):
     os.close(write)
     os.write(os.open(f"/proc/{child}/fd/{write}", os.O_WRONLY), b"x")
     join(child)
-    # The kernel tells the daemon of the last close(2) after it.
+    # The kernel reports the last close(2) to the daemon a moment later.
     until(lambda: used(kind, name) == "no")
     fd = os.open(path, os.O_PATH)
     assert used(kind, name) == "no", path

@@ -82,20 +82,20 @@ mounted_as() {
 	mount -a 3>&-
 	mounted_as rw
 	as 65534 ls "$SHM"
-	# Once is enough.
+	# The daemon runs once.
 	mount -a
 	umount "$MNT"
 	not is_mounted
 	ipcfs_ended 0
 }
 
-# as UID COMMAND ARG...: as an ordinary user.
+# as UID COMMAND ARG...: runs the command as an ordinary user.
 as() {
 	setpriv --reuid "$1" --regid "$1" --clear-groups env -C / "${@:2}"
 }
 
 @test "a line of fstab with the option user: an ordinary user mounts and unmounts it" {
-	# /dev/fuse is for everybody on most systems.
+	# On most systems everybody may use /dev/fuse.
 	mknod -m 666 "$WORK/fuse" c 10 229
 	mount --bind "$WORK/fuse" /dev/fuse
 	chown 65534:65534 "$MNT"

@@ -13,7 +13,7 @@ teardown() {
 	ipcfs_end
 }
 
-# messages: how many wait in q.
+# messages: prints the number of messages in q.
 messages() {
 	getfattr --only-values -n user.mq.curmsgs "$MQ/q"
 }
@@ -102,7 +102,7 @@ messages() {
 		assert write(b"12345678\nab\n123456789\ncd\n") == 12
 		assert write(b"123456789\ncd\n") == "EMSGSIZE"
 		assert write(b"cd\n123456789") == 3
-		# One that is begun is refused as a whole, and then it is gone.
+		# A line that was begun is refused as a whole, and dropped.
 		assert write(b"1234") == 4
 		assert write(b"56789\n") == "EMSGSIZE"
 		assert write(b"123456789") == "EMSGSIZE"
@@ -123,7 +123,7 @@ other
 rest
 last words
 killed" ]
-	# A line that was ended leaves nothing to send.
+	# After a complete line there is nothing to send.
 	echo >"$MQ:lines/q"
 	: >"$MQ:lines/q"
 	[ "$(messages)" -eq 1 ]
@@ -136,7 +136,7 @@ killed" ]
 	timeout 20 printf one >"$MQ:lines/q"
 	timeout 20 printf two >"$MQ:lines/q"
 	[ "$(timeout 20 head -n 3 "$MQ:lines,follow/q")" = $'full\none\ntwo' ]
-	# At the end of the mount it is lost, which the log says.
+	# At the end of the mount the line is lost, and the log says so.
 	echo full >"$MQ:lines/q"
 	printf lost >"$MQ:lines/q"
 	umount "$MNT"
@@ -173,7 +173,7 @@ killed" ]
 		assert os.write(fd, b"3\n4\n") == 4
 	END
 	[ "$(cat "$MQ:lines/q")" = $'33\n4' ]
-	# It sends two lines, and waits with the third until it is interrupted.
+	# The write sends two lines, and waits with the third until a signal comes.
 	python3 - "$MQ:lines/q" >"$WORK/sent" <<-'END' 3>&- &
 		import os, signal, sys
 		signal.signal(signal.SIGUSR1, lambda *_: None)
@@ -223,7 +223,7 @@ killed" ]
 		messages = [b"%d " % rest.choice((0, 9, 32767)) + rest.randbytes(rest.randrange(65)) for _ in range(10)]
 		for message in messages:
 		    assert os.write(prefix, message) == len(message)
-		# Python's sort keeps the order of equal ones.
+		# Python's sort keeps the order of equal messages.
 		want = sorted(messages, key=lambda m: -int(m.split(b" ")[0]))
 		dump = read_all()
 		assert dump == want, (dump, want)

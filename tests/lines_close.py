@@ -28,14 +28,14 @@ os.write(fd, b"pieces")
 assert count() == 1
 os.write(fd, b"\nrest")
 assert count() == 2
-# As does another open file.
+# Another open file also has a line of its own.
 other = os.open(mq + ":lines/q", os.O_WRONLY)
 os.write(other, b"other")
 os.close(other)
 assert count() == 3
 os.close(fd)
 assert count() == 4
-# A child that is killed has closed it.
+# The end of a killed child closes the file.
 fd = os.open(mq + ":lines/q", os.O_WRONLY)
 run(lambda: (os.write(fd, b"last words"), os.execlp("true", "true")))
 pid = os.fork()

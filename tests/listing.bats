@@ -7,7 +7,7 @@ load mount.bash
 USER=4001 OTHER=4002
 
 setup() {
-	# It writes to memory that is only reserved, and makes that count.
+	# MALLOC_PERTURB_ writes to reserved memory, which then counts as used.
 	unset MALLOC_PERTURB_
 	ipcfs_prepare
 	export SHM MQ MNT
@@ -30,7 +30,7 @@ make_objects() {
 	seq -f '/dev/shm/object%.0f' "$1" | xargs touch
 }
 
-# as_root ARG...: runs a program from stdin.
+# as_root ARG...: runs a Python program from stdin.
 as_root() {
 	timeout 200 python3 -c "import os, sys
 from client import *
@@ -40,7 +40,7 @@ $(cat)" "$@"
 
 @test "a hundred listings of 200,000 names take no memory of the daemon" {
 	names=200000
-	# The sanitizers are slow, and have notes of their own about all memory.
+	# The sanitizers are slow, and use memory of their own.
 	! ldd "$IPCFS" | grep -q 'lib[at]san' || names=5000
 	make_objects $names
 	: >/dev/shm/another
@@ -92,9 +92,9 @@ $(cat)" "$@"
 	[ "$(setpriv --reuid $USER --regid $USER --clear-groups find "$SHM" -type f | wc -l)" -eq $names ]
 }
 
-@test "names that stay while others come and go are listed once" {
+@test "names that stay while other names come and go are listed once" {
 	mount_for_all
-	# A directory's oldest and newest, and all between them, are of both sorts.
+	# Names that stay and names that go alternate.
 	as_root <<-'END'
 		import native
 		def make_queue(path):
@@ -110,7 +110,7 @@ $(cat)" "$@"
 		    count += 1
 		    make(f"{natively}/goes{count + 29}")
 
-		# Entries for a part of what the kernel has asked the daemon for, up to all.
+		# Buffers from a part of one reply of the daemon to all of it.
 		for name, (natively, make) in HOW.items():
 		    stays = {f"stays{i}" for i in range(60)}
 		    for i in range(60):
@@ -167,7 +167,7 @@ $(cat)" "$@"
 		found = all_of(here)
 		assert found == all_of(there)
 		assert {"object7", "new"} & {name for name, _ in found} == {"new"}
-		# The root has no directory behind it.
+		# The root isn't backed by a directory.
 		fd = os.open(MNT, os.O_RDONLY)
 		entries = all_of(fd)
 		assert [name for name, _ in entries] == [".", "..", "shm", "mq", "sem"], entries

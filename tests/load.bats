@@ -14,7 +14,7 @@ teardown() {
 	ipcfs_end
 }
 
-# move READERS KILLS: see load/main.c. It takes a second for each 1000 ROUNDS.
+# move READERS KILLS: see load/main.c. The load runs a second for each 1000 ROUNDS.
 move() {
 	timeout 250 "$PROGRAMS/load" $((${ROUNDS:-20000} / 1000)) "$@" 3>&-
 }

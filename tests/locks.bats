@@ -95,10 +95,10 @@ $(cat)" "$SHM/a" /dev/shm/a
 		assert child(holder) == 1
 		fcntl.fcntl(fd, fcntl.F_SETLK, record(fcntl.F_RDLCK, 10, 2))
 		assert child(lambda: try_lock(native, "posix", False, 10, 2)) == 1
-		# Closing any descriptor of the file frees a process's record locks.
+		# Closing any descriptor of the file releases a process's record locks.
 		os.close(os.open(mount, os.O_RDONLY))
 		assert child(lambda: try_lock(native, "posix")) == 1
-		# A lock to write takes a descriptor to write.
+		# A write lock needs a descriptor that is open for writing.
 		try:
 		    fcntl.fcntl(os.open(mount, os.O_RDONLY), fcntl.F_SETLK, record(fcntl.F_WRLCK))
 		    sys.exit("locked")
@@ -151,7 +151,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 		    for holder in mount, native:
 		        held = lock(holder, kind)
 		        pids = [waiter(kind) for _ in range(100)]
-		        # Nobody else has to wait.
+		        # No other request has to wait.
 		        assert os.listdir(os.path.dirname(mount)) == ["a"]
 		        os.stat(mount)
 		        for pid in pids[::2]:

@@ -46,7 +46,7 @@ teardown() {
 	ipcfs_start
 }
 
-# over_dev_shm COMMAND ARG...: where the mount's shm/ stands on /dev/shm.
+# over_dev_shm COMMAND ARG...: runs the command where the mount's shm/ covers /dev/shm.
 over_dev_shm() {
 	# shellcheck disable=SC2016 # it is the other shell's
 	unshare --mount sh -c 'mount --bind "$SHM" /dev/shm && exec "$@"' - "$@"
@@ -106,8 +106,8 @@ over_dev_shm() {
 	over_dev_shm stress-ng --shm 4 --shm-ops 400 --timeout 60 --verify --quiet
 }
 
-# memory_group LIMIT: makes a memory cgroup. GROUP is its directory, or empty where
-# there are none that may be made; charged() says how much it has taken.
+# memory_group LIMIT: makes a memory cgroup. GROUP is its directory, or empty if this
+# machine allows none. charged() prints how much memory it is charged for.
 memory_group() {
 	GROUP=
 	if [ -w /sys/fs/cgroup/memory/cgroup.procs ]; then
@@ -121,7 +121,7 @@ memory_group() {
 	fi 2>/dev/null
 }
 
-# in_group COMMAND ARG...: an ordinary user's process in that group.
+# in_group COMMAND ARG...: runs the command as an ordinary user in the cgroup.
 in_group() {
 	# shellcheck disable=SC2016 # it is the other shell's
 	bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP" \
@@ -138,12 +138,12 @@ in_group() {
 	[ "$(stat -c '%s %b %U' /dev/shm/a)" = "41943040 81920 UNKNOWN" ]
 	echo "fallocate: $(charged)"
 	[ "$(charged)" -gt 40000000 ]
-	# The rest of the limit doesn't do: its processes are killed, or refused.
+	# The rest of the limit is too little: processes are killed, or the call fails.
 	not in_group fallocate -l 600M "$SHM/b"
 	[ "$(stat -c %b /dev/shm/b)" -eq 0 ]
 	rm "$SHM/b"
 	if [[ ${IPCFS_OPTIONS-} != *nopassthrough* ]]; then
-		# By copy_file_range, which asks for the whole at once.
+		# copy_file_range(2) needs all memory at once.
 		in_group cp --reflink=never "$SHM/a" "$SHM/b"
 		echo "cp: $(charged)"
 		[ "$(charged)" -gt 80000000 ]
@@ -162,7 +162,7 @@ in_group() {
 	memory_group 100M
 	[ -n "$GROUP" ] || skip "no memory cgroups here"
 	exec 5>"$GROUP/cgroup.procs"
-	# Now the daemon doesn't see the groups.
+	# Now the daemon doesn't see the cgroups.
 	mount -t tmpfs tmpfs /sys/fs/cgroup
 	# shellcheck disable=SC2016 # it is the other shell's
 	run bash -c 'echo $$ >&5 && exec fallocate -l 4K "$0"' "$SHM/a"

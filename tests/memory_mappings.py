@@ -42,7 +42,7 @@ try:
 except PermissionError:
     pass
 code = mmap.mmap(fd, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-code[0:1] = b"\xc3"  # x86: ret; elsewhere just a byte
+code[0:1] = b"\xc3"  # x86: ret; on other processors just a byte
 address = ctypes.addressof(ctypes.c_char.from_buffer(code))
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.mprotect(ctypes.c_void_p(address), 4096, mmap.PROT_READ) == 0

@@ -11,8 +11,8 @@
 #   LOG     what the daemon printed
 # PROGRAMS is where the tests' own are built.
 
-# A user of this test's own: what queues may take is counted for each user, over all
-# namespaces of the machine. So the user who fills that up is not root.
+# A user of this test's own. The kernel counts the memory of a user's queues over all
+# namespaces of the machine, so a test that uses it up must not be root.
 # shellcheck disable=SC2034 # for those that source this
 LONER=$((1 << 28 | SRANDOM >> 4))
 
@@ -56,8 +56,8 @@ is_served() {
 	is_mounted && [ -d "$MNT/shm" ]
 }
 
-# ipcfs_start [OPTION...]: starts the daemon on MNT. A shell's background jobs
-# ignore SIGINT; the daemon is not to.
+# ipcfs_start [OPTION...]: starts the daemon on MNT. A shell's background jobs ignore
+# SIGINT; the daemon must not.
 ipcfs_start() {
 	# shellcheck disable=SC2086 # words
 	env --default-signal=INT "$IPCFS" -f ${IPCFS_OPTIONS-} "$@" "$MNT" >>"$LOG" 2>&1 3>&- &
@@ -81,7 +81,7 @@ ipcfs_prepare() {
 	find /dev/shm "$NATIVE" -mindepth 1 -delete
 }
 
-# ipcfs_mount [OPTION...]: that, and starts the daemon.
+# ipcfs_mount [OPTION...]: makes the directories and starts the daemon.
 ipcfs_mount() {
 	ipcfs_prepare
 	ipcfs_start "$@"
@@ -95,9 +95,9 @@ has_fds() {
 	[ "$(fds "$1")" -eq "$2" ]
 }
 
-# look: whether all threads of the daemon sleep, the workers because there is no request.
-# How often those have gone to sleep is in SLEPT. No process is started for it, as its
-# end would be a request, where it has a file of the mount open.
+# look: whether all threads of the daemon sleep, and the workers wait for a request.
+# SLEPT is how often the workers have gone to sleep. No process may be started for this:
+# if the shell has a file of the mount open, the end of the process would be a request.
 look() {
 	local task key value name wchan
 
@@ -115,7 +115,7 @@ look() {
 	done 2>/dev/null
 }
 
-# All of them sleep at one time: what the daemon was sent has been dealt with.
+# is_idle: whether all threads sleep at one time, so that all requests are finished.
 is_idle() {
 	local before
 
@@ -124,7 +124,7 @@ is_idle() {
 	look && [ "$SLEPT" = "$before" ]
 }
 
-# waits PID...: each is in a request of the mount, and the daemon has it.
+# waits PID...: whether each process is in a request that the daemon has received.
 waits() {
 	local pid
 
@@ -135,7 +135,7 @@ waits() {
 	is_idle
 }
 
-# is_linux VERSION: whether the kernel is of that version, or a later one.
+# is_linux VERSION: whether the kernel has this version or a later one.
 is_linux() {
 	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ]
 }
@@ -169,7 +169,7 @@ logged() {
 	rm "$LOG.rest"
 }
 
-# ended_well: waits for the end of the daemon, which has left nothing.
+# ended_well: waits for the daemon's end, and checks that it has left nothing.
 ended_well() {
 	local status=0
 
@@ -179,24 +179,24 @@ ended_well() {
 	ipcfs_ended "$status"
 }
 
-# ipcfs_ended STATUS: what must hold after the daemon's end.
+# ipcfs_ended STATUS: checks what must hold after the daemon's end.
 ipcfs_ended() {
 	cat "$LOG"
 	[ "$1" -eq 0 ]
-	# It is libfuse's, where the mount went while a request was read.
+	# libfuse prints this if the mount goes while it reads a request.
 	not grep -vxF 'fuse: reading device: Software caused connection abort' "$LOG"
 	not is_mounted
 	umount "$NATIVE"
 	rm -r "$WORK"
 }
 
-# let_all_in: other users may come to what the test has made.
+# let_all_in: lets other users search the test's directories.
 let_all_in() {
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "$WORK"
 	chmod 711 "$(dirname "$BATS_TEST_TMPDIR")"
 }
 
-# as_user COMMAND ARG...: as an ordinary user, nobody.
+# as_user COMMAND ARG...: runs the command as an ordinary user, nobody.
 as_user() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups env -C "$WORK" "$@"
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# The daemon mounts on the checked directory, and unmounts its own mount and no
-# other mount, whatever the paths lead to by then.
+# The daemon mounts on the directory that it has checked. It unmounts its own mount and
+# no other, wherever the paths lead by then.
 
 load mount.bash
 
@@ -21,7 +21,7 @@ mounts() {
 	awk '$9 == "fuse.ipcfs" || $8 == "fuse.ipcfs" { print $5 }' /proc/self/mountinfo
 }
 
-# stop [STATUS]: no mount of the daemon's may stay.
+# stop [STATUS]: ends the daemon. None of its mounts may stay.
 stop() {
 	local status=0
 
@@ -35,7 +35,7 @@ stop() {
 	mkdir "$WORK/home" "$WORK/home/ipc"
 	chown -R 4001:4001 "$WORK/home"
 	mkfifo -m 666 "$WORK/go"
-	# In this mount namespace the directory will be no mount point.
+	# In this mount namespace the directory isn't a mount point.
 	# shellcheck disable=SC2016 # it is the other shell's
 	setpriv --reuid 4001 --regid 4001 --clear-groups unshare -U -r -m sh -ec '
 		: >"$1/home/ready"
@@ -112,7 +112,8 @@ space"
 	MNT=$OTHER/ipc ipcfs_start
 	kill -STOP "$DAEMON"
 	umount --no-canonicalize "$OTHER/ipc" "$OTHER"
-	# The kernel gives the numbers of the two to these, in the order of mounting.
+	# Two new mounts get the device numbers that the two old ones had, in the order of
+	# mounting.
 	mount -t tmpfs tmpfs "$OTHER"
 	mkdir "$OTHER/ipc"
 	mount -t tmpfs tmpfs "$OTHER/ipc"
@@ -124,8 +125,8 @@ space"
 
 @test "a link in place of the directory after the check isn't followed" {
 	mkdir "$WORK/aside"
-	# It stops once it has looked for /dev/fuse, which is after the check. The search for
-	# leaks doesn't work beside strace.
+	# strace stops the daemon when it looks for /dev/fuse, which is after the check.
+	# LeakSanitizer doesn't work under strace.
 	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -o "$WORK/trace" \
 		-P /dev/fuse -e trace=openat -e inject=openat:signal=SIGSTOP:when=1 \
 		"$IPCFS" -f "$MNT" >"$LOG" 2>&1 3>&- &
@@ -163,7 +164,7 @@ mounted_somewhere() {
 	grep "^other $MNT fuse.ipcfs rw,sync,.*,default_permissions " /proc/self/mounts
 	umount "$MNT"
 	wait "$DAEMON"
-	# Of others libfuse lets in just root; the kernel has to let all in.
+	# libfuse admits just root among the other users, so the kernel must admit all.
 	ipcfs_start -o allow_root
 	let_all_in
 	grep "^ipcfs $MNT .*,allow_other " /proc/self/mounts

@@ -124,7 +124,7 @@ teardown() {
 		os.lseek(fd, -6, os.SEEK_CUR)
 		assert os.read(fd, 9) == b"second"
 		assert os.read(fd, 9) == b""
-		# To the end of the number line and back: no byte twice, none lost.
+		# To the largest offset and back: no byte comes twice, none is lost.
 		out = os.open(sys.argv[1], os.O_WRONLY)
 		os.write(out, b"0123")
 		os.lseek(fd, 1000, os.SEEK_SET)
@@ -226,7 +226,7 @@ teardown() {
 	run dd of="$MQ/q" oflag=nonblock conv=notrunc status=none <<<y
 	[[ $output == *"Resource temporarily unavailable" ]]
 	[ "$(cat "$MQ/q")" = x ]
-	# Also when it is set on an open descriptor.
+	# The flag also counts if it is set on an open descriptor.
 	python3 - "$MQ/q" <<-'END'
 		import os, sys
 		fd = os.open(sys.argv[1], os.O_RDWR)
@@ -257,7 +257,7 @@ teardown() {
 	python3 - "$MQ/q" <<-'END'
 		import os, sys
 		fd = os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK)
-		# The kernel takes 256 pages at once, and an iovec costs one at least.
+		# One request has 256 pages at most, and each iovec needs a page.
 		sent = os.writev(fd, [b"x"] * 1024)
 		got = os.read(fd, 8192)
 		assert len(got) == sent, (len(got), sent)
@@ -343,7 +343,7 @@ teardown() {
 	touch -d '2001-02-03 04:05:06' "$MQ/q"
 	[ "$(stat -c "$format" "$MQ/q")" = "$(stat -c "$format" "$NATIVE/q")" ]
 	[ "$(stat -c '%a %u %g %Y' "$NATIVE/q")" = "604 12 34 981173106" ]
-	# Also with messages in it: to count them is no access.
+	# The same for a queue with messages: counting them is no access.
 	native send q text
 	touch -d '2001-02-03 04:05:06' "$MQ/q"
 	[ "$(stat -c '%s %X %Y' "$MQ/q")" = "4 981173106 981173106" ]
@@ -486,7 +486,7 @@ teardown() {
 @test "a create that fails leaves no queue" {
 	: >"$MQ/q"
 	exec 5<"$MQ/q"
-	# One descriptor more: enough to make a queue, but not to hold it.
+	# One descriptor more is enough to create a queue, but not to keep it open.
 	eventually has_fds "$DAEMON" $((DAEMON_FDS + 2))
 	free=0
 	while [ -e "/proc/$DAEMON/fd/$free" ]; do
@@ -625,7 +625,7 @@ user.mq.notify_pid="0"'
 
 @test "watch notices a new message" {
 	: >"$MQ/q"
-	# It ends when what ls prints has changed.
+	# watch ends when the output of ls has changed.
 	TERM=xterm timeout 60 watch -g -n 0.1 ls -l "$MQ" >"$WORK/seen" 3>&- &
 	eventually grep -q ' q' "$WORK/seen"
 	echo x >"$MQ/q"

@@ -69,10 +69,11 @@ def main():
         pids.append(fork(hold, most - 10, ready, ends))
         n, refused = struct.unpack("i?", os.read(ready[0], 5))
         total += n
-    # Some are of shm, mq and their names; and each object that is there is free.
+    # Some nodes are those of shm, mq and their names. An object that exists isn't
+    # charged.
     assert LIMIT - 1000 < total <= LIMIT + 10, total
     join(fork(use, USER + 1), fork(use, 0))
-    # Those that a refused lookup has left are free again.
+    # A refused lookup leaves no charge.
     pids.append(fork(hold, most - 10, ready, ends))
     n, refused = struct.unpack("i?", os.read(ready[0], 5))
     assert n < 10 and refused, n

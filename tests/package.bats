@@ -18,8 +18,8 @@ setup() {
 	mkdir -p "$MNT"
 }
 
-# content DIRECTORY: its files, and where links lead. Pages are compressed, and the
-# documents are Debian's own.
+# content DIRECTORY: prints the files and where links lead. Manual pages are compressed,
+# and the documents are Debian's own.
 content() {
 	(cd "$1" && find . ! -type d ! -path './usr/share/doc/*' -printf '%p %l\n') |
 		sed 's/\.gz\>//g' | sort
@@ -33,7 +33,7 @@ content() {
 }
 
 @test "the package has what meson installs, works, and is removed without a trace" {
-	# From any folder.
+	# The script runs from any folder.
 	cd /
 	"$PACKAGE" >"$WORK/out" 2>"$WORK/err" || {
 		cat "$WORK/out" "$WORK/err"
@@ -43,7 +43,7 @@ content() {
 	deb=$(tail -n1 "$WORK/out")
 	[[ $deb == */build-package/ipcfs_*_"$(dpkg --print-architecture)".deb ]]
 
-	# Another build is the same, bit by bit.
+	# A second build gives the same bytes.
 	cp "$deb" "$WORK/first.deb"
 	[ "$("$PACKAGE" 2>"$WORK/err" | tail -n1)" = "$deb" ]
 	cmp "$WORK/first.deb" "$deb"
@@ -55,7 +55,7 @@ content() {
 	dpkg -i "$deb"
 	dpkg -s ipcfs | grep -x 'Status: install ok installed'
 	[ "$(dpkg-query -Wf '${Version}' ipcfs)" = "$(ipcfs -V | sed -n '1s/.* //p')" ]
-	# To mount it for all users is for the administrator to enable.
+	# The service isn't enabled: the administrator decides.
 	[ -z "$(find /etc/systemd -name 'ipcfs*')" ]
 	mount -t ipcfs ipcfs "$MNT" 3>&-
 	is_mounted
@@ -70,7 +70,7 @@ content() {
 	dpkg -r ipcfs
 	dpkg -P ipcfs
 	not dpkg -s ipcfs
-	# dpkg's own notes and caches are all that was written.
+	# Only dpkg's own notes and caches have changed.
 	diff /dev/null <(find "$UPPER" ! -type d | grep -vE "^$UPPER/var/(lib/dpkg|log|cache)/")
 	[ -z "$(find "$UPPER" -name '*ipcfs*')" ]
 	ipcfs_ended 0

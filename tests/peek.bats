@@ -8,7 +8,7 @@ setup() {
 	ipcfs_mount -o allow_other
 	let_all_in
 	PEEK=$MNT/mq:peek
-	# The daemon keeps a descriptor from its first peek on.
+	# The daemon keeps one more descriptor from its first peek on.
 	native create first 1 1
 	[ "$(cat "$PEEK/first")" = '' ]
 	native unlink first
@@ -20,7 +20,7 @@ teardown() {
 	ipcfs_end
 }
 
-# make NAME MAXMSG MSGSIZE [PRIORITY TEXT]...: a queue, and messages in it.
+# make NAME MAXMSG MSGSIZE [PRIORITY TEXT]...: makes a queue with messages.
 make() {
 	native create "$1" "$2" "$3"
 	local name=$1
@@ -75,7 +75,7 @@ make() {
 	cmp "$MQ:drain/q" "$WORK/peeked"
 }
 
-@test "a message larger than the memory that is kept for messages" {
+@test "a message that is larger than the memory kept for messages" {
 	head -c 700000 /dev/urandom >"$WORK/bytes"
 	echo 700000 >/proc/sys/fs/mqueue/msgsize_max
 	setpriv --reuid "$LONER" --regid "$LONER" --clear-groups \
@@ -83,7 +83,7 @@ make() {
 	dd if="$WORK/bytes" of="$MQ/q" bs=700000 iflag=fullblock status=none
 	cmp "$PEEK/q" "$WORK/bytes"
 	cmp "$PEEK/q" "$WORK/bytes"
-	# The memory for it was freed, and with it the program.
+	# The message's memory was freed, and with it the program.
 	DAEMON_FDS=$((DAEMON_FDS - 1))
 }
 
@@ -93,7 +93,7 @@ make() {
 	[ "$(timeout 60 cat "$MNT/mq:peek,lines,prefix/q")" = '' ]
 }
 
-@test "each read from the beginning looks anew, others go on in the same text" {
+@test "a read from the beginning looks anew, other reads continue in the same text" {
 	make q 10 10 0 first
 	exec 4<"$PEEK/q"
 	[ "$(head -c 3 <&4)" = fir ]
@@ -117,7 +117,7 @@ make() {
 	END
 }
 
-@test "tools read it as a file of /sys" {
+@test "tools read a queue as a file of /sys" {
 	make q 10 10 0 one 0 two 0 three
 	[ "$(stat -c '%s %a' "$PEEK/q")" = '4096 400' ]
 	[ "$(head -n1 "$MNT/mq:peek,lines/q")" = one ]
@@ -147,7 +147,7 @@ make() {
 	END
 }
 
-@test "it is always ready to be read" {
+@test "poll says that a queue is always readable" {
 	native create q 1 10
 	python3 - "$PEEK/q" <<-'END'
 		import os, select, sys
@@ -174,7 +174,7 @@ make() {
 	[ "$(cat "$PEEK/q")" = one ]
 }
 
-@test "the queue's times stay as they are" {
+@test "peek leaves the queue's times unchanged" {
 	make q 10 10 0 one
 	cat "$PEEK/q"
 	touch -d 2001-01-01 "$MQ/q"
@@ -185,13 +185,13 @@ make() {
 	[ "$(stat -c '%X %Y' "$NATIVE/q")" = '4133980800 4133980800' ]
 }
 
-@test "only root may" {
+@test "only root may peek" {
 	make q 10 10 0 one
 	chmod 666 "$MQ/q"
 	as_user ls "$PEEK/q"
 	run as_user cat "$PEEK/q"
 	[[ $output == *'Permission denied' ]]
-	# Root without the capability, or in a user namespace, where it counts for nothing.
+	# Root without the capability, or in a user namespace, where it doesn't count.
 	run setpriv --bounding-set=-sys_admin --inh-caps=-all cat "$PEEK/q"
 	echo "$output"
 	[[ $output == *'Permission denied' ]]
@@ -215,7 +215,7 @@ make() {
 	DAEMON_FDS=$(fds "$DAEMON")
 }
 
-@test "it goes with lines and prefix only" {
+@test "peek can be combined with lines and prefix only" {
 	local option
 
 	for option in priority=1 maxmsg=1 msgsize=1 follow drain timeout=1 timeout=0; do
@@ -231,7 +231,7 @@ make() {
 	logged "view option 'peek': there is no such option"
 }
 
-@test "-V says whether it is there, and why not" {
+@test "-V says whether peek works, and why not" {
 	"$IPCFS" -V | grep -x 'peeking at queues: yes'
 	as_user "$IPCFS" -V | grep -x 'peeking at queues: no: it needs root .*'
 	strace -f -o /dev/null -e inject=bpf:error=ENOSYS "$IPCFS" -V |
@@ -246,7 +246,7 @@ make() {
 		grep -x 'peeking at queues: no: this kernel has no BTF .*'
 }
 
-@test "a daemon without the right to: EOPNOTSUPP, and the log says why" {
+@test "peek of a daemon without the right: EOPNOTSUPP, and the log says why" {
 	mkdir "$WORK/own"
 	# shellcheck disable=SC2016 # the inner shell's
 	unshare --user --map-root-user --mount --ipc sh -ec '
@@ -261,7 +261,7 @@ make() {
 	grep "a queue can't be peeked at: it needs root" "$WORK/own.log"
 }
 
-@test "beside many senders and receivers, nothing is shown that is not there" {
+@test "beside many senders and receivers, peek shows no message that isn't in the queue" {
 	run "$PROGRAMS/peek_load" "$MNT"
 	echo "$output"
 	[ "$status" -eq 0 ]

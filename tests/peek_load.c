@@ -22,7 +22,7 @@
 
 enum { SENDERS = 4, RECEIVERS = 4, PRIORITIES = 3, MAXMSG = 8, MSGSIZE = 8192 };
 
-/* Numbers of messages that may be on their way at once, and many more. */
+/* More numbers than messages can be on their way at once. */
 enum { WINDOW = 1 << 16 };
 
 struct head {
@@ -56,7 +56,7 @@ static unsigned int priority_of(const struct head *head)
 	return head->number % PRIORITIES;
 }
 
-/* Some are shorter than a page, and some take two or three. */
+/* Some messages are shorter than a page, some need two or three pages. */
 static uint32_t len_of(uint32_t sender, uint32_t number)
 {
 	uint32_t some = (number * 2654435761U + sender * 40503U) >> 8;
@@ -65,7 +65,10 @@ static uint32_t len_of(uint32_t sender, uint32_t number)
 	return sizeof(struct head) + some % (most - sizeof(struct head) + 1);
 }
 
-/* Makes the message of a number; another number has other bytes everywhere. */
+/*
+ * Makes the message of a number. The messages of two numbers differ in all
+ * bytes.
+ */
 static void make(uint32_t sender, uint32_t number, char *ret)
 {
 	struct head head = { MAGIC, sender, number, len_of(sender, number) };
@@ -120,10 +123,10 @@ static void receive_all(void)
 	exit(n == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* Returns how many messages a text has, "PRIORITY MESSAGE..." each. */
+/* Returns the number of messages in a text of "PRIORITY MESSAGE..." pieces. */
 static size_t check(const char *text, size_t size)
 {
-	/* The last number of a sender's with a priority, and 1. */
+	/* The last number that a sender has sent with a priority, plus 1. */
 	uint32_t last[SENDERS][PRIORITIES] = { 0 };
 	unsigned int priority, before = PRIORITIES;
 	struct head head;
@@ -141,7 +144,7 @@ static size_t check(const char *text, size_t size)
 		if (shared->received[head.sender][head.number % WINDOW] <
 		    shared->peek)
 			fail("received long ago", &head);
-		/* Those of a sender with the same priority have no gap. */
+		/* The messages of one sender with one priority have no gap. */
 		if (last[head.sender][priority] != 0 &&
 		    last[head.sender][priority] + PRIORITIES != head.number + 1)
 			fail("one is missing before", &head);

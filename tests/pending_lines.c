@@ -37,7 +37,7 @@ static void assert_is(const struct fs_pending_line *line, uint64_t owner,
 	assert_memory_equal(line->text, text, line->len);
 }
 
-/* Takes a line of an owner away; NULL: there is none. */
+/* Removes a line of an owner. NULL: the owner has no line. */
 static void assert_line(uint64_t owner, const char *text)
 {
 	struct fs_pending_line *line = fs_pending_lines_remove(&lines, &owner);

@@ -42,7 +42,7 @@ def waiter(f):
     stat = f'/proc/self/task/{t.native_id}/wchan'
     while True:
         try:
-            # Some kernels name the function that calls poll_schedule_timeout().
+            # Some kernels show the caller of poll_schedule_timeout().
             if re.search('poll|select', open(stat).read()):
                 break
         except (FileNotFoundError, ProcessLookupError):
@@ -163,7 +163,7 @@ $(cat)" "$TESTS" "$MQ/q" "$DAEMON"
 	polling <<-'END'
 		e = select.epoll()
 		e.register(fd, select.EPOLLIN | select.EPOLLET)
-		# That there is room, which isn't asked for, is told as well.
+		# Room is reported too, though nobody has asked for it.
 		settle()
 		assert e.poll(0) == []
 		settle()
@@ -227,7 +227,7 @@ f = open(sys.argv[1])
 e.register(f, select.EPOLLIN | select.EPOLLET)
 e.poll()
 e.poll()' "$MQ/q" || [ $? -eq 124 ]
-	# In ticks of a hundredth of a second: a loop would have used a hundred.
+	# In ticks of 10 ms. A busy loop would have used a hundred.
 	[ $(($(awk '{ print $14 + $15 }' "/proc/$DAEMON/stat") - before)) -lt 20 ]
 	cat "$MQ/q"
 }

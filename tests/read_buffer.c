@@ -27,7 +27,7 @@ static void assert_piece(struct fs_read_piece *piece, const char *content)
 	assert_null(piece->text);
 }
 
-/* Takes a piece of a file with a position; "": there is nothing. */
+/* Reads a piece of a file with a position. "": there is no piece. */
 static void assert_taken(off_t position, size_t size, const char *content)
 {
 	struct fs_read_piece piece = { 0 };
@@ -111,7 +111,7 @@ static void test_another_position_goes_on(void **state)
 	fill("abcd", 10);
 	assert_taken(10, 2, "ab");
 	assert_taken(INT64_MAX, 1, "c");
-	/* The text is where it was read now, the end wraps. */
+	/* The text begins at the position of the read; its end wraps. */
 	assert_taken(INT64_MAX - 2, 2, "ab");
 	assert_taken(0, 1, "c");
 	assert_taken(1, 1, "d");
@@ -131,7 +131,7 @@ static void test_what_was_not_read_is_put_back(void **state)
 	assert_true(fs_read_buffer_read(&buffer, &position, 2, &first));
 	position = 2;
 	assert_true(fs_read_buffer_read(&buffer, &position, 1, &second));
-	/* It isn't the last one any more. */
+	/* The piece isn't the last one any more. */
 	fs_read_buffer_put_back(&buffer, &first);
 	assert_piece(&first, "ab");
 	fs_read_buffer_put_back(&buffer, &second);

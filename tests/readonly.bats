@@ -23,7 +23,7 @@ teardown() {
 	ipcfs_end
 }
 
-# state: all that must not change.
+# state: prints everything that must not change.
 state() {
 	find /dev/shm "$NATIVE" -printf '%p %i %m %U %G %n %T@\n' | sort
 	stat -c '%n %s %b %z' /dev/shm/*
@@ -32,7 +32,7 @@ state() {
 	grep -o '^QSIZE:[0-9]*' "$NATIVE/queue"
 }
 
-# inspects_only UID: all that a user can try. The objects would let him.
+# inspects_only UID: tries all changes as a user to whom the modes allow them.
 inspects_only() {
 	state >"$WORK/before"
 	timeout 60 python3 "$TESTS/readonly.py" "$1" "$MNT" "${IPCFS_OPTIONS-}"

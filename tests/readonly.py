@@ -42,7 +42,7 @@ def record(kind):
     return struct.pack("hhqqi4x", kind, 0, 0, 0, 0)
 
 
-# Opened to change, or to make.
+# Opens for writing or creating.
 for path in a, q, s, mq + ":lines/queue", mq + ":prefix/queue":
     for flags in os.O_WRONLY, os.O_RDWR, os.O_RDWR | os.O_APPEND, 3:
         for more in 0, os.O_TRUNC, os.O_CREAT, os.O_NONBLOCK:
@@ -64,7 +64,7 @@ for d in mnt, shm, mq, sem:
 for d in shm, mq, sem:
     fails(EROFS, os.rmdir, d)
     fails(EROFS, os.rename, d, d + "2")
-# Changed by name.
+# Changes by name.
 for path in a, q, s:
     fails(EROFS, os.link, path, path + "2")
     fails(EROFS, os.unlink, path)
@@ -81,12 +81,12 @@ for path in a, q, s:
     assert not os.access(path, os.W_OK) and os.access(path, os.R_OK)
 fails(EROFS, os.rename, a, b)
 fails(EROFS, c("renameat2"), -100, a.encode(), -100, b.encode(), 2)
-# Consumed, or waited for.
+# Reads that consume, and waits.
 for path in q, mq + ":drain/queue", mq + ":follow/queue", mq + ":lines/queue":
     fails(EROFS, os.open, path, os.O_RDONLY)
     fails(EROFS, os.open, path, os.O_RDONLY | os.O_NONBLOCK)
 
-# Changed through a descriptor, and locked.
+# Changes through a descriptor, and locks.
 fd = os.open(a, os.O_RDONLY | os.O_CREAT)
 other = os.open(b, os.O_RDONLY)
 fails(EBADF, os.write, fd, b"x")

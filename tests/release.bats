@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# scripts/release: what it refuses, and what it makes. Each case has a checkout of its own.
+# scripts/release refuses a commit that isn't ready, and makes the archive. Each case
+# has a checkout of its own.
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
@@ -16,7 +17,7 @@ setup() {
 	commit
 }
 
-# commit: commits all, and passes the tests.
+# commit: commits everything, and marks the commit as tested.
 commit() {
 	git add -A
 	git -c user.name=x -c user.email=x@y commit -qm x

@@ -19,8 +19,8 @@ teardown() {
 	ipcfs_ended 0
 }
 
-# requests COMMAND ARG...: prints the requests that a command causes. FORGET
-# isn't one of them: it comes when the kernel needs memory, and nobody waits for it.
+# requests COMMAND ARG...: prints the requests that a command causes, but FORGET: the
+# kernel sends it when it needs memory, and nobody waits for it.
 requests() {
 	local before
 
@@ -31,7 +31,7 @@ requests() {
 		grep -v FORGET | paste -sd ' '
 }
 
-# opens_and_stats FILE: opens it to read, and asks the open file for its attributes.
+# opens_and_stats FILE: opens the file for reading, and calls fstat(2).
 opens_and_stats() {
 	requests python3 -c 'import os, sys; os.fstat(os.open(sys.argv[1], os.O_RDONLY))' "$1"
 }

@@ -43,10 +43,15 @@
 			fail_msg("%s: %s", #call, strerror(errno)); \
 	} while (0)
 
-/* A and B share a group. All have one of their own, with their number. */
+/*
+ * A and B share a group. Each user also has a group of the user's own number.
+ */
 enum { ROOT = 0, A = 1001, B = 1002, C = 1003, SHARED = 2000, FOREIGN = 3000 };
 
-/* The saved user stays root, as the way back. File access doesn't look at it. */
+/*
+ * The saved user stays root, so that the test can return. It doesn't count for
+ * files.
+ */
 static void become(uid_t uid)
 {
 	gid_t shared = SHARED;
@@ -57,7 +62,9 @@ static void become(uid_t uid)
 	MUST(setresuid(uid, uid, ROOT));
 }
 
-/* The names of which each way has its own: an object, a second, and none. */
+/*
+ * The names in each directory: an object, a second object, and a missing one.
+ */
 enum { OBJECT, OTHER, FRESH, N_NAMES };
 
 /* One of two ways to the same directory. */
@@ -68,7 +75,7 @@ struct way {
 	const char *backstage[N_NAMES]; /* the same, natively */
 };
 
-/* Queues that cost next to nothing. */
+/* Small queues. */
 static const struct mq_attr small = { .mq_maxmsg = 1, .mq_msgsize = 8 };
 
 static int open_name(const struct way *way, int name, int flags, mode_t mode)
@@ -82,7 +89,7 @@ static int open_name(const struct way *way, int name, int flags, mode_t mode)
 		       : shm_open(path, flags, mode);
 }
 
-/* The times of an object before, and those that are set. */
+/* The times of an object before the operation, and the times that are set. */
 enum { TIME_BEFORE = 1000000, TIME_SET = 2000000 };
 
 #define UNCHANGED (-1) /* to chown(2) */
@@ -91,8 +98,8 @@ enum { TIME_BEFORE = 1000000, TIME_SET = 2000000 };
 struct op {
 	const char *name;
 	/*
-	 * Returns what its system call did, and may fill in what was seen. What
-	 * it makes, it makes with mode.
+	 * Returns the result of its system call, and may fill in what was read.
+	 * It creates with this mode.
 	 */
 	int (*run)(const struct way *way, const struct op *op, mode_t mode,
 		   struct stat *seen);
@@ -112,7 +119,7 @@ static int look(int fd, struct stat *seen)
 	return close(fd);
 }
 
-/* For what exists O_CREAT means nothing but one rule; see the top. */
+/* O_CREAT on an existing object matters for one rule only; see the top. */
 RUN(do_open)
 {
 	int flags = (int)op->a;
@@ -171,7 +178,7 @@ RUN(do_truncate)
 	return truncate(way->path[OBJECT], op->a);
 }
 
-/* mq_unlink() makes EACCES of EPERM, and so it is on the mount. */
+/* mq_unlink(3) turns EPERM into EACCES, and so does the mount. */
 RUN(do_unlink)
 {
 	const char *path = way->path[op->a];
@@ -289,7 +296,7 @@ RUN(do_mq_getxattr)
 		       : 0;
 }
 
-/* Of objects and queues. */
+/* Operations of objects and queues. */
 static const struct op ops[] = {
 	{ "open to read", do_open, O_RDONLY, 0 },
 	{ "open to write", do_open, O_WRONLY, 0 },
@@ -423,7 +430,7 @@ static void put(const struct way *way, int name, mode_t mode, uid_t uid,
 		fd = open(path, O_RDWR | EXCL, 0600);
 		MUST(fd);
 		MUST(ftruncate(fd, size));
-		/* Before Linux 6.6 such an object can't have the attribute. */
+		/* Before Linux 6.6 an object can't have the attribute. */
 		if (fsetxattr(fd, "user.a", "x", 1, 0) < 0)
 			MUST(errno == ENOTSUP ? 0 : -1);
 	}
@@ -465,7 +472,9 @@ static const char *when(struct timespec time)
 	}
 }
 
-/* The size of an object also tells which it is; that of a queue is the mount's. */
+/*
+ * The size also identifies an object. The size of a queue is the mount's own.
+ */
 static void note_stat(struct account *account, const struct way *way,
 		      const struct stat *st)
 {
@@ -530,13 +539,13 @@ static bool is_same(const struct way ways[2], const struct cell *cell)
 
 static const uid_t users[] = { ROOT, A, B, C };
 
-/* A group need not be the owner's, nor the owner be in it. */
+/* The group needn't be a group of the owner. */
 static const struct {
 	uid_t uid;
 	gid_t gid;
 } owners[] = { { A, SHARED }, { B, SHARED }, { C, SHARED }, { ROOT, ROOT } };
 
-/* Operations, and the directory in which they are tried. */
+/* Operations, and the modes of the directory in which they are tried. */
 struct kind {
 	struct way ways[2];
 	const struct op *own_ops; /* beside ops */
@@ -568,8 +577,8 @@ static bool is_out_of_reach(const struct cell *cell)
 }
 
 /*
- * Compares the matrix of these modes: all operations on all objects by all, or
- * about "most" of its cells.
+ * Compares the matrix of these modes: each operation on each object by each
+ * user, or about "most" cells of it.
  */
 static void sweep(const struct kind *kind, const mode_t *modes, size_t n_modes,
 		  size_t most)
@@ -624,8 +633,8 @@ static void sweep_special_modes(const struct kind *kind)
 }
 
 /*
- * In directories whose own rights matter. For queues they do less: one is
- * opened without a look at its directory, and takes no group from it.
+ * Directories whose own rights matter. Opening a queue doesn't check its
+ * directory, and a queue doesn't inherit a group from it.
  */
 static void sweep_directories(const struct kind *kind)
 {
@@ -650,7 +659,10 @@ static void sweep_directories(const struct kind *kind)
 			continue;
 		MUST(chown(dir, dirs[i].uid, dirs[i].gid));
 		MUST(chmod(dir, dirs[i].mode));
-		/* The kernel knows a directory's mode as it was last asked for. */
+		/*
+		 * The kernel uses the directory's mode that a stat has fetched
+		 * last.
+		 */
 		MUST(stat(kind->ways[1].dir, &st));
 		print_message("# directory: mode %04o owner %u:%u\n",
 			      dirs[i].mode, dirs[i].uid, dirs[i].gid);
@@ -741,7 +753,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-/* rights [PATTERN]: which tests. */
+/* Usage: rights [PATTERN], which selects tests. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {

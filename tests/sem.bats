@@ -21,7 +21,7 @@ has_value() {
 	[ "$(value "$1")" = "$2" ]
 }
 
-# take N NAME: does "echo -N" in the background, by a process that signals end.
+# take N NAME: runs "echo -N" in the background, in a process that signals can end.
 take() {
 	env --default-signal=INT,TERM printf '%s\n' "-$1" >"$SEM/$2" 2>"$WORK/error" 3>&- &
 }
@@ -30,7 +30,7 @@ has_waiters() {
 	grep -qx "waiters $2" "$MNT/sem:info/$1"
 }
 
-# says TEXT WORDS...: what is written by printf is refused so, and changes nothing.
+# says TEXT WORDS...: a write of printf WORDS must fail with TEXT, and change nothing.
 says() {
 	local before
 
@@ -79,7 +79,7 @@ says() {
 		with open(sys.argv[1]) as f:
 		    assert f.read() == "1234\n"
 		fd = os.open(sys.argv[1], os.O_RDONLY)
-		# A text that was begun stays in one piece.
+		# A reader that has begun keeps the same text.
 		assert os.read(fd, 1) == b"1"
 		with open(sys.argv[1], "w") as f:
 		    f.write("98765")
@@ -93,7 +93,7 @@ says() {
 		    sys.exit(os.lseek(fd, 0, os.SEEK_END))
 		except OSError as e:
 		    assert e.strerror == "Illegal seek", e
-		# Without a position each end of file is followed by a beginning.
+		# Without a position, the read after an end of file begins anew.
 		fd = os.open(sys.argv[1], os.O_RDWR)
 		for _ in range(2):
 		    assert os.read(fd, 4) == b"9876"
@@ -152,7 +152,7 @@ says() {
 		os.mknod("c", 0o640)
 		assert os.stat("c").st_mode == 0o100640 and open("c").read() == "0\n"
 		os.unlink("c")
-		# Without the right to write.
+		# The reader has no right to write.
 		fd = os.open("c", os.O_CREAT | os.O_RDONLY)
 		try:
 		    sys.exit(os.write(fd, b"1"))
@@ -180,7 +180,7 @@ says() {
 	done
 	echo 2147483647 >"$SEM/a"
 	says "Value too large for defined data type" +1
-	# The kernel keeps an empty write to itself.
+	# The kernel sends no request for an empty write.
 	[ "$(python3 -c 'import os; print(os.write(os.open(os.sys.argv[1], 1), b""))' "$SEM/a")" = 0 ]
 	echo 1 >"$SEM/a"
 	# A write that the kernel would split is refused.
@@ -264,7 +264,7 @@ says() {
 	rm "$SEM/a"
 }
 
-@test "as many waiters go on as are posted" {
+@test "N posts end N waits" {
 	native sem-create a 0
 	take 1 a
 	one=$!
@@ -377,7 +377,7 @@ stopped_while_it_waits() {
 		sleep 0.1
 		kill -STOP "$DAEMON"
 		[ "$(cat /proc/$!/wchan)" != request_wait_answer ] || return 0
-		# It wasn't there yet, or its time is over.
+		# The take hadn't begun, or its time has passed.
 		kill -CONT "$DAEMON"
 		wait $! || true
 	done
@@ -403,7 +403,7 @@ stopped_while_it_waits() {
 	native sem-post a
 	wait $!
 	has_value a 0
-	# And so it does when the daemon sees it only after that time.
+	# A post in time counts, even if the daemon looks after the deadline.
 	stopped_while_it_waits
 	native sem-post a
 	sleep "$seconds"
@@ -545,7 +545,7 @@ used no" ]
 		    for _ in range(100):
 		        os.truncate(sys.argv[1], 0)
 		        os.truncate(sys.argv[1], 32)
-		    # Now and then a whole call finds the file complete.
+		    # Sometimes the file is complete during a whole call.
 		    time.sleep(0.002)
 	END
 	python3 - "$SEM/a" <<-'END'

@@ -46,5 +46,5 @@ for _ in range(WRITES):
     assert got == expected, (seed, value, text, got, expected)
     value = got[0]
     seen[error] = seen.get(error, 0) + 1
-# Each result was seen.
+# Each result has occurred.
 assert set(seen) == {0, errno.EINVAL, errno.EOVERFLOW, errno.EAGAIN}, seen

@@ -18,10 +18,10 @@ from client import MNT, Counters, fork, is_idle, join, until
 
 POSTERS, TAKERS = 4, 3
 POSTS = int(os.environ.get("ROUNDS", 100000)) // POSTERS
-MOST = 20  # taken at once
+MOST = 20  # takes in one write
 KILLS = 20  # at least
 PATH = f"{MNT}/sem/load"
-KILLED = TAKERS  # the counter of those
+KILLED = TAKERS  # the counter of the taken value
 
 daemon = int(sys.argv[1])
 sem = native.sem_open("load", os.O_CREAT | os.O_EXCL)
@@ -32,7 +32,7 @@ enough, stop = Counters(1), Counters(1)
 
 def post(i):
     while posted[i] < POSTS or not enough[0]:
-        # The takers get hungry.
+        # The posters pause, so that takers wait.
         until(lambda: native.sem_value(sem) < 5 * MOST)
         native.sem_post(sem)
         posted.add(i, 1)

@@ -50,7 +50,7 @@ def rights():
             compare(name)
 
     join(as_user(USER, all_of_them))
-    # Root may do all.
+    # Root may do everything.
     all_of_them()
 
 

@@ -88,7 +88,7 @@ teardown() {
 	rm "$SHM/a"
 }
 
-@test "O_APPEND writes at the end, also after others have extended the object" {
+@test "O_APPEND writes at the end, also after another process has extended the object" {
 	echo a >"$SHM/a"
 	exec 5>>"$SHM/a"
 	echo b >>/dev/shm/a
@@ -249,11 +249,11 @@ race() {
 	rm -f /dev/shm/n /dev/shm/new
 }
 
-@test "use of a name that others replace all the time" {
+@test "use of a name that other processes replace all the time" {
 	race replace 1
 }
 
-@test "use of a name that others remove and create all the time" {
+@test "use of a name that other processes remove and create all the time" {
 	race unlink 4
 }
 
@@ -428,7 +428,7 @@ race() {
 	python3 "$TESTS/shm_tmpfile.py" "$SHM"
 }
 
-@test "O_CREAT never fails while others unlink" {
+@test "O_CREAT never fails while other processes unlink" {
 	timeout 250 "$PROGRAMS/churn" $((2 * ${ROUNDS:-100000})) 6 "$SHM/a" 20
 	rm -f "$SHM/a"
 }
@@ -489,7 +489,7 @@ race() {
 	ipcfs_mount -o allow_other
 	let_all_in
 	cp /bin/true /dev/shm/program
-	# Not setpriv(1), which keeps capabilities until the exec is done.
+	# setpriv(1) keeps capabilities until the exec, so it can't be used here.
 	as_nobody() {
 		python3 -c 'import os, sys
 os.setgroups([])

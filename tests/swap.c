@@ -35,7 +35,7 @@
 
 enum { ROOT = 0, ATTACKER = 1001 };
 
-/* The saved user stays root, as the way back. */
+/* The saved user stays root, so that the test can return. */
 static void become(uid_t uid)
 {
 	if (setresuid(ROOT, ROOT, ROOT) < 0 || setgroups(0, NULL) < 0 ||
@@ -43,19 +43,19 @@ static void become(uid_t uid)
 		abort();
 }
 
-/* Where it happens, natively and through the mount. */
+/* The names, natively and through the mount. */
 struct place {
 	bool mq;
 	const char *native, *spare; /* the second is for objects */
 	const char *mount, *stolen;
-	const char *attribute; /* it tells the same as the content */
+	const char *attribute; /* identifies the object, like the content */
 };
 
 /* The content of root's and of the attacker's object, and their time. */
 static const char roots[] = "2", attackers[] = "1";
 enum { TIME = 1000000 };
 
-/* Makes an object, or a queue with a message in it; or returns -1. */
+/* Makes an object, or a queue with a message. Returns -1 on an error. */
 static int make(const struct place *place, const char *path, mode_t mode,
 		const char *content)
 {
@@ -80,7 +80,7 @@ static int make(const struct place *place, const char *path, mode_t mode,
 /* Shared by the process that swaps and the attacker. */
 static struct {
 	atomic_ulong n_swaps;
-	char broken[200]; /* a promise, or empty */
+	char broken[200]; /* the promise that was broken, or empty */
 } * shared;
 
 __attribute__((format(printf, 1, 2))) static void broken(const char *format,
@@ -93,7 +93,7 @@ __attribute__((format(printf, 1, 2))) static void broken(const char *format,
 	va_end(args);
 }
 
-/* Is root's object as it was made? */
+/* Returns whether root's object is unchanged. */
 static void check(const struct place *place, int fd, nlink_t n_links)
 {
 	char content[2] = "", value[2] = "";
@@ -119,13 +119,13 @@ static void check(const struct place *place, int fd, nlink_t n_links)
 		broken("root's: content %s attribute %s", content, value);
 }
 
-/* Both are made and removed in turn. */
+/* Swaps by making and removing both objects in turn. */
 static void swap_in_turn(const struct place *place)
 {
 	struct stat made = { 0 }, found = { 0 };
 	int fd = make(place, place->native, 0600, roots);
 
-	/* Otherwise the attacker has made one meanwhile. */
+	/* If it fails, the attacker has created an object meanwhile. */
 	if (fd >= 0) {
 		(void)fstat(fd, &made);
 		(void)stat(place->native, &found);
@@ -142,7 +142,7 @@ static void swap_in_turn(const struct place *place)
 	(void)unlink(place->native);
 }
 
-/* Both stay, and exchange their names. */
+/* Swaps by exchanging the names of two objects. */
 static void swap_names(const struct place *place)
 {
 	static int fd = -1;
@@ -231,7 +231,7 @@ ATTACK(attack_rename)
 	(void)stat(place->stolen, &st);
 	if (st.st_uid != ATTACKER)
 		broken("rename: owner %u", st.st_uid);
-	/* It may meet root's there. */
+	/* The name may lead to root's object. */
 	return rename(place->stolen, place->mount);
 }
 
@@ -250,7 +250,10 @@ static const struct {
 	{ "truncate", attack_truncate, 0 },
 	{ "setxattr", attack_setxattr, 0 },
 	{ "getxattr", attack_getxattr, 0 },
-	/* These remove the name, and so are for swap_in_turn() only. */
+	/*
+	 * These attacks remove the name, so only swap_in_turn() can be used
+	 * with them.
+	 */
 	{ "unlink", attack_unlink, 0 },
 	{ "rename", attack_rename, 0 },
 };
@@ -267,7 +270,7 @@ static void attack(const struct place *place,
 	pid_t pid;
 
 	memset(shared, 0, sizeof(*shared));
-	/* The first time, before the attacker can make anything of that name. */
+	/* The first swap, before the attacker can create the name. */
 	swap(place);
 	pid = fork();
 	if (pid == 0) {
@@ -276,7 +279,7 @@ static void attack(const struct place *place,
 	}
 	assert_true(pid > 0);
 	become(ATTACKER);
-	/* At least until he has met both. */
+	/* At least until the attacker has met both objects. */
 	for (unsigned long i = 0;
 	     (i < rounds || !done[0] || !refused[0]) && !*shared->broken; i++) {
 		size_t j = i % n_attacks;
@@ -362,7 +365,7 @@ static int set_up(void **state)
 	return shared == MAP_FAILED;
 }
 
-/* swap [PATTERN]: which tests. */
+/* Usage: swap [PATTERN], which selects tests. */
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {

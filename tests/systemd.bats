@@ -38,7 +38,7 @@ teardown_file() {
 	kill -KILL "$(</run/pid)"
 }
 
-# inside COMMAND ARG...: in the container.
+# inside COMMAND ARG...: runs the command in the container.
 inside() {
 	nsenter --target "$(pgrep -P "$(</run/pid)")" --mount --pid --cgroup "$@"
 }
@@ -108,7 +108,8 @@ is() {
 	inside systemctl start "ipcfs@$target"
 	[ "$(inside cat "/run/ipcfs/$target/shm/a")" = theirs ]
 	inside touch "/run/ipcfs/$target/mq/q"
-	# An ordinary user of the host has no native way there, and none by the mount.
+	# An ordinary user of the host can't reach the objects, natively or through the
+	# mount.
 	for path in "/proc/$target/root/dev/shm/a" "/run/ipcfs/$target/shm/a"; do
 		run inside setpriv --reuid 4001 --regid 4001 --clear-groups cat "$path"
 		[[ $output == *"Permission denied" ]]
@@ -116,7 +117,7 @@ is() {
 	[ "$(inside nsenter --target "$target" --ipc "$TESTS/native.py" unlink q; echo $?)" = 0 ]
 	inside systemctl stop "ipcfs@$target"
 	not inside grep "/run/ipcfs/$target" /proc/self/mounts
-	# The number may be another process's by then, so it doesn't come back.
+	# The service isn't restarted: another process may have the number by then.
 	inside systemctl start "ipcfs@$target"
 	inside systemctl kill -s KILL "ipcfs@$target"
 	has_failed() { is "ipcfs@$target" ActiveState failed; }

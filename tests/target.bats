@@ -5,15 +5,15 @@
 load mount.bash
 
 setup() {
-	AS=() # what a target is started with
+	AS=() # the command that starts a target
 	ipcfs_prepare
-	# The host's own, which are not to be seen.
+	# Objects of the host, which must not be visible.
 	echo host >/dev/shm/host
 	native create host 1 10
 	native send host message
 }
 
-# The host's are as they were.
+# The objects of the host are unchanged.
 teardown() {
 	[ "$(cat /dev/shm/host)" = host ]
 	[ "$(native receive host)" = message ]
@@ -52,7 +52,7 @@ unmount() {
 	wait "$DAEMON"
 }
 
-# refused TEXT PID: says why, with exit status 2, and mounts nothing.
+# refused TEXT PID: ipcfs must say TEXT, end with status 2, and mount nothing.
 refused() {
 	run timeout 10 "$IPCFS" -o "target=$2" "$MNT" 3>&-
 	echo "$status: $output"
@@ -196,7 +196,7 @@ refused() {
 	done
 	refused "it is given twice" "1,target=1"
 	refused "there is no such process; try: ps -e" 2147483647
-	# One that has ended, and is not waited for yet: it has no namespaces.
+	# A zombie process, which has no namespaces.
 	sh -c 'sh -c : & exec sleep infinity' 3>&- &
 	local parent=$!
 	has_zombie() {
@@ -218,7 +218,7 @@ refused() {
 	echo "$output"
 	[ "$status" -eq 2 ]
 	[ "$output" = "ipcfs: option 'target=$TARGET': it needs root; try: sudo ipcfs ..." ]
-	# Its own process it may look at, but not enter.
+	# The user may look at its own process, but not enter its namespaces.
 	# shellcheck disable=SC2016 # it is the other shell's
 	run "${AS_USER[@]}" sh -c 'exec "$1" -o "target=$$" "$2"' - "$WORK/daemon" "$MNT"
 	[ "$status" -eq 2 ]
@@ -227,7 +227,7 @@ refused() {
 	end_target
 }
 
-# in_root: a process whose root directory is $ROOT.
+# in_root: starts a target whose root directory is $ROOT.
 in_root() {
 	export ROOT=$WORK/root
 	python3 -c 'import os, signal
@@ -253,7 +253,7 @@ signal.pause()' 3>&- &
 		refused "it has no /dev/shm" "$TARGET"
 		rm "$ROOT/dev/shm"
 	done
-	# Links within are what some systems have.
+	# Some systems have links within the root.
 	for link in /run/shm ../../../../run/shm; do
 		ln -s "$link" "$ROOT/dev/shm"
 		ipcfs_start -o "target=$TARGET"

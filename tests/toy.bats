@@ -8,7 +8,7 @@ load mount.bash
 setup() {
 	IPCFS=$PROGRAMS/ipcfs_toy ipcfs_mount -o allow_other
 	let_all_in
-	# Its constants are made when the first one is looked up, and stay open.
+	# The toy makes its constants at the first lookup, and keeps them open.
 	stat "$MNT/toy/e" >/dev/null
 	# shellcheck disable=SC2034 # for ipcfs_end
 	DAEMON_FDS=$(fds "$DAEMON")
@@ -43,7 +43,7 @@ used no" ]
 	[[ $("$PROGRAMS/ipcfs_toy" -h) == *"constants as MOUNTPOINT/toy/NAME"* ]]
 }
 
-# outcome WORDS: what Python's os.WORDS fails with.
+# outcome WORDS: prints the error of Python's os.WORDS.
 outcome() {
 	python3 -c "
 import mmap, os

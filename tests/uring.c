@@ -56,7 +56,10 @@ static void set_up(void)
 	sqes = map(params.sq_entries * sizeof(*sqes), IORING_OFF_SQES);
 }
 
-/* openat(2) on a worker, never on this thread. Returns the descriptor or -errno. */
+/*
+ * Runs openat(2) on a worker, never on this thread. Returns the descriptor or
+ * -errno.
+ */
 static int open_by_worker(const char *path)
 {
 	_Atomic uint32_t *sq_tail = (void *)(sq + params.sq_off.tail);

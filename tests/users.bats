@@ -25,19 +25,19 @@ teardown() {
 	ipcfs_end
 }
 
-# as USER COMMAND ARG...
+# as USER COMMAND ARG...: runs the command as the user.
 as() {
 	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
 }
 
-# start USER COMMAND ARG...: in the background. Its pid is in STARTED.
+# start USER COMMAND ARG...: the same in the background. The pid is in STARTED.
 start() {
 	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}" 3>&- &
 	STARTED=$!
 }
 
-# fill USER NAME: makes queues through the mount, with a limit that two of the
-# default size fit in, until that fails. Prints why, and how many were made.
+# fill USER NAME: creates queues of the default size until that fails, under a limit
+# that two fit into. Prints the error and the number of queues.
 fill() {
 	# shellcheck disable=SC2016 # it is the other shell's
 	as "$1" bash -c 'ulimit -q $1
@@ -45,9 +45,9 @@ fill() {
 		echo "made $((n))"' "$MQ/$2" $((2 * ONE)) 2>&1
 }
 
-@test "a user at the limit of RLIMIT_MSGQUEUE gets EMFILE; others go on" {
+@test "a user at the limit of RLIMIT_MSGQUEUE gets EMFILE; other users can still create queues" {
 	[[ $(fill $A a) == *"Too many open files"*"made 2" ]]
-	# Natively it is the same account.
+	# Queues that are created natively count in the same account.
 	run as $A bash -c "ulimit -q $((2 * ONE)); '$WORK/native.py' create b"
 	[ "$output" = EMFILE ]
 	[[ $(fill $B b) == *"Too many open files"*"made 2" ]]
@@ -150,7 +150,7 @@ fill() {
 			    os.setxattr(path, name, value)
 			    assert os.getxattr(path, name) == value
 			    os.removexattr(path, name)
-			# Others' objects, in a directory where names are their owners'.
+			# Other users' objects, in a sticky directory.
 			os.chown(path, 4001, 4002)
 			os.chmod(path, 0o2010)
 			os.utime(path, (1, 1))
@@ -160,7 +160,7 @@ fill() {
 	done
 }
 
-# python_as USER FILE...: a script that has expect(errno, call).
+# python_as USER FILE...: runs a script that may call expect(errno, call).
 python_as() {
 	{
 		cat <<-'END'
@@ -199,7 +199,7 @@ python_as() {
 	echo "$old" >/proc/sys/fs/protected_hardlinks
 }
 
-# status NAME: the attribute user.ipcfs.NAME of the root.
+# status NAME: prints the attribute user.ipcfs.NAME of the root.
 status() {
 	getfattr --absolute-names --only-values -n "user.ipcfs.$1" "$MNT"
 }
@@ -305,7 +305,7 @@ has_status() {
 		    os.close(os.open(f"{shm}/b", os.O_RDWR | os.O_CREAT))
 		    os.unlink(f"{shm}/b")
 	END
-	# A holds all that it may have; the others, and root without limit, go on.
+	# User A has all open files that it may have. Other users and root aren't affected.
 	# shellcheck disable=SC2016 # it is the other shell's
 	start $A bash -c 'exec 5<"$0" 6<"$0" 7<"$0" && echo ready && exec sleep 1000' \
 		"$SHM/a" >"$WORK/out"
@@ -333,7 +333,7 @@ has_status() {
 	native send full x
 	: >"$SHM/lock"
 	chmod 666 "$SHM/lock"
-	# Not by this shell: each subshell that ends would be a request.
+	# Not by this shell: the end of each subshell would be a request.
 	# shellcheck disable=SC2016 # it is the other shell's
 	start 0 bash -c 'exec 5>"$0" && flock -x 5 && echo held && exec sleep 1000' \
 		"$SHM/lock" >"$WORK/held"

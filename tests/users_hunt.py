@@ -22,7 +22,7 @@ def hunt(sig):
                 pass
 
 
-# Not os.open(), which tries again after EINTR.
+# os.open() would try again after EINTR.
 libc = ctypes.CDLL(None, use_errno=True)
 for sig in signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM:
     hunter = os.fork()

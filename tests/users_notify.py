@@ -49,7 +49,7 @@ for uid in users:
             assert os.waitpid(as_user(uid, lambda: write(view, flags, b"one\n")), 0)[1] == 0
             assert sent_by() == uid
             assert native.mq_receive(mqd).rstrip(b"\n") == b"one"
-    # A line that is sent when its file is closed comes from nobody.
+    # A line that is sent when its file is closed has no sender.
     register()
     assert os.waitpid(as_user(uid, lambda: write(
         ":lines,prefix", os.O_WRONLY, b"5 o", b"ne")), 0)[1] == 0

@@ -16,7 +16,7 @@ is_drained() {
 	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
 }
 
-# is_refused VIEW OPTION WHY: it is EINVAL, and the log says why.
+# is_refused VIEW OPTION WHY: the view must fail with EINVAL, and the log must say why.
 is_refused() {
 	run ls "$MQ:$1"
 	echo "$1: $output"
@@ -44,7 +44,8 @@ is_refused() {
 		stdbuf -o0 tail -s 0.05 -f "$MNT/$name/q" >"$WORK/out" 2>"$WORK/said" 3>&- &
 		tail=$!
 		n=0
-		# One by one, in pairs, of all lengths, with priorities that st_size can't know.
+		# Messages one by one and in pairs, of all lengths, with priorities that st_size
+		# doesn't include.
 		for text in 1 2 longer 3 4 'a long one' 5 $'two\nlines' '' 6; do
 			eventually grep -q . "$WORK/out"
 			native send q "$text"$'\n' $((n * 77))
@@ -151,11 +152,11 @@ is_refused() {
 		    attr = native.mq_attr(native.mq_open(name, os.O_RDONLY))
 		    assert (attr.maxmsg, attr.msgsize) == attributes, name
 	END
-	# One that exists keeps its own.
+	# An existing queue keeps its own attributes.
 	echo text >"$MQ:maxmsg=1,msgsize=1/a"
 	[ "$(cat "$MQ/a")" = text ]
 	rm "$MQ"/[abc]
-	# Above the limits it is mq_open's error, and nothing is made.
+	# Above the limits the error is that of mq_open, and no queue is made.
 	for pair in maxmsg=100000:msg_max msgsize=100000000:msgsize_max; do
 		view=${pair%:*}
 		limit=fs.mqueue.${pair#*:}
@@ -163,7 +164,7 @@ is_refused() {
 		[[ $output == *"Invalid argument" ]]
 		logged "ipcfs: queue 'q?' can't be created: $view is above $limit, $(cat "/proc/sys/${limit//./\/}"); try: sudo sysctl $limit=${view#*=}"
 	done
-	# Above as many queues as there may be, for a root without CAP_SYS_RESOURCE.
+	# Beyond queues_max, for a root without CAP_SYS_RESOURCE.
 	max=$(cat /proc/sys/fs/mqueue/queues_max)
 	echo 1 >/proc/sys/fs/mqueue/queues_max
 	: >"$MQ:maxmsg=1,msgsize=1/first"
@@ -172,7 +173,7 @@ is_refused() {
 	logged "ipcfs: queue 'q' can't be created: there are as many as fs.mqueue.queues_max allows, 1; try: sudo sysctl fs.mqueue.queues_max=2"
 	echo "$max" >/proc/sys/fs/mqueue/queues_max
 	rm "$MQ/first"
-	# And above what RLIMIT_MSGQUEUE allows.
+	# Beyond RLIMIT_MSGQUEUE.
 	run bash -c "ulimit -q 5000; : >'$MQ:maxmsg=5,msgsize=1000/q'"
 	[[ $output == *'Too many open files' ]]
 	logged "ipcfs: queue 'q' can't be created: RLIMIT_MSGQUEUE (ulimit -q) or RLIMIT_NOFILE is used up; try: sudo prlimit --pid \$\$ --msgqueue=unlimited"
@@ -194,7 +195,7 @@ is_refused() {
 		[[ $output == *"Invalid argument" ]]
 	done
 	[ "$(stat -c %s "$MQ/q")" -eq 0 ]
-	# The priority of the text wins, and isn't part of the length.
+	# The priority in the text wins, and doesn't count as a part of the message.
 	printf '3 text' >"$MQ:prefix,priority=5/q"
 	[ "$(cat "$MQ:prefix/q")" = '3 text' ]
 	rm "$MQ/q"
@@ -270,7 +271,7 @@ is_refused() {
 	run cat "$MQ:timeout=0.01,follow/q"
 	[ "$status" -eq 1 ]
 	[[ $output == one$'\n'*"Connection timed out" ]]
-	# Each read of an open file, also after the end and after a time that ran out.
+	# The timeout counts for each read, also after an end of file and after a timeout.
 	python3 - "$MQ:timeout=0.01/q" <<-'END'
 		import errno, os, sys
 		out = os.open(sys.argv[1], os.O_WRONLY)
@@ -311,7 +312,7 @@ is_refused() {
 		            timeouts += 1
 		assert got == lines
 		assert timeouts > 100
-		# The beginning of a line that was kept is still there.
+		# The beginning of the line is still kept.
 		os.write(out, b"1\n2\nbe")
 		for i in range(2):
 		    try:

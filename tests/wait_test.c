@@ -192,7 +192,7 @@ int set_up(void **state)
 	return core_wait_new(&wait_) || core_wait_open_queue(wait_, fd, &queue);
 }
 
-/* Frees everything; then no completion can come any more. */
+/* Frees everything. No completion can come afterwards. */
 int tear_down(void **state)
 {
 	int r = 0;

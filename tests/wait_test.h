@@ -24,22 +24,22 @@
 struct op {
 	struct core_waiter waiter; /* first */
 	unsigned int number;	   /* of the message */
-	int fixed;		   /* what attempt() returns if nonzero */
+	int fixed;		   /* if nonzero, the result of attempt() */
 	bool cancel_in_attempt, cancel_in_done;
 	sem_t *running, *go_on; /* linger() */
-	unsigned int turn;	/* of the successful attempt in its line */
+	unsigned int turn;	/* of the successful attempt in its waitlist */
 	int completions, result;
 };
 
-/* Of the test that runs. */
+/* State of the running test. */
 extern struct core_wait *wait_; /* wait(2) has the name */
 extern struct core_wait_source *queue;
 extern int fd;	     /* the queue, O_NONBLOCK */
 extern int native;   /* the queue, blocking */
-extern int other_fd; /* another one, O_NONBLOCK, with room for a message */
+extern int other_fd; /* another queue, O_NONBLOCK, with room for a message */
 
-extern atomic_uint attempts[2]; /* ever, per line */
-extern atomic_uint turns[2];	/* successful ones */
+extern atomic_uint attempts[2]; /* in all, per waitlist */
+extern atomic_uint turns[2];	/* that were successful */
 
 /* Around each test; tear_down() fails if a waiter completed twice. */
 int set_up(void **state);
@@ -53,20 +53,22 @@ struct op *writer(size_t i);
 void submit(struct op *op);
 void cancel_op(struct op *op);
 
-/* A thread's: cancels two readers of three, from one end towards the other. */
+/*
+ * A thread's function: cancels two readers of three, from one end to the other.
+ */
 void *cancel_most(void *closure);
 
 /* done() of all waiters. */
 void done(struct core_waiter *waiter, int result);
 
-/* Lets the test go on, and stays until it has, or 0.1 s if it can't. */
+/* Lets the test continue, and returns when it has, or after 0.1 s. */
 void linger(struct op *op);
 
-/* In vain, and from the second on it lingers. */
+/* An attempt that fails, and lingers from the second time on. */
 int attempt_lingering(struct core_waiter *waiter);
 
 unsigned int now_completed(void);
-/* Waits for n completions in all; what is lost would be waited for long. */
+/* Waits for n completions in all. A lost completion lets the test time out. */
 void await(unsigned int n);
 void assert_result(const struct op *op, int result);
 

@@ -12,8 +12,8 @@ teardown() {
 	ipcfs_end
 }
 
-# start COMMAND ARG...: in the background, with SIGINT not ignored as a shell
-# would have it. Its pid is in STARTED.
+# start COMMAND ARG...: runs the command in the background, and doesn't ignore SIGINT as
+# a shell would. The pid is in STARTED.
 start() {
 	env --default-signal=INT "$@" 3>&- &
 	STARTED=$!
@@ -25,7 +25,7 @@ append() {
 	start sh -c 'exec /bin/echo "$2" >>"$1"' - "$@"
 }
 
-# ends_with STATUS PID: also that it ends at all.
+# ends_with STATUS PID: the process must end with this status.
 ends_with() {
 	local status=0
 
@@ -94,7 +94,7 @@ make_full() {
 		pids+=($!)
 		eventually waits $!
 	done
-	# One of them leaves the line.
+	# One reader stops waiting.
 	kill "${pids[3]}"
 	ends_with 143 "${pids[3]}"
 	for i in 1 2 3 5 6 7 8; do
@@ -131,9 +131,9 @@ make_full() {
 		signal.signal(signal.SIGALRM, lambda *_: None)
 		fd = os.open(sys.argv[1], os.O_RDONLY)
 		libc = ctypes.CDLL(None, use_errno=True)
-		# Again and again, as the first may come before the call.
+		# Signals come again and again, because the first may come before the call.
 		signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
-		# Not os.read(), which tries again after EINTR.
+		# os.read() would try again after EINTR.
 		assert libc.read(fd, ctypes.create_string_buffer(10), 10) == -1
 		assert ctypes.get_errno() == errno.EINTR
 		signal.setitimer(signal.ITIMER_REAL, 0)
@@ -201,7 +201,7 @@ make_full() {
 		for thread in threads:
 		    thread.join()
 		assert ends == [110] * 2000, set(ends)
-		# A daemon has at most 512 workers.
+		# The daemon has at most 512 workers.
 		assert tasks < 600, tasks
 	END
 	rm "$MQ/q"

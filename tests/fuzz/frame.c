@@ -37,9 +37,8 @@ static void must_be_found_again(const struct fs_mq_view *view,
 }
 
 /*
- * Finds the messages of a text as a handle does that gets the text in pieces.
- * Returns how many messages there are. ret_end: the last result of
- * fs_frame_next().
+ * Finds the messages of a text that comes in pieces, as a handle does. Returns
+ * the number of messages. ret_end: the last result of fs_frame_next().
  */
 static size_t take_all(const struct fs_mq_view *view, size_t msgsize,
 		       const char *text, size_t size, size_t piece,

@@ -14,7 +14,7 @@
 			abort();  \
 	} while (0)
 
-/* libFuzzer's: tries the data. Returns 0. */
+/* libFuzzer calls this: tries the data. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

@@ -70,7 +70,7 @@ OP(setlk)
 	note_lock(ret, r);
 }
 
-/* Whether a lock is in the way of what was asked for. */
+/* Whether a lock conflicts with the request. */
 static bool conflicts(const struct flock *lock, const struct flock *asked)
 {
 	off_t end = asked->l_start + asked->l_len;
