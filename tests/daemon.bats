@@ -75,6 +75,7 @@ waiters_failed() {
 	local help=$'\n''ipcfs: try: ipcfs -h'
 
 	fails_with 2 'ipcfs: no MOUNTPOINT given; try: ipcfs -h'
+	fails_with 2 'ipcfs: no MOUNTPOINT given; try: ipcfs -h' ''
 	fails_with 2 "ipcfs: 'three' is one word too many after SOURCE 'one' and MOUNTPOINT 'two'; try: ipcfs -h" \
 		one two three
 	fails_with 2 "unknown option(s): \`-x'$help" -x "$MNT"

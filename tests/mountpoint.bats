@@ -172,11 +172,16 @@ mounted_somewhere() {
 	[[ $output == *"Permission denied" ]]
 	umount "$MNT"
 	wait "$DAEMON"
-	for option in auto_unmount blkdev; do
+	for option in auto_unmount context=a rootcontext=; do
 		run "$IPCFS" -o $option "$MNT"
-		[ "$status" -eq 1 ]
-		[[ $output == *"option '$option': Invalid argument"* ]]
-		[[ $output == *"$MNT: fuse can't be mounted: Invalid argument" ]]
+		[ "$status" -eq 2 ]
+		[[ $output == *"option '$option': the kernel refuses it: Invalid argument; try: ipcfs without it"* ]]
+		not is_mounted
+	done
+	for option in blkdev blksize=512 max_read=4096; do
+		run "$IPCFS" -o $option "$MNT"
+		[ "$status" -eq 2 ]
+		[[ $output == "ipcfs: option '$option': ipcfs "* ]]
 		not is_mounted
 	done
 	finish 0

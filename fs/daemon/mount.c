@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-/* The options of libfuse's lib/mount.c. */
+/* The options of libfuse's lib/mount.c that ipcfs accepts. */
 static const struct {
 	const char *word;
 	const char *key;	 /* for the file system, or NULL */
@@ -40,9 +40,6 @@ static const struct {
 	{ "allow_root", "allow_other", 0, 0 },
 	{ "default_permissions", "default_permissions", 0, 0 },
 	{ "auto_unmount", "auto_unmount", 0, 0 },
-	{ "blkdev", "blkdev", 0, 0 },
-	{ "blksize=", "blksize", 0, 0 },
-	{ "max_read=", "max_read", 0, 0 },
 	{ "context=", "context", 0, 0 },
 	{ "fscontext=", "fscontext", 0, 0 },
 	{ "defcontext=", "defcontext", 0, 0 },
@@ -117,7 +114,9 @@ static int set_option(int fs, const struct fuse_args *options, int i)
 	}
 	r = key ? set(fs, key, value ? value + 1 : NULL) : 0;
 	if (r < 0)
-		(void)fprintf(stderr, "ipcfs: option '%s': %s\n",
+		(void)fprintf(stderr,
+			      "ipcfs: option '%s': the kernel refuses it: %s; "
+			      "try: ipcfs without it\n",
 			      options->argv[i], strerror(-r));
 	return r;
 }

@@ -28,8 +28,8 @@ int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret);
  * options: of fs_mount_collect(), with "fsname=" and "subtype=". If the kernel
  *     refuses an option, a message on stderr names the option.
  *
- * Returns 0, -EPERM (the process may not mount), -ENOMEM, or another error of
- * fsopen(2), fsconfig(2) or fsmount(2). Source: these, fuse(4), mount(8).
+ * Returns 0, -EPERM (the process may not mount), -EINVAL (an option), -ENOMEM,
+ * or another error of fsopen(2), fsconfig(2) or fsmount(2). Source: these, fuse(4), mount(8).
  */
 int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd);
 

@@ -71,6 +71,29 @@ static bool is_discarded(const char *word)
 	return false;
 }
 
+/* Options of libfuse that ipcfs can't have. */
+static const struct {
+	const char *word, *why;
+} refused[] = {
+	{ "blkdev", "ipcfs has no block device" },
+	{ "blksize=", "ipcfs has no block device" },
+	{ "max_read=", "ipcfs itself chooses the size of reads" },
+};
+
+/* Returns why ipcfs can't have an option, or NULL. */
+static const char *why_refused(const char *word)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		const struct fuse_opt opts[] = {
+			FUSE_OPT_KEY(refused[i].word, 0), FUSE_OPT_END
+		};
+
+		if (fuse_opt_match(opts, word))
+			return refused[i].why;
+	}
+	return NULL;
+}
+
 /*
  * The flags of a program called mount.TYPE: mount(8), "EXTERNAL HELPERS".
  */
@@ -186,6 +209,8 @@ static int on_word(void *closure, const char *word, int key,
 		return fs_view_number(word, 1,
 				      key == TARGET ? INT_MAX : LONG_MAX, false,
 				      numbers[key]);
+	if (key != FUSE_OPT_KEY_NONOPT && why_refused(word))
+		return fs_view_wrong(false, word, why_refused(word));
 	if (key != FUSE_OPT_KEY_NONOPT)
 		return is_discarded(word)
 			       ? 0
@@ -213,7 +238,8 @@ int fs_opts_parse(struct fuse_args *args, struct fs_opts *ret)
 			? -EINVAL
 			: 0;
 
-	if (r == 0 && !opts.mountpoint && !opts.help && !opts.version) {
+	if (r == 0 && (!opts.mountpoint || !*opts.mountpoint) && !opts.help &&
+	    !opts.version) {
 		(void)fputs("ipcfs: no MOUNTPOINT given; try: ipcfs -h\n",
 			    stderr);
 		r = -EINVAL;
