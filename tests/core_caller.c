@@ -88,7 +88,7 @@ static void test_a_user(void **state)
 	struct caller user;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	user = caller_start(become_member);
 	assert_int_equal(caller_read(&user, USER, USER, &cred), 0);
 	assert_int_equal(cred.uid, USER);
@@ -118,7 +118,7 @@ static void test_as_many_groups_as_there_may_be(void **state)
 	struct caller user;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	user = caller_start(become_member_of_many);
 	assert_int_equal(caller_read(&user, USER, USER, &cred), 0);
 	assert_int_equal(cred.n_groups, NGROUPS_MAX);
@@ -140,7 +140,7 @@ static void test_another_user_or_group_than_the_thread_has(void **state)
 	struct caller user;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	user = caller_start(become_member);
 	for (size_t i = 0; i < COUNT(others); i++)
 		assert_int_equal(caller_read(&user, others[i].uid,
@@ -160,7 +160,7 @@ static void test_access_by_the_real_user(void **state)
 	struct caller user;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	user = caller_start(become_set_uid_root);
 	assert_int_equal(caller_read(&user, USER, USER, &cred), 0);
 	assert_int_equal(cred.caps, 0);
@@ -203,7 +203,7 @@ static void test_capabilities_are_those_in_force(void **state)
 	struct core_cred cred;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct caller caller = caller_start(cases[i].become);
 

@@ -113,7 +113,7 @@ static void test_no_child_where_none_is_needed(void **state)
 	struct core_cred cred = test_user;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	seen->result = -UNKNOWN;
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -UNKNOWN);
@@ -135,7 +135,7 @@ static void test_a_process_that_is_not_there(void **state)
 	if (cred.pid == 0)
 		_exit(0);
 	assert_int_equal(waitpid(cred.pid, NULL, 0), cred.pid);
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen),
 			 -EPERM);
 	assert_int_equal(seen->pid, 0);
@@ -152,7 +152,7 @@ static void test_a_child_in_the_group(void **state)
 	struct core_cred cred;
 
 	(void)state;
-	NEEDS(test_privileged() && make_group(""));
+	NEEDS(test_privileged() && make_group(""), "root and memory cgroups");
 	cred = start_caller();
 	assert_int_equal(core_cgroup_run(&cred, STDERR_FILENO, look, seen), 0);
 	assert_int_not_equal(seen->pid, getpid());
@@ -193,7 +193,8 @@ static void test_a_group_with_a_misleading_name(void **state)
 	char *groups;
 
 	(void)state;
-	NEEDS(test_privileged() && make_group(":memory:"));
+	NEEDS(test_privileged() && make_group(":memory:"),
+	      "root and memory cgroups");
 	cred = start_caller();
 	groups = core_proc_read(core_proc_path("/proc/%d/cgroup", cred.pid).s);
 	assert_non_null(groups);

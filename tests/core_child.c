@@ -74,7 +74,7 @@ CORE_IN_CHILD static int look(void *arg)
 static void test_it_is_the_user(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(run(&test_member, look), 0);
 	assert_int_equal(seen->uids[0], USER);
 	assert_int_equal(seen->uids[1], USER);
@@ -203,7 +203,7 @@ static int become_root(void *arg)
 static void test_without_privileges(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_as(&test_user, become_root, seen), -EPERM);
 }
 
@@ -250,7 +250,7 @@ static void kill_it(struct seen *ret)
 static void test_a_user_who_kills_it(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	interfere(kill_it);
 	assert_int_equal(run(&test_user, wait_for_it), -EINTR);
 	interfered();
@@ -265,7 +265,7 @@ static void stop_it(struct seen *ret)
 static void test_a_user_who_stops_it(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	interfere(stop_it);
 	assert_int_equal(run(&test_user, wait_for_it), -EINTR);
 	interfered();
@@ -309,7 +309,7 @@ CORE_IN_CHILD static int wait_for_tries(void *arg)
 static void test_all_else_is_in_vain(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	interfere(try_it);
 	assert_int_equal(run(&test_user, wait_for_tries), 0);
 	interfered();

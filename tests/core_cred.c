@@ -63,7 +63,7 @@ static void test_files_belong_to_the_user(void **state)
 	struct core_cred cred = { .uid = USER, .gid = OTHER };
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cred_enter(&cred), 0);
 	assert_int_equal(try_open(MADE, O_RDWR | O_CREAT | O_EXCL), 0);
 	core_cred_leave(&cred);
@@ -75,7 +75,7 @@ static void test_root_with_another_group(void **state)
 	struct core_cred cred = { .gid = OTHER, .caps = CORE_CRED_ALL_CAPS };
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cred_enter(&cred), 0);
 	assert_int_equal(try_open(MADE, O_RDWR | O_CREAT | O_EXCL), 0);
 	core_cred_leave(&cred);
@@ -85,7 +85,7 @@ static void test_root_with_another_group(void **state)
 static void test_access_is_the_users_and_then_ours(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cred_enter(&test_user), 0);
 	assert_int_equal(try_open(SECRET, O_RDONLY), -EACCES);
 	core_cred_leave(&test_user);
@@ -97,7 +97,7 @@ static void test_access_is_the_users_and_then_ours(void **state)
 static void test_supplementary_groups(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cred_enter(&test_member), 0);
 	assert_int_equal(try_open(SHARED, O_RDONLY), 0);
 	assert_int_equal(try_open(SHARED, O_WRONLY), -EACCES);
@@ -113,7 +113,7 @@ static void test_only_file_access_changes(void **state)
 	uid_t r, e, s;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cred_enter(&test_user), 0);
 	assert_return_code(getresuid(&r, &e, &s), errno);
 	core_cred_leave(&test_user);
@@ -150,7 +150,7 @@ static void test_other_threads_are_unaffected(void **state)
 	sem_t sem[2];
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	sem_init(&sem[0], 0, 0);
 	sem_init(&sem[1], 0, 0);
 	n = getgroups(COUNT(before), before);
@@ -172,7 +172,7 @@ static void test_other_threads_are_unaffected(void **state)
 static void test_errno_is_kept(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_cred_enter(&test_user), 0);
 	errno = UNKNOWN;
 	core_cred_leave(&test_user);
@@ -214,7 +214,7 @@ static int root_enters_user(void *arg)
 static void test_leave_restores_root(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_in_child(root_enters_user, NULL), 0);
 }
 
@@ -232,7 +232,7 @@ static int root_enters_nobody(void *arg)
 static void test_failure_leaves_root(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_in_child(root_enters_nobody, NULL), 0);
 }
 
@@ -251,7 +251,7 @@ static void test_too_many_groups(void **state)
 	gid_t *groups;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	groups = calloc(NGROUPS_MAX + 1, sizeof(gid_t));
 	assert_non_null(groups);
 	assert_int_equal(test_in_child(root_enters_too_many_groups, groups), 0);
@@ -293,7 +293,7 @@ static int user_enters(void *arg)
 static void test_without_privileges(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_as(&test_member, user_enters, NULL), 0);
 }
 

@@ -75,7 +75,7 @@ static void test_find_needs_no_right_to_the_object(void **state)
 	int fd = -1;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(core_file_find(dir, &test_user, "object", 0, &fd), 0);
 	close(fd);
 }
@@ -393,7 +393,7 @@ static void compare(const struct core_cred *cred, const struct change *c,
 static void test_changes_are_as_native_ones(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (size_t i = 0; i < COUNT(changes); i++) {
 		compare(&test_root, &changes[i], 0600, USER, USER);
 		compare(&test_user, &changes[i], 0600, USER, USER);

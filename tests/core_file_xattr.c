@@ -38,7 +38,7 @@ static void test_xattrs(void **state)
 	int fd = must_find_object();
 
 	(void)state;
-	NEEDS(has_user_xattrs());
+	NEEDS(has_user_xattrs(), "user attributes in tmpfs: Linux 6.6");
 	assert_int_equal(core_file_getxattr(as, fd, "user.a", value, 16),
 			 -ENODATA);
 	assert_int_equal(core_file_removexattr(as, fd, "user.a"), -ENODATA);
@@ -182,8 +182,8 @@ static void compare_xattr(const struct core_cred *cred, const char *name,
 static void test_xattrs_are_as_native_ones(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
-	NEEDS(has_user_xattrs());
+	NEEDS(test_privileged(), "root");
+	NEEDS(has_user_xattrs(), "user attributes in tmpfs: Linux 6.6");
 	compare_xattr(&test_root, "user.a", 0600, USER);
 	compare_xattr(&test_user, "user.a", 0600, USER);
 	compare_xattr(&test_user, "user.a", 0400, USER);
@@ -198,7 +198,7 @@ static void test_xattrs_are_as_native_ones(void **state)
 static void test_privileged_xattrs_are_as_native_ones(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	compare_xattr(&test_root, "trusted.a", 0600, USER);
 	compare_xattr(&test_root, "security.a", 0600, USER);
 	compare_xattr(&test_user, "trusted.a", 0600, USER);
@@ -214,7 +214,7 @@ static void test_xattrs_without_a_name(void **state)
 	int fd = must_find_object();
 
 	(void)state;
-	NEEDS(has_user_xattrs());
+	NEEDS(has_user_xattrs(), "user attributes in tmpfs: Linux 6.6");
 	test_make_file(PATH, "another", 0600, 0, 0);
 	assert_int_equal(
 		core_file_setxattr(&test_root, fd, "user.a", "x", 1, 0), 0);

@@ -137,7 +137,7 @@ static void test_a_user_has_what_is_mounted(void **state)
 	enum mqueue mqueue;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	mqueue = MOUNTED;
 	assert_int_equal(test_in_child(users_ns, &mqueue),
 			 CORE_IPC_DIRS_MQ_MOUNTED);
@@ -237,7 +237,7 @@ static int enter_own(void *arg)
 static void test_a_user_does_not_enter(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_as(&test_user, enter_roots, NULL), -EACCES);
 	assert_int_equal(test_as(&test_user, enter_own, NULL), -EPERM);
 }

@@ -358,7 +358,7 @@ static void test_a_process_without_privileges(void **state)
 	struct flock read = range(F_RDLCK, 0, 1), write = range(F_WRLCK, 0, 1);
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_return_code(fchmod(fd, cases[i].mode), errno);
 		assert_int_equal(test_as(&test_user, lock_as_user, &read),

@@ -406,7 +406,7 @@ static int without_a_directory(void *arg)
 static void test_where_queues_cant_be_listed(void **state)
 {
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	close(must_open("foreign", O_RDWR | O_CREAT));
 	assert_int_equal(test_in_child(without_a_directory, NULL), 0);
 }

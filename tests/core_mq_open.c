@@ -217,7 +217,7 @@ static void test_a_queue_is_charged_to_its_creator(void **state)
 	struct core_cred creds[] = { loner(), loner() };
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_in_child(create_for_many, creds), 0);
 }
 
@@ -252,7 +252,7 @@ static void test_the_limit_is_that_of_the_callers_process(void **state)
 	int fd, n_user, n_root;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	user.pid = start_limited(TWO_SMALL, &fd);
 	assert_int_equal(create_many(&user, &n_user), -EMFILE);
 	close(fd);
@@ -419,7 +419,7 @@ static void test_flags_do_what_they_do_natively(void **state)
 	static const int more[] = { 0, O_CREAT, O_CREAT | O_EXCL };
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (enum before before = MISSING; before < N_BEFORE; before++) {
 		for (int acc = O_RDONLY; acc <= O_RDWR; acc++) {
 			for (size_t i = 0; i < COUNT(more); i++) {
@@ -469,7 +469,7 @@ static void test_limits_are_the_users(void **state)
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	compare(&test_user, MISSING, O_RDWR | O_CREAT, &attr);
 	attr.mq_maxmsg = read_limit(LIMITS "msg_max") + 1;
 	compare(&test_root, MISSING, O_RDWR | O_CREAT, &attr);
@@ -486,7 +486,7 @@ static void test_queues_max_is_the_users(void **state)
 	int r, fd = -1;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	close(must_open("other", O_RDWR | O_CREAT));
 	assert_true(write_limit(LIMITS "queues_max", 1));
 	r = core_mq_open(dirs, &test_user, "q", O_RDWR | O_CREAT, 0600, &small,
@@ -516,7 +516,7 @@ static void test_limits_of_a_users_process(void **state)
 	int r;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	assert_int_equal(test_as(&test_user, create_with_maxmsg, &maxmsg),
 			 -EINVAL);
 	close(must_open("other", O_RDWR | O_CREAT));

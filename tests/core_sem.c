@@ -494,7 +494,7 @@ static void test_rights(void **state)
 			{ OTHER, OTHER, 0 } };
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (size_t i = 0; i < COUNT(classes) * 8; i++) {
 		const mode_t bits = i % 8;
 		const int shift = classes[i / 8].shift;

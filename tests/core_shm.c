@@ -232,7 +232,7 @@ static void test_flags_do_what_they_do_natively(void **state)
 	struct outcome *native = test_shared(sizeof(*native)), ours;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (size_t i = 0; i < COUNT(creds) * N_BEFORE * COUNT(more) * 3; i++) {
 		const struct core_cred *cred = creds[i % 2];
 		enum before before = (i / 2) % N_BEFORE;

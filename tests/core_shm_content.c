@@ -128,7 +128,7 @@ static void test_changes_are_as_native_ones(void **state)
 	struct change *native = test_shared(sizeof(*native));
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (size_t i = 0; i < N_WHAT * COUNT(creds) * 8; i++) {
 		const struct core_cred *cred = creds[i / 8 % COUNT(creds)];
 		mode_t mode = (i & 1 ? S_ISUID : 0) | (i & 2 ? S_ISGID : 0) |
@@ -150,7 +150,7 @@ static void test_changes_clear_setuid_and_setgid(void **state)
 	int fd;
 
 	(void)state;
-	NEEDS(test_privileged());
+	NEEDS(test_privileged(), "root");
 	for (enum what what = 0; what < N_WHAT; what++) {
 		test_make_file(PATH, "content", 06777, OTHER, OTHER);
 		fd = must_open(O_RDWR);

@@ -70,13 +70,16 @@ __attribute__((constructor)) static void test_check_namespace(void)
 	_exit(2);
 }
 
-/* Not cmocka's skip(): that says "not ok", which meson takes for a failure. */
-#define NEEDS(condition)                                \
-	do {                                            \
-		if (!(condition)) {                     \
-			puts("# not run: " #condition); \
-			return;                         \
-		}                                       \
+/*
+ * Skips the rest of a test, and says what the test needs. cmocka's skip() says
+ * "not ok", which meson takes for a failure.
+ */
+#define NEEDS(condition, what)                             \
+	do {                                               \
+		if (!(condition)) {                        \
+			puts("# not run: it needs " what); \
+			return;                            \
+		}                                          \
 	} while (0)
 
 /*

@@ -196,7 +196,7 @@ static void test_one_of_another_owner_is_not_shared(void **state)
 	struct core_wait_source *again = NULL;
 
 	(void)state;
-	NEEDS(fchown(fd, USER, -1) == 0);
+	NEEDS(fchown(fd, USER, -1) == 0, "root");
 	assert_int_equal(core_wait_open_queue(wait_, fd, &again), 0);
 	assert_ptr_not_equal(again, queue);
 	reader(0)->fixed = -EAGAIN;
