@@ -24,7 +24,7 @@
  *   charge		each user's limits
  *   waiting		requests that can't be answered yet
  *   retry		lets the kernel's second attempt after ESTALE succeed
- *   protocol	what newer kernels have added to linux/fuse.h
+ *   protocol	definitions that an older linux/fuse.h lacks
  *   log		rate-limited warnings
  *   backing		files that the kernel reads, writes and maps itself
  *   reply		replies that carry a node or a handle
@@ -32,7 +32,7 @@
  *   file		the same for all files: lookup, stat, chmod, chown, ...
  * fs/kinds/		the directories and files on the mount
  *   root		the root, and the list of kinds: one line for each
- *   status		what the daemon is doing: extended attributes of the root
+ *   status		the state of the daemon: extended attributes of the root
  *   info		KIND:info/NAME: text about an object of any kind
  *   holders		the processes that have an object open or mapped
  *   shm		kind: shm/ and the objects in it
@@ -53,10 +53,10 @@
  *   mq			message queues
  *   sem			named semaphores
  *   peek		messages of a queue, without receiving them
- *   peek.bpf		  what of it runs in the kernel
- *   peek_state		  what both parts share
+ *   peek.bpf		  its part that runs in the kernel
+ *   peek_state		  memory that both parts share
  *   lock		record locks on objects
- *   holders		who has objects open or mapped, from /proc
+ *   holders		processes that have objects open or mapped, from /proc
  *   wait		waiting without threads
  *   wait_source	  the thread, and the functions of all wait sources
  *   waitlist		  waiters in order, each ends once: a data type
@@ -69,7 +69,7 @@
  *   ipc_dirs		the directories of the objects
  *   name, name_set	names and sets of names
  *   proc		paths and text of /proc
- *   linux		what the headers of Linux may lack
+ *   linux		definitions that the headers of Linux may lack
  *   statx		statx(2), which an old C library may lack
  *   cleanup		variables that release what they own
  *   thread_safety	which lock guards what, checked by clang
