@@ -43,7 +43,7 @@ def join(*pids):
 
 def until(f, *args):
     """Waits until f is true; fails after a minute."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not f(*args):
         assert time.monotonic() < end, ("never true", f, args)
         time.sleep(0.01)

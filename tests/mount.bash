@@ -35,16 +35,19 @@ not() {
 	fi
 }
 
-# eventually COMMAND ARG...: repeats until it succeeds; fails after a minute.
+# eventually COMMAND ARG...: repeats until it succeeds, less and less often; fails after
+# two minutes.
 eventually() {
-	local end=$((SECONDS + 60))
+	local end=$((SECONDS + 120)) ms=10 pause
 
 	until "$@"; do
 		((SECONDS < end)) || {
 			echo "never true: $*" >&2
 			return 1
 		}
-		sleep 0.01
+		printf -v pause '0.%03d' $ms
+		sleep "$pause"
+		ms=$((ms < 80 ? 2 * ms : ms))
 	done
 }
 
