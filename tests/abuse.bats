@@ -107,13 +107,35 @@ as_python() {
 	rm "$SHM"/*
 }
 
-# many_locks HOW: processes of the user query locks of an object with very many locks,
-# and close files of the object, all the time. HOW is "plain", or "locked": these
-# processes hold locks, too. Other users must not be refused anything meanwhile.
+# many_locks HOW: processes of the user keep an object with very many locks busy; see
+# many_locks.c. Other users must not be refused anything meanwhile.
 many_locks() {
 	mount_for_all
 	: >"$SHM/theirs"
-	timeout 120 python3 "$TESTS/abuse_locks.py" $USER "$1" >&3
+	setpriv --reuid $USER --regid $USER --clear-groups "$PROGRAMS/many_locks" \
+		"$1" /dev/shm/many "$SHM/many" >"$WORK/many" 3>&- &
+	eventually grep -qx busy "$WORK/many"
+	python3 - "$SHM/theirs" "$1" $((USER + 1)) >&3 <<-'END' || failed=1
+		import os, sys, time
+		path, how, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
+		os.setresuid(user, user, user)
+		refused, longest, start = 0, 0, time.monotonic()
+		for _ in range(100):
+		    began = time.monotonic()
+		    if began - start > 10:
+		        break
+		    try:
+		        os.stat(path)
+		        os.close(os.open(path, os.O_RDONLY))
+		    except OSError:
+		        refused += 1
+		    longest = max(longest, time.monotonic() - began)
+		print(f"# {how}: {refused} refused, longest {longest * 1000:.0f} ms")
+		sys.exit(refused)
+	END
+	kill $!
+	wait $! || true
+	[ -z "${failed-}" ]
 	rm "$SHM/theirs" "$SHM/many"
 }
 

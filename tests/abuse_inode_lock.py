@@ -63,7 +63,8 @@ def use_all():
 open(f"{SHM}/theirs", "w").close()
 theirs = os.open(f"{SHM}/theirs", os.O_PATH)
 try:
-    pids = []
+    pids = [as_user(user, open_truncating) for _ in range(200)]
+    until(lambda: n_held_up() == 200)
     while not is_refused():
         n = n_held_up()
         pids.append(as_user(user, open_truncating))
