@@ -234,7 +234,7 @@ static int run_session(struct fs *fs, const struct fs_opts *opts,
 	int r = fs_mount_collect(args, &options);
 
 	if (r < 0)
-		return fail("ipcfs can't start", r);
+		return fail("can't start", r);
 	fs->session =
 		fuse_session_new(args, &fs_dispatch, sizeof(fs_dispatch), fs);
 	if (!fs->session) {
@@ -336,7 +336,7 @@ static int run(struct fuse_args *args, const struct fs_opts *opts)
 		    : 0;
 	r = r ?: fs_nodes_new(&fs_root, &opts->view, &fs.nodes);
 	r = r ?: make_quotas(&fs, opts);
-	r = r < 0 ? fail("ipcfs can't start", r) : run_session(&fs, opts, args);
+	r = r < 0 ? fail("can't start", r) : run_session(&fs, opts, args);
 	fs_nodes_free(&fs, fs.nodes);
 	fs_quota_free(fs.holders);
 	fs_quota_free(fs.allocations);

@@ -275,6 +275,18 @@ mapped='objects can'"'"'t be mapped (MAP_SHARED) and are slower: passthrough nee
 	finish
 }
 
+@test "a kernel whose FUSE is too old" {
+	# strace(1) replaces the beginning of the kernel's first request, FUSE_INIT: the
+	# header's length, opcode and number, and four zeros; then the version, 7.31, the
+	# read-ahead, and no flags.
+	local request=68000000.1a000000.0200000000000000.0000000000000000
+	request+=.00000000.00000000.00000000.00000000.07000000.1f000000.00000200.00000000
+	fails_by "read:poke_exit=@arg2=${request//./}:when=1" \
+		"the kernel's first request can't be served: Protocol error" -P /dev/fuse
+	[ "${lines[-2]}" = "ipcfs: the kernel's FUSE is too old: Linux 5.11 or later is needed" ]
+	finish
+}
+
 @test "no /dev/shm, or one that isn't a directory" {
 	umount /dev/shm "$WORK/dev/shm"
 	rmdir /dev/shm
