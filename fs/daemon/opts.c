@@ -129,7 +129,7 @@ static void print_options(const struct fs_kind *kind)
 				     : column + printf(", ");
 	}
 	(void)printf("info\n"
-		     "                       see the %s so; also in\n"
+		     "                       how %s are shown; also in\n"
 		     "                       a path: "
 		     "MOUNTPOINT/%s:OPTION,.../NAME\n",
 		     kind->title, kind->name);
@@ -138,7 +138,7 @@ static void print_options(const struct fs_kind *kind)
 /* Prints the options of a kind that has them only in a path. */
 static void print_path_options(const struct fs_kind *kind)
 {
-	(void)printf("                       MOUNTPOINT/%s:OPTION/NAME takes",
+	(void)printf("    in a path only     MOUNTPOINT/%s:OPTION/NAME, with",
 		     kind->name);
 	for (const struct fs_option *option = kind->options; option->name;
 	     option++) {
@@ -160,16 +160,18 @@ void fs_opts_usage(void)
 		"    -f                 stay in the foreground\n"
 		"    -d, -o debug       as -f, and print each request\n"
 		"    -h, --help         print this\n"
-		"    -V, --version      print versions, and what works here\n"
-		"    -o ro              inspect only: nothing is created,\n"
-		"                       changed or consumed\n"
-		"    -o target=PID      show the objects of that process's\n"
-		"                       namespaces, say a container's\n"
+		"    -V, --version      print the versions, and which features "
+		"work\n"
+		"    -o ro              allow inspection only: nothing is\n"
+		"                       created, changed or consumed\n"
+		"    -o target=PID      show the objects of the namespaces of "
+		"a\n"
+		"                       process, for example of a container\n"
 		"    -o nopassthrough   move all data through the daemon\n"
-		"    -o allow_other     for all users, not just who mounts it\n"
+		"    -o allow_other     allow access by all users\n"
 		"    -o max_user_handles=N, max_user_waiting=N\n"
-		"                       what each user but root may have\n"
-		"                       open, and waiting");
+		"                       the most open files, and waiting\n"
+		"                       requests, of each user but root");
 	for (size_t i = 0; fs_kinds[i]; i++) {
 		if (fs_kinds[i]->mount_options)
 			print_options(fs_kinds[i]);
@@ -177,13 +179,14 @@ void fs_opts_usage(void)
 			print_path_options(fs_kinds[i]);
 	}
 	(void)puts(
-		"                       MOUNTPOINT/KIND:info/NAME tells what "
-		"is\n"
-		"                       known of an object, KIND:info,holders\n"
-		"                       also who has it open or mapped\n"
+		"                       MOUNTPOINT/KIND:info/NAME describes "
+		"an\n"
+		"                       object; KIND:info,holders also lists "
+		"the\n"
+		"                       processes that have it open or mapped\n"
 		"\n"
 		"SOURCE is ignored; mount(8) passes one. Other options of\n"
-		"mount(8) and of libfuse, such as nosuid, are taken too.\n"
+		"mount(8) and of libfuse, such as nosuid, are accepted too.\n"
 		"Unmount with: umount MOUNTPOINT, or fusermount3 -u "
 		"MOUNTPOINT");
 }
