@@ -40,7 +40,7 @@ static void hold(int fd)
 	}
 }
 
-/* The user has so many requests that some are refused. */
+/* Some calls fail: the user has more requests than may be stuck. */
 static void use(int fd, int closes)
 {
 	if (!closes) {
