@@ -331,6 +331,7 @@ is_refused() {
 	native create q 5 100 640
 	chown 12:34 "$MQ/q"
 	native send q text
+	eventually grep -qx 'used no' "$MQ:info/q"
 	[ "$(cat "$MQ:info/q")" = "name q
 maxmsg 5
 msgsize 100
