@@ -211,11 +211,9 @@ static int mount_and_serve(struct fs *fs, const struct fs_opts *opts,
 	if (fs_mountpoint_open(opts->mountpoint, opts->namespace, &mountpoint) <
 	    0)
 		return EXIT_USAGE;
-	if (fs_diagnose_mount(mountpoint.path, opts->allow_other) < 0)
+	if (fs_diagnose_mount(mountpoint.path, opts->allow_other) < 0 ||
+	    fs_mountpoint_mount(&mountpoint, fs->session, options) < 0)
 		return EXIT_FAILURE;
-	r = fs_mountpoint_mount(&mountpoint, fs->session, options);
-	if (r < 0)
-		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
 	fs->device = mountpoint.device;
 	r = start(fs, opts) ?: serve(fs, &mountpoint);
 	end_connection(fs);

@@ -174,7 +174,7 @@ mounted_somewhere() {
 	wait "$DAEMON"
 	for option in auto_unmount context=a rootcontext=; do
 		run "$IPCFS" -o $option "$MNT"
-		[ "$status" -eq 2 ]
+		[ "$status" -eq 1 ]
 		[[ $output == *"option '$option': the kernel refuses it: Invalid argument; try: ipcfs without it"* ]]
 		not is_mounted
 	done
