@@ -59,15 +59,19 @@ static const char *const discarded[] = {
 	"comment=",    "x- ",		"X- "
 };
 
+static bool matches(const char *word, const char *option)
+{
+	const struct fuse_opt opts[] = { FUSE_OPT_KEY(option, 0),
+					 FUSE_OPT_END };
+
+	return fuse_opt_match(opts, word);
+}
+
 static bool is_discarded(const char *word)
 {
-	for (size_t i = 0; i < sizeof(discarded) / sizeof(*discarded); i++) {
-		const struct fuse_opt opts[] = { FUSE_OPT_KEY(discarded[i], 0),
-						 FUSE_OPT_END };
-
-		if (fuse_opt_match(opts, word))
+	for (size_t i = 0; i < sizeof(discarded) / sizeof(*discarded); i++)
+		if (matches(word, discarded[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -83,14 +87,9 @@ static const struct {
 /* Returns why ipcfs can't have an option, or NULL. */
 static const char *why_refused(const char *word)
 {
-	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
-		const struct fuse_opt opts[] = {
-			FUSE_OPT_KEY(refused[i].word, 0), FUSE_OPT_END
-		};
-
-		if (fuse_opt_match(opts, word))
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		if (matches(word, refused[i].word))
 			return refused[i].why;
-	}
 	return NULL;
 }
 
@@ -191,6 +190,16 @@ void fs_opts_usage(void)
 		"MOUNTPOINT");
 }
 
+/* Handles an option that isn't in the table, as on_word() does. */
+static int add_option(struct fs_opts *opts, const char *word)
+{
+	const char *why = why_refused(word);
+
+	if (why)
+		return fs_view_wrong(false, word, why);
+	return is_discarded(word) ? 0 : fs_root_add_option(&opts->view, word);
+}
+
 /*
  * Handles [SOURCE] MOUNTPOINT, and the kinds' options. Any other word that
  * isn't in the table is passed on to libfuse.
@@ -212,12 +221,8 @@ static int on_word(void *closure, const char *word, int key,
 		return fs_view_number(word, 1,
 				      key == TARGET ? INT_MAX : LONG_MAX, false,
 				      numbers[key]);
-	if (key != FUSE_OPT_KEY_NONOPT && why_refused(word))
-		return fs_view_wrong(false, word, why_refused(word));
 	if (key != FUSE_OPT_KEY_NONOPT)
-		return is_discarded(word)
-			       ? 0
-			       : fs_root_add_option(&opts->view, word);
+		return add_option(opts, word);
 	if (opts->source) {
 		(void)fprintf(stderr,
 			      "ipcfs: '%s' is one word too many after SOURCE "
