@@ -70,4 +70,31 @@ static long read_limit(const char *path)
 	return atol(text);
 }
 
+/* Opens a queue, which must fail. Returns the error. */
+static inline int open_fails(const struct core_cred *cred, const char *name,
+			     int flags, const struct mq_attr *attr, ino_t ino)
+{
+	int fd = UNKNOWN;
+	int r = core_mq_open(dirs, cred, name, flags, 0600, attr, ino, &fd);
+
+	assert_int_equal(fd, UNKNOWN);
+	return r;
+}
+
+/*
+ * Sets a limit. Returns false if the root of the namespace may not set limits
+ * (before Linux 5.19 or so).
+ */
+static inline bool write_limit(const char *path, long value)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld", value);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 #endif
