@@ -35,12 +35,16 @@
 
 #define PREFIX "sem."
 
-/* Tries of core_sem_open(); someone may make and remove the name all the time. */
+/*
+ * How often core_sem_open() tries, while other processes create and remove the
+ * name.
+ */
 enum { TRIES = 64 };
 
 /*
  * glibc's semaphore on a 64-bit machine, whatever C library this daemon uses.
- * glibc stores a flag in "shared" that the threads of one process don't.
+ * shared: FUTEX_PRIVATE_FLAG if processes share the semaphore, 0 if only threads
+ * do. glibc inverts the flag.
  */
 struct semaphore {
 	_Atomic uint64_t data; /* the value, and in the high half the waiters */
