@@ -421,20 +421,21 @@ bool core_mq_next(const struct core_ipc_dirs *dirs,
 /* Counts the queues in a directory of queues. */
 static int count_entries(int mq_dir, size_t *ret)
 {
-	int fd = openat(mq_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(mq_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
 	if (!dir) {
-		int r = -errno;
-
+		r = -errno;
 		core_closep(&fd);
 		return r;
 	}
+	errno = 0;
 	while ((entry = readdir(dir)))
 		*ret += entry->d_type == DT_REG;
+	r = -errno;
 	(void)closedir(dir);
-	return 0;
+	return r;
 }
 
 int core_mq_statfs(const struct core_ipc_dirs *dirs,
