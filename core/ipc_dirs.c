@@ -181,23 +181,24 @@ int core_ipc_dirs_enter(pid_t pid, struct core_ipc_dirs **ret)
 int core_ipc_dirs_stat(const struct core_ipc_dirs *dirs, int dir,
 		       struct statx *ret)
 {
+	const struct core_cred self = core_cred_self();
 	int r;
 
 	if (dir < 0) {
 		*ret = (struct statx){ .stx_mask = STATX_BASIC_STATS,
 				       .stx_mode = S_IFDIR | S_ISVTX | 0777,
 				       .stx_nlink = 2,
-				       .stx_uid = geteuid(),
-				       .stx_gid = getegid() };
+				       .stx_uid = self.uid,
+				       .stx_gid = self.gid };
 		return 0;
 	}
 	r = core_file_statx(dir, ret);
 	if (r < 0)
 		return r;
 	if (ret->stx_uid == dirs->unknown_uid)
-		ret->stx_uid = geteuid();
+		ret->stx_uid = self.uid;
 	if (ret->stx_gid == dirs->unknown_gid)
-		ret->stx_gid = getegid();
+		ret->stx_gid = self.gid;
 	return 0;
 }
 

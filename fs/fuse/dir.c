@@ -3,6 +3,7 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "core/ipc_dirs.h"
 #include "core/thread_safety.h"
 #include "fs/fuse/reply.h"
 
@@ -256,11 +257,14 @@ void fs_dir_plain_attr(const struct fs *fs, uint32_t nlink, struct statx *ret)
 
 int fs_dir_attr(const struct fs_request *rq, ino_t ino, struct statx *ret)
 {
+	const int fd = model_fd(rq);
 	struct statx stx;
 	int r = 0;
 
 	if (rq->kind->dir_attr)
 		r = rq->kind->dir_attr(rq, &stx);
+	else if (fd >= 0)
+		r = core_ipc_dirs_stat(rq->fs->dirs, fd, &stx);
 	else
 		fs_dir_plain_attr(rq->fs, 2, &stx);
 	if (r < 0)

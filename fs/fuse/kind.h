@@ -161,8 +161,8 @@ struct fs_kind {
 	 */
 	int (*list)(const struct fs_request *rq, struct dirent64 *ret);
 	/*
-	 * + The directory's attributes; dir sets stx_ino. Empty:
-	 * fs_dir_plain_attr()
+	 * + The directory's attributes; dir sets stx_ino. Empty: those of
+	 * dir_fd, or without dir_fd fs_dir_plain_attr()
 	 */
 	int (*dir_attr)(const struct fs_request *rq, struct statx *ret);
 	/* + statvfs(3) of the objects' file system. Empty: all zero */

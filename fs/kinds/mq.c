@@ -190,6 +190,7 @@ static int dir_fd(const struct fs_request *rq)
 	return rq->fs->dirs->mq_dir;
 }
 
+/* Queues that can't be listed have a directory, too. */
 static int dir_attr(const struct fs_request *rq, struct statx *ret)
 {
 	return core_ipc_dirs_stat(rq->fs->dirs, rq->fs->dirs->mq_dir, ret);

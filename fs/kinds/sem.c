@@ -291,11 +291,6 @@ static const char *dir_listed(const struct fs_request *rq, const char *file)
 	return core_sem_name(file);
 }
 
-static int dir_attr(const struct fs_request *rq, struct statx *ret)
-{
-	return core_ipc_dirs_stat(rq->fs->dirs, rq->fs->dirs->shm_dir, ret);
-}
-
 static int dir_unlink(const struct fs_request *rq, const char *name)
 {
 	return core_sem_unlink(rq->fs->dirs, &rq->cred, name);
@@ -314,7 +309,6 @@ const struct fs_kind fs_sem = {
 	.describe = obj_describe,
 	.dir_fd = dir_fd,
 	.listed = dir_listed,
-	.dir_attr = dir_attr,
 	.statfs = sem_statfs,
 	.create = obj_create,
 	.unlink = dir_unlink,

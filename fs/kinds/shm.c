@@ -278,11 +278,6 @@ static int dir_fd(const struct fs_request *rq)
 	return rq->fs->dirs->shm_dir;
 }
 
-static int dir_attr(const struct fs_request *rq, struct statx *ret)
-{
-	return core_ipc_dirs_stat(rq->fs->dirs, rq->fs->dirs->shm_dir, ret);
-}
-
 static int dir_unlink(const struct fs_request *rq, const char *name)
 {
 	return core_shm_unlink(rq->fs->dirs, &rq->cred, name);
@@ -330,7 +325,6 @@ const struct fs_kind fs_shm = {
 	.describe = obj_describe,
 	.dir_fd = dir_fd,
 	.listed = dir_listed,
-	.dir_attr = dir_attr,
 	.statfs = shm_statfs,
 	.create = obj_create,
 	.create_anonymous = obj_create_anonymous,
