@@ -35,7 +35,7 @@ as_python() {
 			        return errno.errorcode[e.errno]
 
 			def same(outcomes, natively, here):
-			    """Asserts that both give the same, and that something goes."""
+			    """Asserts that both outcomes are the same. Returns them."""
 			    expected = outcomes(natively)
 			    assert outcomes(here) == expected, (outcomes(here), expected)
 			    return expected

@@ -13,7 +13,7 @@ struct watch {
 };
 
 static struct watch watches[100];
-static sem_t told, passed;
+static sem_t notified, passed;
 
 static void ready(struct core_poll_notify *notify)
 {
@@ -24,7 +24,7 @@ static void ready(struct core_poll_notify *notify)
 	w->calls++;
 	if (w->again)
 		core_poll_notify_add(queue, notify);
-	sem_post(&told);
+	sem_post(&notified);
 }
 
 static void watch(size_t i)
@@ -77,11 +77,11 @@ static int set_up_watched(void **state)
 	memset(watches, 0, sizeof(watches));
 	for (size_t i = 0; i < COUNT(watches); i++)
 		watches[i].notify.changed = ready;
-	sem_init(&told, 0, 0);
+	sem_init(&notified, 0, 0);
 	sem_init(&passed, 0, 0);
 	if (r == 0) {
 		watch(0);
-		take(&told);
+		take(&notified);
 		watches[0].calls = 0;
 	}
 	return r;
@@ -94,7 +94,7 @@ static void test_each_change_is_told(void **state)
 		settle();
 		watch(0);
 		send_natively(i);
-		take(&told);
+		take(&notified);
 		assert_received_natively(i);
 	}
 	for (unsigned int i = 0; i < 300; i++) {
@@ -102,7 +102,7 @@ static void test_each_change_is_told(void **state)
 		settle();
 		watch(0);
 		assert_received_natively(MAX_OPS);
-		take(&told);
+		take(&notified);
 		for (unsigned int n = 1; n < MAX_MSGS; n++)
 			assert_received_natively(MAX_OPS + n);
 	}
@@ -157,7 +157,7 @@ static void test_waiters_and_watchers(void **state)
 	submit(reader(MAX_OPS - 1));
 	watch(0);
 	send_natively(7);
-	take(&told);
+	take(&notified);
 	await(1);
 	assert_result(reader(MAX_OPS - 1), 0);
 }
@@ -189,10 +189,10 @@ static void test_a_queue_is_watched_anew(void **state)
 		queue = NULL;
 		assert_int_equal(core_wait_open_queue(wait_, fd, &queue), 0);
 		watch(0);
-		take(&told);
+		take(&notified);
 		watch(0);
 		send_natively(i);
-		take(&told);
+		take(&notified);
 	}
 }
 
@@ -209,7 +209,7 @@ static void test_no_descriptors(void **state)
 	test_more_fds(&old);
 	assert_int_equal(r, -EMFILE);
 	assert_int_equal(core_poll_notify_add(other, &watches[0].notify), 0);
-	take(&told);
+	take(&notified);
 	core_wait_close(other);
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: faults_two_daemons.py SECOND_MOUNT
 
-What one daemon is told holds for the other.
+A change through one daemon is visible through the other.
 """
 import errno
 import fcntl

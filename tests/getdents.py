@@ -10,7 +10,7 @@ buffer = ctypes.create_string_buffer(1 << 20)
 
 
 def raw(fd, size=32768):
-    """How many bytes of entries getdents64(2) gives."""
+    """How many bytes of entries getdents64(2) returns."""
     n = libc.syscall(GETDENTS64, fd, buffer, size)
     if n < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -104,7 +104,7 @@ $(cat)" "$@"
 		count = 0
 
 		def change(natively, make):
-		    """One more goes, and one comes."""
+		    """Removes an object, and creates another."""
 		    global count
 		    os.unlink(f"{natively}/goes{count}")
 		    count += 1

@@ -18,8 +18,9 @@ teardown() {
 # with_locks: runs the Python program on stdin with mount, native (paths), and:
 #   try_lock(path, kind, exclusive)   holds a lock, or returns None; kind is
 #                                     "flock", "posix" or "ofd"
-#   lock(path, kind, exclusive)       the same, until it holds it: FUSE tells of
-#                                     the last close of a file after close(2)
+#   lock(path, kind, exclusive)       repeats try_lock() until it holds the lock:
+#                                     FUSE reports the last close of a file
+#                                     after close(2)
 #   child(f)                          runs f in a process; its exit status
 with_locks() {
 	timeout 60 python3 -c "

@@ -36,7 +36,7 @@ teardown() {
 @test "stat equals the object's in every field but the device" {
 	local format='%i %s %b %B %a %u %g %h %x %y %z %F %o'
 
-	# libfuse tells the time of birth since 3.18, if the C library has statx(2), as
+	# libfuse reports the time of birth since 3.18, if the C library has statx(2), as
 	# musl has since 1.2.5; Linux since 6.6.
 	[[ $("$IPCFS" -V) == *'libfuse 3.17'* || ${LIBC-} == musl ]] || ! is_linux 6.6 ||
 		format+=' %w'

@@ -61,8 +61,8 @@ if pid == 0:
 os.close(answers[1])
 bad, good, gone = [], 0, 0
 for i in range(N):
-    before, stands = good, i % 101 == 0
-    if stands:
+    before, asked = good, i % 101 == 0
+    if asked:
         os.write(asks[1], b"?")
         there = os.read(answers[0], 10)
     try:
@@ -80,7 +80,7 @@ for i in range(N):
         if e.errno != errno.ENOENT or change == "replace":
             bad.append(errno.errorcode[e.errno])
         gone += 1
-    if stands:
+    if asked:
         if (good > before) != (there == b"object"):
             bad.append(there)
         os.write(asks[1], b"!")

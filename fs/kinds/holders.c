@@ -64,7 +64,7 @@ static bool is_same(const struct key *a, const struct key *b)
 /*
  * Whether a file of our mount is one of the kind's objects. The mount shows
  * objects of several kinds, whose inode numbers may be equal, and info files,
- * which have the numbers of their objects. The path's last directory tells
+ * which have the numbers of their objects. The path's last directory shows
  * which: KIND or KIND:VIEW. If a directory of the mount is bound elsewhere, its
  * name may be any other.
  */

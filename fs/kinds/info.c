@@ -73,7 +73,7 @@ int fs_info_attr(const struct fs_request *rq, struct fs_handle *handle, int fd,
  * lines. ret_used: the result of core_file_is_used().
  *
  * Our own descriptors must not make the object look used, so only one thread at
- * a time opens an object here. The kernel tells us of a close(2) some time
+ * a time opens an object here. The kernel reports a close(2) some time
  * after the close has returned, and other requests open an object for a moment.
  * So an object that is in use is looked at again.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Named semaphores as files: sem/ and what is in it. Reading one gives its
- * value as text; "+N", "-N" and "N" written to it post, wait, and set the
+ * Named semaphores as files: sem/ and its files. Reading a file returns the
+ * semaphore's value as text. A write of "+N" posts, "-N" waits, and "N" sets the
  * value.
  */
 #include "core/sem.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Shared memory objects as files: shm/ and what is in it. */
+/* Shared memory objects as files: shm/ and its files. */
 #include "core/shm.h"
 
 #include "core/cleanup.h"
