@@ -8,10 +8,13 @@ import fcntl
 import mmap
 import os
 import select
+import sys
 import threading
 
-from client import fails, fork, join, MQ, SHM, until, waits
+from client import fails, fork, is_idle, join, MQ, SHM, until, waits
 import native
+
+DAEMON = int(sys.argv[1])
 
 
 def write(name, text):
@@ -30,9 +33,15 @@ until(waits, reader)
 held = []
 
 
+def open_alone(path, flags):
+    """Opens when no other request has a descriptor for a moment."""
+    until(is_idle, DAEMON)
+    return os.open(path, flags)
+
+
 def hold(path, flags):
     while True:
-        held.append(os.open(path, flags))
+        held.append(open_alone(path, flags))
 
 
 def hold_all():
@@ -51,9 +60,9 @@ shm = os.open(SHM, os.O_RDONLY)
 n = hold_all()
 assert n > 50, n
 for dir in SHM, MQ:
-    fails([errno.EMFILE], os.open, f"{dir}/new", os.O_WRONLY | os.O_CREAT)
+    fails([errno.EMFILE], open_alone, f"{dir}/new", os.O_WRONLY | os.O_CREAT)
 b = os.stat(f"{SHM}/b")
-fails([errno.EMFILE], os.open, f"{SHM}/b", os.O_WRONLY | os.O_TRUNC)
+fails([errno.EMFILE], open_alone, f"{SHM}/b", os.O_WRONLY | os.O_TRUNC)
 
 # Open files.
 os.pwrite(a, b"written", 0)
