@@ -216,14 +216,54 @@ holders() {
 	rm /dev/shm/a
 }
 
-@test "holders of 500 objects beside lsof" {
-	local n=$((${ROUNDS:-100000} / 20)) crowd other one all
-
-	"$PROGRAMS/holders" "$n" 500 /dev/shm 3>&- >"$WORK/ready" &
-	crowd=$!
-	# Thousands of processes start, which takes a slow machine minutes.
+# crowd PROCESSES OBJECTS [open]: starts tests/holders, $CROWD, and waits until it is
+# ready. Thousands of processes start, which takes a slow machine minutes.
+crowd() {
+	"$PROGRAMS/holders" "$1" "$2" /dev/shm "${@:3}" 3>&- >"$WORK/ready" &
+	CROWD=$!
 	# shellcheck disable=SC2016 # it is the other shell's
 	timeout 200 sh -c 'until [ -s "$1" ]; do sleep 0.1; done' - "$WORK/ready"
+}
+
+end_crowd() {
+	kill "$CROWD"
+	wait "$CROWD" || true
+	find /dev/shm -type f -delete
+}
+
+@test "4096 holders of an object are listed, and the others are counted" {
+	crowd 4100 1 open
+	cat "$MNT/shm:info,holders/0" >"$WORK/holders"
+	end_crowd
+	[ "$(grep -c '^holder ' "$WORK/holders")" -eq 4096 ]
+	[ "$(tail -n 1 "$WORK/holders")" = 'more_holders 4' ]
+}
+
+@test "holders of one object are found among more holders than the daemon keeps" {
+	timeout 100 python3 - "$MNT/shm:info,holders" 3>&- <<-'END'
+		import os
+		import sys
+
+		PROCESSES, OBJECTS = 70, 1900 # 133,000 holders; 131,072 are kept
+		for i in range(OBJECTS):
+		    os.open(f"/dev/shm/{i}", os.O_RDONLY | os.O_CREAT)
+		ends = os.pipe()
+		for _ in range(PROCESSES - 1):
+		    if os.fork() == 0:
+		        os.close(ends[1])
+		        os.read(ends[0], 1)
+		        os._exit(0)
+		for i in 0, OBJECTS - 1:
+		    lines = open(f"{sys.argv[1]}/{i}").read().splitlines()
+		    assert sum(line.startswith("holder ") for line in lines) == PROCESSES, lines
+	END
+	find /dev/shm -type f -delete
+}
+
+@test "holders of 500 objects beside lsof" {
+	local n=$((${ROUNDS:-100000} / 20)) other one all
+
+	crowd "$n" 500
 	# bytes_read COMMAND ARG...: prints how many bytes the daemon has read for the
 	# command.
 	bytes_read() {
@@ -251,8 +291,6 @@ holders() {
 	} 2>&3
 	: >"$WORK/done"
 	wait $other
-	kill $crowd
-	wait $crowd || true
+	end_crowd
 	[ "$(wc -l <"$WORK/holders")" -eq "$n" ]
-	find /dev/shm -type f -delete
 }

@@ -297,8 +297,12 @@ race() {
 @test "df shows the shared memory file system" {
 	[ "$(df --output=size,itotal "$SHM" | tail -1)" = \
 		"$(df --output=size,itotal /dev/shm | tail -1)" ]
-	[ "$(df --output=size "$MNT" | tail -1)" = \
-		"$(df --output=size /dev/shm | tail -1)" ]
+	local dir
+
+	for dir in "$MNT" "$MNT/shm:info" "$SEM"; do
+		[ "$(df --output=size "$dir" | tail -1)" = \
+			"$(df --output=size /dev/shm | tail -1)" ]
+	done
 }
 
 @test "names of any bytes, up to 255 of them" {
