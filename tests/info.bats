@@ -21,7 +21,10 @@ as_user() {
 
 # is_used VALUE FILE: the value of "used" in the info file of shm/, mq/ or sem/NAME.
 is_used() {
-	grep -qx "used $1" "$MNT/${2%/*}:info/${2##*/}"
+	local value=$1
+
+	[[ $2 != mq/* ]] || value=$(of_queue "$1")
+	grep -qx "used $value" "$MNT/${2%/*}:info/${2##*/}"
 }
 
 # holders FILE: prints the holders of an object, without the process numbers.
@@ -78,8 +81,9 @@ holders() {
 		info=$MNT/${file%/*}:info/${file##*/}
 		[ "$(as_user $USER grep ^used "$info")" = "used unknown" ]
 		chown $USER "$MNT/$file"
-		[ "$(as_user $USER grep ^used "$info")" = "used no" ]
+		as_user $USER cat "$info" >/dev/null
 		is_used no "$file"
+		[ "$(as_user $USER grep ^used "$info")" = "$(grep ^used "$info")" ]
 	done
 	# Of root's capabilities only CAP_LEASE counts.
 	run setpriv --bounding-set -lease --inh-caps -lease grep ^used "$MNT/shm:info/a"

@@ -328,10 +328,13 @@ is_refused() {
 }
 
 @test "mq:info describes each queue" {
+	local used
+
+	used="used $(of_queue no)"
 	native create q 5 100 640
 	chown 12:34 "$MQ/q"
 	native send q text
-	eventually grep -qx 'used no' "$MQ:info/q"
+	eventually grep -qx "$used" "$MQ:info/q"
 	[ "$(cat "$MQ:info/q")" = "name q
 maxmsg 5
 msgsize 100
@@ -343,10 +346,10 @@ writers 0
 uid 12
 gid 34
 mode 0640
-used no" ]
+$used" ]
 	[ "$(grep . "$MQ:info"/* | head -n1)" = "name q" ]
 	[ "$(wc -l <"$MQ:info/q")" -eq 12 ]
-	[ "$(dd if="$MQ:info/q" bs=1 status=none | tail -n1)" = "used no" ]
+	[ "$(dd if="$MQ:info/q" bs=1 status=none | tail -n1)" = "$used" ]
 	for command in "dd of=$MQ:info/q conv=notrunc" "chmod 600 $MQ:info/q" \
 		"touch $MQ:info/new" "truncate -s 0 $MQ:info/q" "rm $MQ:info/q"; do
 		# shellcheck disable=SC2086 # words
