@@ -109,7 +109,7 @@ void core_file_await_lease(void);
  *
  * Returns 1 or 0, or
  *   -EACCES   cred neither owns the object nor has CAP_LEASE
- *   -EINVAL   the file system has no leases; since Linux 7.0 this holds for queues
+ *   -EINVAL   the file system has no leases, as that of queues since Linux 7.0
  *   -ENOMEM, or an error of core_cred_enter()
  *
  * Source: fcntl(2), F_SETLEASE.

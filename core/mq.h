@@ -96,8 +96,8 @@ int core_mq_get_info(int fd, struct core_mq_info *ret);
 
 /*
  * Reads the limits for users without CAP_SYS_RESOURCE: msg_max into mq_maxmsg,
- * and msgsize_max into mq_msgsize. Returns 0, -EIO (the text isn't a number), or
- * an error of open(2) for a file in /proc/sys/fs/mqueue. Source:
+ * and msgsize_max into mq_msgsize. Returns 0, -EIO (the text isn't a number),
+ * or an error of open(2) for a file in /proc/sys/fs/mqueue. Source:
  * mq_overview(7), "/proc interfaces".
  */
 int core_mq_limits(struct mq_attr *ret);

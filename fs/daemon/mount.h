@@ -29,7 +29,8 @@ int fs_mount_collect(struct fuse_args *args, struct fuse_args *ret);
  *     refuses an option, a message on stderr names the option.
  *
  * Returns 0, -EPERM (the process may not mount), -EINVAL (an option), -ENOMEM,
- * or another error of fsopen(2), fsconfig(2) or fsmount(2). Source: these, fuse(4), mount(8).
+ * or another error of fsopen(2), fsconfig(2) or fsmount(2). Source: these,
+ * fuse(4), mount(8).
  */
 int fs_mount_new(int device, const struct fuse_args *options, int *ret_fd);
 
