@@ -43,8 +43,8 @@ enum { TRIES = 64 };
 
 /*
  * glibc's semaphore on a 64-bit machine, whatever C library this daemon uses.
- * shared: FUTEX_PRIVATE_FLAG if processes share the semaphore, 0 if only threads
- * do. glibc inverts the flag.
+ * shared: FUTEX_PRIVATE_FLAG if processes share the semaphore, 0 if only
+ * threads do. glibc inverts the flag.
  */
 struct semaphore {
 	_Atomic uint64_t data; /* the value, and in the high half the waiters */

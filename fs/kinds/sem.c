@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Named semaphores as files: sem/ and its files. Reading a file returns the
- * semaphore's value as text. A write of "+N" posts, "-N" waits, and "N" sets the
- * value.
+ * semaphore's value as text. A write of "+N" posts, "-N" waits, and "N" sets
+ * the value.
  */
 #include "core/sem.h"
 
