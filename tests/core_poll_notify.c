@@ -87,7 +87,7 @@ static int set_up_watched(void **state)
 	return r;
 }
 
-static void test_each_change_is_told(void **state)
+static void test_each_change_is_reported(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < 300; i++) {
@@ -137,7 +137,7 @@ static void test_watching_on(void **state)
 	unwatch(0);
 }
 
-static void test_all_are_told_but_who_has_gone(void **state)
+static void test_all_watchers_are_notified_but_the_removed(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(watches); i++)
@@ -255,10 +255,10 @@ static void test_races(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WATCH_TEST(each_change_is_told),
+		WATCH_TEST(each_change_is_reported),
 		WATCH_TEST(once_for_each_watch),
 		WATCH_TEST(watching_on),
-		WATCH_TEST(all_are_told_but_who_has_gone),
+		WATCH_TEST(all_watchers_are_notified_but_the_removed),
 		WATCH_TEST(waiters_and_watchers),
 		WATCH_TEST(unwatch_outlasts_a_running_ready),
 		WATCH_TEST(a_queue_is_watched_anew),
