@@ -19,12 +19,18 @@ as_user() {
 	setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"
 }
 
-# is_used VALUE FILE: the value of "used" in the info file of shm/, mq/ or sem/NAME.
-is_used() {
-	local value=$1
+# used VALUE FILE: prints the line "used VALUE" that the info file of shm/, mq/ or
+# sem/NAME must have.
+used() {
+	case $2 in
+	mq/*) echo "used $(of_queue "$1")" ;;
+	*) echo "used $1" ;;
+	esac
+}
 
-	[[ $2 != mq/* ]] || value=$(of_queue "$1")
-	grep -qx "used $value" "$MNT/${2%/*}:info/${2##*/}"
+# is_used VALUE FILE
+is_used() {
+	grep -qx "$(used "$@")" "$MNT/${2%/*}:info/${2##*/}"
 }
 
 # holders FILE: prints the holders of an object, without the process numbers.
@@ -81,9 +87,8 @@ holders() {
 		info=$MNT/${file%/*}:info/${file##*/}
 		[ "$(as_user $USER grep ^used "$info")" = "used unknown" ]
 		chown $USER "$MNT/$file"
-		as_user $USER cat "$info" >/dev/null
+		[ "$(as_user $USER grep ^used "$info")" = "$(used no "$file")" ]
 		is_used no "$file"
-		[ "$(as_user $USER grep ^used "$info")" = "$(grep ^used "$info")" ]
 	done
 	# Of root's capabilities only CAP_LEASE counts.
 	run setpriv --bounding-set -lease --inh-caps -lease grep ^used "$MNT/shm:info/a"
