@@ -238,7 +238,7 @@ static void test_root_of_a_user_namespace_of_its_own(void **state)
 	caller_end(&root);
 }
 
-static void test_a_thread_that_is_not_there(void **state)
+static void test_a_thread_that_does_not_exist(void **state)
 {
 	struct caller user = caller_start(become_root_without_capabilities);
 	struct rlimit limit = { .rlim_cur = UNKNOWN };
@@ -253,7 +253,7 @@ static void test_a_thread_that_is_not_there(void **state)
 	assert_int_equal(limit.rlim_cur, UNKNOWN);
 }
 
-static void test_no_descriptor_to_read_it_with(void **state)
+static void test_no_descriptor_is_free(void **state)
 {
 	struct caller root = caller_start(become_root_without_capabilities);
 	struct rlimit limit = { .rlim_cur = UNKNOWN }, old;
@@ -325,8 +325,8 @@ int main(void)
 		cmocka_unit_test(test_access_by_the_real_user),
 		cmocka_unit_test(test_capabilities_are_those_in_force),
 		cmocka_unit_test(test_root_of_a_user_namespace_of_its_own),
-		cmocka_unit_test(test_a_thread_that_is_not_there),
-		cmocka_unit_test(test_no_descriptor_to_read_it_with),
+		cmocka_unit_test(test_a_thread_that_does_not_exist),
+		cmocka_unit_test(test_no_descriptor_is_free),
 		cmocka_unit_test(test_queue_limit),
 		cmocka_unit_test(test_the_proc_of_another_pid_namespace),
 	};

@@ -126,7 +126,7 @@ static void test_no_child_where_none_is_needed(void **state)
 	assert_int_equal(setfsuid((uid_t)-1), 0);
 }
 
-static void test_a_process_that_is_not_there(void **state)
+static void test_a_process_that_does_not_exist(void **state)
 {
 	struct core_cred cred = test_user;
 
@@ -234,7 +234,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_no_child_where_none_is_needed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_a_process_that_is_not_there, set_up, tear_down),
+			test_a_process_that_does_not_exist, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_child_in_the_group,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -71,7 +71,7 @@ CORE_IN_CHILD static int look(void *arg)
 	return ret->result;
 }
 
-static void test_it_is_the_user(void **state)
+static void test_the_child_is_the_user(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -180,7 +180,7 @@ static void test_it_has_one_descriptor(void **state)
 	assert_int_equal(n, 0);
 }
 
-static void test_who_cannot_be(void **state)
+static void test_invalid_ids_are_refused(void **state)
 {
 	static const struct core_cred nobodies[] = {
 		{ .uid = (uid_t)-1, .gid = USER },
@@ -306,7 +306,7 @@ CORE_IN_CHILD static int wait_for_tries(void *arg)
 	return 0;
 }
 
-static void test_all_else_is_in_vain(void **state)
+static void test_other_attempts_of_a_user_fail(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -319,8 +319,8 @@ static void test_all_else_is_in_vain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_it_is_the_user, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(test_the_child_is_the_user,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_result, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_it_has_no_descriptors_and_leaves_none, set_up,
@@ -331,16 +331,16 @@ int main(void)
 			test_no_number_for_the_descriptor, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_it_has_one_descriptor,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_who_cannot_be, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(test_invalid_ids_are_refused,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_privileges, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_user_who_kills_it,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_user_who_stops_it,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_all_else_is_in_vain,
-						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_other_attempts_of_a_user_fail, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("child", tests, NULL, NULL);

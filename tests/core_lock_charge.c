@@ -73,7 +73,7 @@ static void test_no_descriptors(void **state)
 }
 
 /* An owner that can't pay for a new descriptor keeps its old one. */
-static void test_nothing_to_pay_with(void **state)
+static void test_a_first_lock_without_a_charge_is_refused(void **state)
 {
 	struct flock lock = range(F_RDLCK, 0, 10);
 
@@ -301,7 +301,7 @@ int main(void)
 		TEST(an_owner_costs_one_descriptor),
 		TEST(get_costs_nothing),
 		TEST(no_descriptors),
-		TEST(nothing_to_pay_with),
+		TEST(a_first_lock_without_a_charge_is_refused),
 		TEST(a_charge_is_kept_as_long_as_the_owner),
 		TEST(a_call_that_lasts_holds_up_no_other_owner),
 		TEST(threads),

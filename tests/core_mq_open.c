@@ -108,7 +108,7 @@ static void *unlink_often(void *closure)
 	return NULL;
 }
 
-static void test_others_remove_it_meanwhile(void **state)
+static void test_other_processes_remove_the_queue_meanwhile(void **state)
 {
 	for (int excl = 0; excl <= O_EXCL; excl += O_EXCL) {
 		atomic_bool done = false;
@@ -289,7 +289,7 @@ int main(void)
 		TEST(mode_is_less_the_umask),
 		TEST(other_flags_are_ignored),
 		TEST(open_errors),
-		TEST(others_remove_it_meanwhile),
+		TEST(other_processes_remove_the_queue_meanwhile),
 		TEST(flags_do_what_they_do_natively),
 		TEST(bad_attributes),
 		TEST(zero_is_the_default),

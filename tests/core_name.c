@@ -13,7 +13,7 @@ static const char *long_name(size_t n)
 	return name;
 }
 
-static void test_good_names_stand_for_themselves(void **state)
+static void test_good_names_are_accepted(void **state)
 {
 	static const char *const names[] = { "a",     "jobs",	      ".hidden",
 					     "...",   "..a",	      " a b ",
@@ -45,7 +45,7 @@ static void test_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_names_stand_for_themselves),
+		cmocka_unit_test(test_good_names_are_accepted),
 		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_length),
 	};

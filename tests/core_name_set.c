@@ -72,7 +72,7 @@ static void test_names_are_copied(void **state)
 	core_name_set_free(set);
 }
 
-static void test_what_stays_is_met_once(void **state)
+static void test_a_name_that_stays_is_found_once(void **state)
 {
 	char name[16], found[NAME_MAX + 1];
 	struct core_name_set *set;
@@ -101,7 +101,7 @@ static void test_what_stays_is_met_once(void **state)
 	core_name_set_free(set);
 }
 
-static void test_the_last_are_kept(void **state)
+static void test_the_last_names_are_kept(void **state)
 {
 	struct core_name_set *set;
 	char name[16];
@@ -178,8 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_names_are_copied),
-		cmocka_unit_test(test_what_stays_is_met_once),
-		cmocka_unit_test(test_the_last_are_kept),
+		cmocka_unit_test(test_a_name_that_stays_is_found_once),
+		cmocka_unit_test(test_the_last_names_are_kept),
 		cmocka_unit_test(test_threads_share_it),
 	};
 

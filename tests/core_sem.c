@@ -116,7 +116,7 @@ static void test_files_of_other_sizes(void **state)
 }
 
 /* The open must not block, though nobody else has the FIFO open. */
-static void test_what_is_no_file(void **state)
+static void test_a_fifo_or_a_link_is_not_a_semaphore(void **state)
 {
 	int fd = UNKNOWN;
 
@@ -313,7 +313,8 @@ int main(void)
 		cmocka_unit_test_setup(test_create_and_exclusive, set_up),
 		cmocka_unit_test_setup(test_mode_is_less_the_umask, set_up),
 		cmocka_unit_test_setup(test_files_of_other_sizes, set_up),
-		cmocka_unit_test_setup(test_what_is_no_file, set_up),
+		cmocka_unit_test_setup(test_a_fifo_or_a_link_is_not_a_semaphore,
+				       set_up),
 		cmocka_unit_test_setup(test_names, set_up),
 		cmocka_unit_test_setup(test_inode_numbers_and_descriptors,
 				       set_up),

@@ -130,7 +130,7 @@ static void test_names_and_inode_numbers(void **state)
 }
 
 /* The open must not block, though nobody else has the FIFO open. */
-static void test_what_is_no_object(void **state)
+static void test_a_fifo_or_a_link_is_not_an_object(void **state)
 {
 	static const char *const names[] = { "directory", "fifo", "link",
 					     "dangling", "null" };
@@ -535,7 +535,8 @@ int main(void)
 		cmocka_unit_test_setup(test_mode_is_less_the_umask, set_up),
 		cmocka_unit_test_setup(test_other_flags_are_ignored, set_up),
 		cmocka_unit_test_setup(test_names_and_inode_numbers, set_up),
-		cmocka_unit_test_setup(test_what_is_no_object, set_up),
+		cmocka_unit_test_setup(test_a_fifo_or_a_link_is_not_an_object,
+				       set_up),
 		cmocka_unit_test_setup(test_flags_do_what_they_do_natively,
 				       set_up),
 		cmocka_unit_test_setup(test_unlink, set_up),

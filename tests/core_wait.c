@@ -191,7 +191,7 @@ static void test_a_queue_is_shared(void **state)
  * A queue with a new owner counts as a new queue with the same inode number:
  * its waiters are kept apart.
  */
-static void test_one_of_another_owner_is_not_shared(void **state)
+static void test_a_queue_of_another_owner_is_not_shared(void **state)
 {
 	struct core_wait_source *again = NULL;
 
@@ -325,7 +325,7 @@ int main(void)
 		TEST(end_all_during_an_attempt),
 		TEST(close_right_after_done),
 		TEST(a_queue_is_shared),
-		TEST(one_of_another_owner_is_not_shared),
+		TEST(a_queue_of_another_owner_is_not_shared),
 		TEST(the_descriptor_may_be_closed_first),
 		TEST(a_queue_feeds_another),
 		TEST(no_descriptors),

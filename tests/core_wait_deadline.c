@@ -36,7 +36,7 @@ static void test_ends_at_its_deadline(void **state)
 	assert_result(reader(1), -ETIMEDOUT);
 }
 
-static void test_one_that_is_past_ends_what_must_wait(void **state)
+static void test_a_past_deadline_ends_only_what_must_wait(void **state)
 {
 	(void)state;
 	send_natively(7);
@@ -226,21 +226,22 @@ static void try_beyond(int result)
 	core_wait_close(other);
 }
 
-static void test_is_past_in_an_attempt_in_vain(void **state)
+static void test_passes_during_an_attempt_that_fails(void **state)
 {
 	(void)state;
 	try_beyond(-EAGAIN);
 	assert_result(reader(0), -ETIMEDOUT);
 }
 
-static void test_is_past_in_an_attempt_that_succeeds(void **state)
+static void test_passes_during_an_attempt_that_succeeds(void **state)
 {
 	(void)state;
 	try_beyond(0);
 	assert_result(reader(0), 0);
 }
 
-static void test_what_needs_a_name_ends_without(void **state)
+static void
+test_a_waiter_that_needs_a_name_ends_when_the_name_goes(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 4 };
 	mqd_t mqd = mq_open("/named", O_RDWR | O_CREAT, 0600, &attr);
@@ -278,14 +279,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ends_at_its_deadline),
-		TEST(one_that_is_past_ends_what_must_wait),
+		TEST(a_past_deadline_ends_only_what_must_wait),
 		TEST(other_ends_come_first),
 		TEST(ends_in_order),
 		TEST(is_past_when_the_thread_sees_the_message),
 		TEST(two_thousand_end_in_order),
-		TEST(is_past_in_an_attempt_in_vain),
-		TEST(is_past_in_an_attempt_that_succeeds),
-		TEST(what_needs_a_name_ends_without),
+		TEST(passes_during_an_attempt_that_fails),
+		TEST(passes_during_an_attempt_that_succeeds),
+		TEST(a_waiter_that_needs_a_name_ends_when_the_name_goes),
 	};
 
 	return cmocka_run_group_tests_name("wait_deadline", tests, NULL, NULL);

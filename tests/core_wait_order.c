@@ -298,7 +298,7 @@ static void hog_done(struct core_waiter *waiter, int result)
 }
 
 /* The waiter runs on the thread, which has other waiters to serve. */
-static void test_a_busy_line_leaves_time_for_others(void **state)
+static void test_a_busy_waitlist_leaves_time_for_others(void **state)
 {
 	struct core_wait_source *retry;
 
@@ -336,7 +336,7 @@ static void hog_ended(struct core_waiter *waiter, int result)
 	sem_post(&ended);
 }
 
-static void test_a_long_work_leaves_time_for_others(void **state)
+static void test_a_long_attempt_leaves_time_for_other_waitlists(void **state)
 {
 	struct core_wait_source *retry;
 
@@ -444,8 +444,8 @@ int main(void)
 		TEST(a_thousand_waiters),
 		TEST(cancels_race_with_messages),
 		TEST(work_does_not_grow_with_the_waiters),
-		TEST(a_busy_line_leaves_time_for_others),
-		TEST(a_long_work_leaves_time_for_others),
+		TEST(a_busy_waitlist_leaves_time_for_others),
+		TEST(a_long_attempt_leaves_time_for_other_waitlists),
 		TEST(parts_keep_the_order),
 		TEST(both_directions),
 	};

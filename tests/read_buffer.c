@@ -45,7 +45,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void test_an_empty_one_has_nothing(void **state)
+static void test_an_empty_list_has_no_line(void **state)
 {
 	struct fs_read_piece piece = { .from = UNKNOWN };
 	off_t position = 0;
@@ -153,7 +153,7 @@ static void test_a_piece_keeps_its_text(void **state)
 	assert_piece(&piece, "abc");
 }
 
-static void test_an_empty_text_has_nothing(void **state)
+static void test_an_empty_text_has_no_piece(void **state)
 {
 	(void)state;
 	fill("", 10);
@@ -167,14 +167,14 @@ static void test_an_empty_text_has_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_empty_one_has_nothing),
+		TEST(an_empty_list_has_no_line),
 		TEST(reads_go_on_behind_each_other),
 		TEST(without_a_position_too),
 		TEST(a_seek_back_reads_again),
 		TEST(another_position_goes_on),
 		TEST(what_was_not_read_is_put_back),
 		TEST(a_piece_keeps_its_text),
-		TEST(an_empty_text_has_nothing),
+		TEST(an_empty_text_has_no_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
