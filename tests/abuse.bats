@@ -139,11 +139,11 @@ many_locks() {
 	rm "$SHM/theirs" "$SHM/many"
 }
 
-@test "closing files of an object with very many locks doesn't get other users refused" {
+@test "other users are served while files of an object with very many locks are closed" {
 	many_locks plain
 }
 
-@test "releasing locks of an object with very many locks doesn't get other users refused" {
+@test "other users are served while very many locks of an object are released" {
 	many_locks locked
 }
 
@@ -334,7 +334,7 @@ hold_nodes() {
 	# The address sanitizer, if ipcfs is built with it, reports leaks at the end.
 }
 
-@test "names of views have the length limit of names" {
+@test "a name of a view has the length limit of all names" {
 	mount_for_all -d
 	long=$(printf 'priority=%0300d' 1)
 	run ls "$MQ:$long"

@@ -23,7 +23,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void test_each_user_has_a_limit(void **state)
+static void test_each_user_has_its_own_limit(void **state)
 {
 	struct fs_charge charges[4] = { 0 };
 
@@ -42,7 +42,7 @@ static void test_each_user_has_a_limit(void **state)
 		fs_charge_release(&charges[i]);
 }
 
-static void test_root_and_the_daemon_have_none(void **state)
+static void test_root_and_the_daemons_user_have_no_limit(void **state)
 {
 	struct fs_charge charges[8] = { 0 };
 
@@ -57,7 +57,7 @@ static void test_root_and_the_daemon_have_none(void **state)
 		fs_charge_release(&charges[i]);
 }
 
-static void test_a_moved_charge_is_the_same(void **state)
+static void test_a_moved_charge_still_counts(void **state)
 {
 	struct fs_charge first = { 0 }, second = { 0 }, third = { 0 };
 
@@ -152,7 +152,7 @@ static void free_while_held(void)
 	(void)fs_quota_free(quota);
 }
 
-static void test_misuse_ends_the_process(void **state)
+static void test_misuse_fails_an_assert(void **state)
 {
 	static void (*const misuses[])(void) = {
 		take_twice,	   release_twice,   release_what_was_moved,
@@ -212,11 +212,11 @@ static void test_threads_share_a_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_user_has_a_limit),
-		TEST(root_and_the_daemon_have_none),
-		TEST(a_moved_charge_is_the_same),
+		TEST(each_user_has_its_own_limit),
+		TEST(root_and_the_daemons_user_have_no_limit),
+		TEST(a_moved_charge_still_counts),
 		TEST(usage_names_the_user_with_most),
-		TEST(misuse_ends_the_process),
+		TEST(misuse_fails_an_assert),
 		TEST(threads_share_a_quota),
 	};
 

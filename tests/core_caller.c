@@ -82,7 +82,7 @@ static int become_member(void)
 	return test_become(&test_member);
 }
 
-static void test_a_user(void **state)
+static void test_credentials_of_a_user(void **state)
 {
 	struct core_cred cred;
 	struct caller user;
@@ -112,7 +112,7 @@ static int become_member_of_many(void)
 		       : setuid(USER);
 }
 
-static void test_as_many_groups_as_there_may_be(void **state)
+static void test_the_largest_number_of_groups(void **state)
 {
 	struct core_cred cred;
 	struct caller user;
@@ -129,7 +129,7 @@ static void test_as_many_groups_as_there_may_be(void **state)
 	caller_end(&user);
 }
 
-static void test_another_user_or_group_than_the_thread_has(void **state)
+static void test_wrong_user_or_group_is_refused(void **state)
 {
 	static const struct {
 		uid_t uid;
@@ -154,7 +154,7 @@ static int become_set_uid_root(void)
 	return setresgid(USER, 0, 0) < 0 ? -1 : setresuid(USER, 0, 0);
 }
 
-static void test_access_by_the_real_user(void **state)
+static void test_access_is_checked_for_the_real_user(void **state)
 {
 	struct core_cred cred;
 	struct caller user;
@@ -189,7 +189,7 @@ static int become_user_with_one(void)
 	return set_capabilities(BIT(CAP_DAC_OVERRIDE), BIT(CAP_DAC_OVERRIDE));
 }
 
-static void test_capabilities_are_those_in_force(void **state)
+static void test_only_effective_capabilities_count(void **state)
 {
 	static const struct {
 		int (*become)(void);
@@ -225,7 +225,7 @@ static int become_root_elsewhere(void)
 /*
  * The process has all capabilities in its own user namespace, and none in ours.
  */
-static void test_root_of_a_user_namespace_of_its_own(void **state)
+static void test_root_of_another_user_namespace(void **state)
 {
 	struct core_cred cred;
 	struct caller root;
@@ -238,7 +238,7 @@ static void test_root_of_a_user_namespace_of_its_own(void **state)
 	caller_end(&root);
 }
 
-static void test_a_thread_that_does_not_exist(void **state)
+static void test_missing_thread(void **state)
 {
 	struct caller user = caller_start(become_root_without_capabilities);
 	struct rlimit limit = { .rlim_cur = UNKNOWN };
@@ -253,7 +253,7 @@ static void test_a_thread_that_does_not_exist(void **state)
 	assert_int_equal(limit.rlim_cur, UNKNOWN);
 }
 
-static void test_no_descriptor_is_free(void **state)
+static void test_no_free_descriptor(void **state)
 {
 	struct caller root = caller_start(become_root_without_capabilities);
 	struct rlimit limit = { .rlim_cur = UNKNOWN }, old;
@@ -278,7 +278,7 @@ static int become_limited(void)
 	return setrlimit(RLIMIT_MSGQUEUE, &limit);
 }
 
-static void test_queue_limit(void **state)
+static void test_queue_limit_of_the_caller(void **state)
 {
 	struct caller user = caller_start(become_limited);
 	struct rlimit limit, own;
@@ -308,7 +308,7 @@ static int works_below(void *arg)
 	return waitpid(pid, &status, 0) == pid ? WEXITSTATUS(status) : -1;
 }
 
-static void test_the_proc_of_another_pid_namespace(void **state)
+static void test_proc_of_another_pid_namespace(void **state)
 {
 	(void)state;
 	assert_true(core_caller_works());
@@ -318,17 +318,16 @@ static void test_the_proc_of_another_pid_namespace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_user),
-		cmocka_unit_test(test_as_many_groups_as_there_may_be),
-		cmocka_unit_test(
-			test_another_user_or_group_than_the_thread_has),
-		cmocka_unit_test(test_access_by_the_real_user),
-		cmocka_unit_test(test_capabilities_are_those_in_force),
-		cmocka_unit_test(test_root_of_a_user_namespace_of_its_own),
-		cmocka_unit_test(test_a_thread_that_does_not_exist),
-		cmocka_unit_test(test_no_descriptor_is_free),
-		cmocka_unit_test(test_queue_limit),
-		cmocka_unit_test(test_the_proc_of_another_pid_namespace),
+		cmocka_unit_test(test_credentials_of_a_user),
+		cmocka_unit_test(test_the_largest_number_of_groups),
+		cmocka_unit_test(test_wrong_user_or_group_is_refused),
+		cmocka_unit_test(test_access_is_checked_for_the_real_user),
+		cmocka_unit_test(test_only_effective_capabilities_count),
+		cmocka_unit_test(test_root_of_another_user_namespace),
+		cmocka_unit_test(test_missing_thread),
+		cmocka_unit_test(test_no_free_descriptor),
+		cmocka_unit_test(test_queue_limit_of_the_caller),
+		cmocka_unit_test(test_proc_of_another_pid_namespace),
 	};
 
 	return cmocka_run_group_tests_name("caller", tests, NULL, NULL);

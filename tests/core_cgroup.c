@@ -108,7 +108,7 @@ CORE_IN_CHILD static int look(void *arg)
 	return ret->result;
 }
 
-static void test_no_child_where_none_is_needed(void **state)
+static void test_no_child_in_the_daemons_own_group(void **state)
 {
 	struct core_cred cred = test_user;
 
@@ -126,7 +126,7 @@ static void test_no_child_where_none_is_needed(void **state)
 	assert_int_equal(setfsuid((uid_t)-1), 0);
 }
 
-static void test_a_process_that_does_not_exist(void **state)
+static void test_missing_process(void **state)
 {
 	struct core_cred cred = test_user;
 
@@ -147,7 +147,7 @@ CORE_IN_CHILD static int kill_itself(void *arg)
 	return (int)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 }
 
-static void test_a_child_in_the_group(void **state)
+static void test_the_child_joins_the_group(void **state)
 {
 	struct core_cred cred;
 
@@ -212,7 +212,7 @@ CORE_IN_CHILD static int wait_for_ever(void *arg)
 	return (int)syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
 }
 
-static void test_a_child_that_does_not_end(void **state)
+static void test_a_stopped_child_is_killed(void **state)
 {
 	struct core_child child = {
 		.group = open("/dev/null", O_WRONLY | O_CLOEXEC),
@@ -232,14 +232,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			test_no_child_where_none_is_needed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			test_a_process_that_does_not_exist, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_child_in_the_group,
+			test_no_child_in_the_daemons_own_group, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_missing_process, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_the_child_joins_the_group,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_a_group_with_a_misleading_name, set_up, tear_down),
-		cmocka_unit_test(test_a_child_that_does_not_end),
+		cmocka_unit_test(test_a_stopped_child_is_killed),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);

@@ -71,7 +71,7 @@ CORE_IN_CHILD static int look(void *arg)
 	return ret->result;
 }
 
-static void test_the_child_is_the_user(void **state)
+static void test_the_child_runs_as_the_user(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -88,7 +88,7 @@ static void test_the_child_is_the_user(void **state)
 	assert_int_equal(getgid(), 0);
 }
 
-static void test_result(void **state)
+static void test_the_functions_result_is_returned(void **state)
 {
 	(void)state;
 	seen->result = -ENOSPC;
@@ -96,7 +96,7 @@ static void test_result(void **state)
 	assert_int_equal(seen->uids[0], 0);
 }
 
-static void test_it_has_no_descriptors_and_leaves_none(void **state)
+static void test_the_child_inherits_no_descriptor(void **state)
 {
 	int before = dup(STDERR_FILENO), after;
 
@@ -117,7 +117,7 @@ CORE_IN_CHILD static int open_null(void *arg)
 	return fd < 0 ? -errno : fd;
 }
 
-static void test_it_returns_a_descriptor(void **state)
+static void test_the_child_sends_a_descriptor(void **state)
 {
 	int before = dup(STDERR_FILENO), fd = UNKNOWN;
 	struct stat st;
@@ -138,7 +138,7 @@ static void test_it_returns_a_descriptor(void **state)
 	close(fd);
 }
 
-static void test_no_number_for_the_descriptor(void **state)
+static void test_no_free_descriptor_to_receive(void **state)
 {
 	int fd = UNKNOWN, last, r;
 	struct rlimit old;
@@ -168,7 +168,7 @@ CORE_IN_CHILD static int count_fds(void *arg)
 	return 0;
 }
 
-static void test_it_has_one_descriptor(void **state)
+static void test_the_child_keeps_the_descriptor_it_is_passed(void **state)
 {
 	int n;
 
@@ -200,7 +200,7 @@ static int become_root(void *arg)
 	return run(&test_root, look);
 }
 
-static void test_without_privileges(void **state)
+static void test_a_user_cannot_start_a_child_of_root(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -247,7 +247,7 @@ static void kill_it(struct seen *ret)
 	ret->outcome = kill(ret->pid, SIGKILL);
 }
 
-static void test_a_user_who_kills_it(void **state)
+static void test_the_user_kills_the_child(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -262,7 +262,7 @@ static void stop_it(struct seen *ret)
 	ret->outcome = kill(ret->pid, SIGSTOP);
 }
 
-static void test_a_user_who_stops_it(void **state)
+static void test_the_user_stops_the_child(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -306,7 +306,7 @@ CORE_IN_CHILD static int wait_for_tries(void *arg)
 	return 0;
 }
 
-static void test_other_attempts_of_a_user_fail(void **state)
+static void test_the_users_other_signals_and_reads_fail(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -319,28 +319,33 @@ static void test_other_attempts_of_a_user_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_the_child_is_the_user,
+		cmocka_unit_test_setup_teardown(test_the_child_runs_as_the_user,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_result, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_it_has_no_descriptors_and_leaves_none, set_up,
+			test_the_functions_result_is_returned, set_up,
 			tear_down),
-		cmocka_unit_test_setup_teardown(test_it_returns_a_descriptor,
-						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_no_number_for_the_descriptor, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_it_has_one_descriptor,
-						set_up, tear_down),
+			test_the_child_inherits_no_descriptor, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_the_child_sends_a_descriptor, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_no_free_descriptor_to_receive, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_the_child_keeps_the_descriptor_it_is_passed,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_invalid_ids_are_refused,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_without_privileges, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(test_a_user_who_kills_it,
+		cmocka_unit_test_setup_teardown(
+			test_a_user_cannot_start_a_child_of_root, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(test_the_user_kills_the_child,
 						set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_a_user_who_stops_it,
+		cmocka_unit_test_setup_teardown(test_the_user_stops_the_child,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			test_other_attempts_of_a_user_fail, set_up, tear_down),
+			test_the_users_other_signals_and_reads_fail, set_up,
+			tear_down),
 	};
 
 	return cmocka_run_group_tests_name("child", tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void assert_owner(const char *path, uid_t uid, gid_t gid)
 	assert_int_equal(st.st_gid, gid);
 }
 
-static void test_self(void **state)
+static void test_enter_with_the_daemons_own_credentials(void **state)
 {
 	struct core_cred self = core_cred_self();
 
@@ -58,7 +58,7 @@ static void test_self(void **state)
 	assert_owner(MADE, 0, 0);
 }
 
-static void test_files_belong_to_the_user(void **state)
+static void test_new_files_belong_to_the_user(void **state)
 {
 	struct core_cred cred = { .uid = USER, .gid = OTHER };
 
@@ -82,7 +82,7 @@ static void test_root_with_another_group(void **state)
 	assert_owner(MADE, 0, OTHER);
 }
 
-static void test_access_is_the_users_and_then_ours(void **state)
+static void test_enter_and_leave_change_access(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -108,7 +108,7 @@ static void test_supplementary_groups(void **state)
 }
 
 /* The user for whom the process acts must not trace or signal it. */
-static void test_only_file_access_changes(void **state)
+static void test_enter_changes_no_process_ids(void **state)
 {
 	uid_t r, e, s;
 
@@ -211,7 +211,7 @@ static int root_enters_user(void *arg)
 	return root_tries(&test_member, 0);
 }
 
-static void test_leave_restores_root(void **state)
+static void test_leave_restores_capabilities(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -229,7 +229,7 @@ static int root_enters_nobody(void *arg)
 	return root_tries(&cred, -EPERM);
 }
 
-static void test_failure_leaves_root(void **state)
+static void test_a_failed_enter_changes_nothing(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -290,7 +290,7 @@ static int user_enters(void *arg)
 		       : -4;
 }
 
-static void test_without_privileges(void **state)
+static void test_a_user_cannot_enter_another(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -330,20 +330,26 @@ static void test_root_of_a_user_namespace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_self, set_up),
-		cmocka_unit_test_setup(test_files_belong_to_the_user, set_up),
+		cmocka_unit_test_setup(
+			test_enter_with_the_daemons_own_credentials, set_up),
+		cmocka_unit_test_setup(test_new_files_belong_to_the_user,
+				       set_up),
 		cmocka_unit_test_setup(test_root_with_another_group, set_up),
-		cmocka_unit_test_setup(test_access_is_the_users_and_then_ours,
+		cmocka_unit_test_setup(test_enter_and_leave_change_access,
 				       set_up),
 		cmocka_unit_test_setup(test_supplementary_groups, set_up),
-		cmocka_unit_test_setup(test_only_file_access_changes, set_up),
+		cmocka_unit_test_setup(test_enter_changes_no_process_ids,
+				       set_up),
 		cmocka_unit_test_setup(test_other_threads_are_unaffected,
 				       set_up),
 		cmocka_unit_test_setup(test_errno_is_kept, set_up),
-		cmocka_unit_test_setup(test_leave_restores_root, set_up),
-		cmocka_unit_test_setup(test_failure_leaves_root, set_up),
+		cmocka_unit_test_setup(test_leave_restores_capabilities,
+				       set_up),
+		cmocka_unit_test_setup(test_a_failed_enter_changes_nothing,
+				       set_up),
 		cmocka_unit_test_setup(test_too_many_groups, set_up),
-		cmocka_unit_test_setup(test_without_privileges, set_up),
+		cmocka_unit_test_setup(test_a_user_cannot_enter_another,
+				       set_up),
 		cmocka_unit_test_setup(test_root_of_a_user_namespace, set_up),
 	};
 

@@ -53,7 +53,7 @@ static int find_fails(const struct core_cred *cred, const char *name, ino_t ino)
 	return r;
 }
 
-static void test_find(void **state)
+static void test_find_an_object(void **state)
 {
 	ino_t ino = test_stat(PATH).st_ino;
 	struct stat st;
@@ -152,7 +152,7 @@ static void test_only_regular_files_are_objects(void **state)
 	}
 }
 
-static void test_reopen(void **state)
+static void test_reopen_with_other_flags(void **state)
 {
 	int fd = must_find("object"), open_fd = -1;
 
@@ -195,7 +195,7 @@ static void test_reopen_errors(void **state)
 }
 
 /* A link in /proc/self/fd leads to the inode, not to the name. */
-static void test_the_name_may_be_gone_or_anothers(void **state)
+static void test_operations_follow_the_object_not_its_name(void **state)
 {
 	struct stat st;
 	int fd = must_find("object"), open_fd = -1;
@@ -217,7 +217,7 @@ static void test_the_name_may_be_gone_or_anothers(void **state)
 	close(fd);
 }
 
-static void test_link(void **state)
+static void test_link_a_second_name(void **state)
 {
 	int fd = must_find("object");
 	struct stat st;
@@ -237,7 +237,7 @@ static void test_link(void **state)
 	close(fd);
 }
 
-static void test_dup(void **state)
+static void test_dup_and_its_errors(void **state)
 {
 	struct rlimit limit, none;
 	int fd = must_find("object"), copy = UNKNOWN;
@@ -262,7 +262,7 @@ static void test_dup(void **state)
 	close(copy);
 }
 
-static void test_closed_descriptor(void **state)
+static void test_statx_of_a_closed_descriptor(void **state)
 {
 	struct statx stx = { .stx_size = UNKNOWN };
 
@@ -390,7 +390,7 @@ static void compare(const struct core_cred *cred, const struct change *c,
 	assert_int_equal(seconds(&ours.st_mtim), seconds(&native.st_mtim));
 }
 
-static void test_changes_are_as_native_ones(void **state)
+static void test_changes_are_as_native(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -408,7 +408,7 @@ static void test_changes_are_as_native_ones(void **state)
 }
 
 /* A queue is an object too, through any of its descriptors. */
-static void test_queues(void **state)
+static void test_operations_on_a_queue(void **state)
 {
 	const struct timespec times[2] = { { 1, 2 }, { 3, 4 } };
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
@@ -437,7 +437,7 @@ static void test_queues(void **state)
 	mq_close(mqd);
 }
 
-static void test_check(void **state)
+static void test_check_type_and_inode_number(void **state)
 {
 	ino_t ino = test_stat(PATH).st_ino;
 	int fd = must_find("object"), pipe_fds[2];
@@ -462,23 +462,24 @@ static void test_check(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_find, set_up),
+		cmocka_unit_test_setup(test_find_an_object, set_up),
 		cmocka_unit_test_setup(test_find_needs_no_right_to_the_object,
 				       set_up),
 		cmocka_unit_test_setup(test_find_errors, set_up),
 		cmocka_unit_test_setup(test_find_of_a_reused_name, set_up),
 		cmocka_unit_test_setup(test_only_regular_files_are_objects,
 				       set_up),
-		cmocka_unit_test_setup(test_reopen, set_up),
+		cmocka_unit_test_setup(test_reopen_with_other_flags, set_up),
 		cmocka_unit_test_setup(test_reopen_errors, set_up),
-		cmocka_unit_test_setup(test_the_name_may_be_gone_or_anothers,
+		cmocka_unit_test_setup(
+			test_operations_follow_the_object_not_its_name, set_up),
+		cmocka_unit_test_setup(test_link_a_second_name, set_up),
+		cmocka_unit_test_setup(test_dup_and_its_errors, set_up),
+		cmocka_unit_test(test_statx_of_a_closed_descriptor),
+		cmocka_unit_test_setup(test_check_type_and_inode_number,
 				       set_up),
-		cmocka_unit_test_setup(test_link, set_up),
-		cmocka_unit_test_setup(test_dup, set_up),
-		cmocka_unit_test(test_closed_descriptor),
-		cmocka_unit_test_setup(test_check, set_up),
-		cmocka_unit_test(test_changes_are_as_native_ones),
-		cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_changes_are_as_native),
+		cmocka_unit_test(test_operations_on_a_queue),
 	};
 
 	return cmocka_run_group_tests_name("object", tests, set_up_group,

@@ -31,7 +31,7 @@ static int has_user_xattrs(void)
 	       removexattr(PATH, "user.probe") == 0;
 }
 
-static void test_xattrs(void **state)
+static void test_set_get_list_and_remove(void **state)
 {
 	const struct core_cred *const as = &test_root;
 	char value[16] = "untouched", list[64];
@@ -74,7 +74,7 @@ static void test_xattrs(void **state)
 	close(fd);
 }
 
-static void test_xattr_names(void **state)
+static void test_invalid_names(void **state)
 {
 	char name[300], value[1];
 	int fd = must_find_object();
@@ -179,7 +179,7 @@ static void compare_xattr(const struct core_cred *cred, const char *name,
 	munmap(native, sizeof(*native));
 }
 
-static void test_xattrs_are_as_native_ones(void **state)
+static void test_results_are_as_native(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -195,7 +195,7 @@ static void test_xattrs_are_as_native_ones(void **state)
 }
 
 /* Attributes that only privileged processes may read or set. */
-static void test_privileged_xattrs_are_as_native_ones(void **state)
+static void test_privileged_results_are_as_native(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -208,7 +208,7 @@ static void test_privileged_xattrs_are_as_native_ones(void **state)
 /*
  * Another object has the name now. The attributes are still the first object's.
  */
-static void test_xattrs_without_a_name(void **state)
+static void test_xattrs_of_an_unlinked_object(void **state)
 {
 	char value[8];
 	int fd = must_find_object();
@@ -229,11 +229,11 @@ static void test_xattrs_without_a_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(xattrs),
-		TEST(xattr_names),
-		TEST(xattrs_are_as_native_ones),
-		TEST(privileged_xattrs_are_as_native_ones),
-		TEST(xattrs_without_a_name),
+		TEST(set_get_list_and_remove),
+		TEST(invalid_names),
+		TEST(results_are_as_native),
+		TEST(privileged_results_are_as_native),
+		TEST(xattrs_of_an_unlinked_object),
 	};
 
 	(void)umask(022);

@@ -26,7 +26,7 @@ static int is_shm(int dir)
 	       st.st_dev == shm.st_dev && st.st_ino == shm.st_ino;
 }
 
-static void test_root_has_a_mount_of_its_own(void **state)
+static void test_root_mounts_a_private_mqueue(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
 	struct core_ipc_dirs *dirs;
@@ -84,7 +84,7 @@ static int dev_with_roots_shm(void *arg)
 		       : -1;
 }
 
-static void test_errors(void **state)
+static void test_errors_of_new(void **state)
 {
 	struct core_ipc_dirs *dirs = NULL;
 	struct rlimit old;
@@ -132,7 +132,7 @@ static int users_ns(void *arg)
 	return result;
 }
 
-static void test_a_user_has_what_is_mounted(void **state)
+static void test_a_user_uses_the_mounted_mqueue(void **state)
 {
 	enum mqueue mqueue;
 
@@ -214,7 +214,7 @@ static int enter(void *arg)
 	return 0;
 }
 
-static void test_enters_and_stays(void **state)
+static void test_enter_another_process(void **state)
 {
 	(void)state;
 	assert_int_equal(test_in_child(enter, NULL), 0);
@@ -234,7 +234,7 @@ static int enter_own(void *arg)
 	return core_ipc_dirs_enter(getpid(), &dirs);
 }
 
-static void test_a_user_does_not_enter(void **state)
+static void test_a_user_cannot_enter(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -245,11 +245,11 @@ static void test_a_user_does_not_enter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_root_has_a_mount_of_its_own),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_a_user_has_what_is_mounted),
-		cmocka_unit_test(test_enters_and_stays),
-		cmocka_unit_test(test_a_user_does_not_enter),
+		cmocka_unit_test(test_root_mounts_a_private_mqueue),
+		cmocka_unit_test(test_errors_of_new),
+		cmocka_unit_test(test_a_user_uses_the_mounted_mqueue),
+		cmocka_unit_test(test_enter_another_process),
+		cmocka_unit_test(test_a_user_cannot_enter),
 	};
 
 	return cmocka_run_group_tests_name("ipc_dirs", tests, NULL, NULL);

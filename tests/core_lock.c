@@ -114,7 +114,7 @@ static void test_a_native_lock_excludes_ours(void **state)
 	}
 }
 
-static void test_ours_excludes_native_locks(void **state)
+static void test_our_lock_excludes_native_ones(void **state)
 {
 	(void)state;
 	assert_int_equal(natively(F_WRLCK, 0, 0), 0);
@@ -160,7 +160,7 @@ static void test_read_locks_are_shared(void **state)
 	assert_int_equal(set(2, F_RDLCK, 5, 1), EXCLUDED);
 }
 
-static void test_objects_have_locks_of_their_own(void **state)
+static void test_each_object_has_its_own_locks(void **state)
 {
 	struct flock lock = range(F_WRLCK, 0, 0);
 	struct core_locks others;
@@ -209,7 +209,7 @@ static void test_an_owners_ranges_are_merged_and_split(void **state)
 	assert_locks("");
 }
 
-static void test_unlock_owner(void **state)
+static void test_unlock_owner_releases_its_locks_only(void **state)
 {
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
@@ -226,7 +226,7 @@ static void test_unlock_owner(void **state)
 	assert_locks("w0+0");
 }
 
-static void test_unlock_handle(void **state)
+static void test_unlock_handle_releases_its_owners_locks(void **state)
 {
 	(void)state;
 	assert_int_equal(set(1, F_WRLCK, 0, 10), 0);
@@ -242,7 +242,7 @@ static void test_unlock_handle(void **state)
 }
 
 /* A failed or released lock doesn't change the handle of later locks. */
-static void test_unlock_handle_after_another(void **state)
+static void test_unlock_handle_of_the_last_success(void **state)
 {
 	struct flock lock = range(F_WRLCK, 0, 10);
 
@@ -257,7 +257,7 @@ static void test_unlock_handle_after_another(void **state)
 	assert_locks("");
 }
 
-static void test_get(void **state)
+static void test_get_reports_the_conflicting_lock(void **state)
 {
 	struct native process = hold(F_SETLK, F_WRLCK, 100, 10);
 	struct native description = hold(F_OFD_SETLK, F_RDLCK, 200, 10);
@@ -282,7 +282,7 @@ static void test_get(void **state)
 	assert_int_equal(get(1, F_WRLCK, 0, 0).l_type, F_UNLCK);
 }
 
-static void test_bad_ranges(void **state)
+static void test_invalid_ranges(void **state)
 {
 	struct flock lock = range(F_WRLCK, -1, 1);
 
@@ -305,7 +305,7 @@ static bool is_executable(void)
 	return r;
 }
 
-static void test_access_is_that_of_the_descriptor(void **state)
+static void test_a_lock_needs_the_descriptors_access(void **state)
 {
 	int before, own;
 
@@ -344,7 +344,7 @@ static int lock_as_user(void *arg)
 	return r;
 }
 
-static void test_a_process_without_privileges(void **state)
+static void test_locks_of_a_process_without_privileges(void **state)
 {
 	static const struct {
 		mode_t mode;
@@ -370,7 +370,7 @@ static void test_a_process_without_privileges(void **state)
 	assert_int_equal(set(1, F_WRLCK, 0, 0), 0);
 }
 
-static void test_ranges_are_limited(void **state)
+static void test_an_owners_ranges_are_limited(void **state)
 {
 	const off_t max = CORE_LOCKS_MAX_RANGES;
 
@@ -393,7 +393,7 @@ static void test_ranges_are_limited(void **state)
 }
 
 /* The first write lock moves an owner's ranges to a new description. */
-static void test_ranges_move(void **state)
+static void test_random_ranges_move_to_another_descriptor(void **state)
 {
 	int reader = open(PATH, O_RDONLY | O_CLOEXEC);
 	unsigned int seed = 1;
@@ -430,20 +430,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_native_lock_excludes_ours),
-		TEST(ours_excludes_native_locks),
+		TEST(our_lock_excludes_native_ones),
 		TEST(owners_exclude_each_other),
 		TEST(read_locks_are_shared),
-		TEST(objects_have_locks_of_their_own),
+		TEST(each_object_has_its_own_locks),
 		TEST(an_owners_ranges_are_merged_and_split),
-		TEST(unlock_owner),
-		TEST(unlock_handle),
-		TEST(unlock_handle_after_another),
-		TEST(get),
-		TEST(bad_ranges),
-		TEST(access_is_that_of_the_descriptor),
-		TEST(a_process_without_privileges),
-		TEST(ranges_are_limited),
-		TEST(ranges_move),
+		TEST(unlock_owner_releases_its_locks_only),
+		TEST(unlock_handle_releases_its_owners_locks),
+		TEST(unlock_handle_of_the_last_success),
+		TEST(get_reports_the_conflicting_lock),
+		TEST(invalid_ranges),
+		TEST(a_lock_needs_the_descriptors_access),
+		TEST(locks_of_a_process_without_privileges),
+		TEST(an_owners_ranges_are_limited),
+		TEST(random_ranges_move_to_another_descriptor),
 	};
 
 	return cmocka_run_group_tests_name("lock", tests, NULL, NULL);

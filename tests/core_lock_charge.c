@@ -51,7 +51,7 @@ static void test_get_costs_nothing(void **state)
 	assert_locks("");
 }
 
-static void test_no_descriptors(void **state)
+static void test_no_free_descriptor(void **state)
 {
 	int before = count_fds(), r[3];
 	struct rlimit old;
@@ -147,7 +147,7 @@ static void *lock_lasting(void *closure)
 	return NULL;
 }
 
-static void test_a_call_that_lasts_holds_up_no_other_owner(void **state)
+static void test_a_slow_call_delays_no_other_owner(void **state)
 {
 	struct flock lock = range(F_WRLCK, 0, 1);
 	pthread_t thread;
@@ -230,7 +230,7 @@ static void *fidget(void *closure)
 	return NULL;
 }
 
-static void test_threads(void **state)
+static void test_threads_exclude_each_other(void **state)
 {
 	uint64_t owners[] = { 1, 2, 3, 4, 1, 2 };
 	pthread_t threads[COUNT(owners)];
@@ -300,11 +300,11 @@ int main(void)
 		TEST(an_unlock_costs_nothing),
 		TEST(an_owner_costs_one_descriptor),
 		TEST(get_costs_nothing),
-		TEST(no_descriptors),
+		TEST(no_free_descriptor),
 		TEST(a_first_lock_without_a_charge_is_refused),
 		TEST(a_charge_is_kept_as_long_as_the_owner),
-		TEST(a_call_that_lasts_holds_up_no_other_owner),
-		TEST(threads),
+		TEST(a_slow_call_delays_no_other_owner),
+		TEST(threads_exclude_each_other),
 		TEST(ranges_move_without_a_gap),
 	};
 

@@ -18,7 +18,7 @@ static int must_find(const char *name)
 	return fd;
 }
 
-static void test_messages(void **state)
+static void test_send_and_receive(void **state)
 {
 	int fd = must_open("q", O_RDWR | O_CREAT);
 	char buf[32];
@@ -39,7 +39,7 @@ static void test_messages(void **state)
 	close(fd);
 }
 
-static void test_message_errors(void **state)
+static void test_errors_of_send_and_receive(void **state)
 {
 	int fd = must_open("q", O_RDWR | O_CREAT);
 	int reader = must_open("q", O_RDONLY);
@@ -69,7 +69,7 @@ static void test_message_errors(void **state)
 	close(writer);
 }
 
-static void test_find(void **state)
+static void test_find_a_queue(void **state)
 {
 	int fd, mqd = must_open("q", O_RDWR | O_CREAT);
 	struct stat st;
@@ -138,7 +138,7 @@ static off_t size_for_user(int fd, blksize_t *ret_blksize)
 	return st.stx_size;
 }
 
-static void test_stat_of_what_cant_be_read(void **state)
+static void test_stat_of_an_unreadable_queue(void **state)
 {
 	int mqd = must_open("q", O_RDWR | O_CREAT), path = must_find("q");
 	struct statx st = { .stx_size = UNKNOWN };
@@ -188,7 +188,7 @@ static bool was_read(int fd)
 	return after.stx_atime.tv_sec != 1;
 }
 
-static void test_stat_is_no_access(void **state)
+static void test_stat_changes_no_access_time(void **state)
 {
 	int fd = must_open("q", O_RDWR | O_CREAT);
 
@@ -199,7 +199,7 @@ static void test_stat_is_no_access(void **state)
 	close(fd);
 }
 
-static void test_purge(void **state)
+static void test_purge_removes_all_messages(void **state)
 {
 	int fd = must_open("q", O_RDWR | O_CREAT);
 	int writer = must_open("q", O_WRONLY);
@@ -241,7 +241,7 @@ static void *keep_sending(void *closure)
 	return NULL;
 }
 
-static void test_purge_has_an_end(void **state)
+static void test_purge_ends_beside_a_busy_sender(void **state)
 {
 	struct sender sender = { .fd = must_open("q", O_RDWR | O_CREAT) };
 	pthread_t thread;
@@ -255,7 +255,7 @@ static void test_purge_has_an_end(void **state)
 	close(sender.fd);
 }
 
-static void test_unlink(void **state)
+static void test_unlink_and_its_errors(void **state)
 {
 	int fd = must_open("q", O_RDWR | O_CREAT);
 
@@ -271,7 +271,7 @@ static void test_unlink(void **state)
 	close(fd);
 }
 
-static void test_statfs(void **state)
+static void test_statfs_counts_queues(void **state)
 {
 	static const char *const names[] = { "q", ".hidden", "a\nb\xff" };
 	long max = read_limit(LIMITS "queues_max");
@@ -293,7 +293,7 @@ static void test_statfs(void **state)
 	assert_int_equal(sv.f_ffree, max - (long)COUNT(names) + 1);
 }
 
-static void test_stat_dir(void **state)
+static void test_attributes_of_the_directory(void **state)
 {
 	struct statx st;
 
@@ -403,7 +403,7 @@ static int without_a_directory(void *arg)
 	return 0;
 }
 
-static void test_where_queues_cant_be_listed(void **state)
+static void test_no_listing_without_dev_mqueue(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -416,19 +416,19 @@ static void test_where_queues_cant_be_listed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(messages),
-		TEST(message_errors),
-		TEST(find),
+		TEST(send_and_receive),
+		TEST(errors_of_send_and_receive),
+		TEST(find_a_queue),
 		TEST(stat_counts_bytes),
-		TEST(stat_of_what_cant_be_read),
-		TEST(stat_is_no_access),
-		TEST(purge),
+		TEST(stat_of_an_unreadable_queue),
+		TEST(stat_changes_no_access_time),
+		TEST(purge_removes_all_messages),
 		TEST(purge_of_an_empty_queue_needs_read),
-		TEST(purge_has_an_end),
-		TEST(unlink),
-		TEST(statfs),
-		TEST(stat_dir),
-		TEST(where_queues_cant_be_listed),
+		TEST(purge_ends_beside_a_busy_sender),
+		TEST(unlink_and_its_errors),
+		TEST(statfs_counts_queues),
+		TEST(attributes_of_the_directory),
+		TEST(no_listing_without_dev_mqueue),
 	};
 
 	return cmocka_run_group_tests_name("mq", tests, set_up_group,

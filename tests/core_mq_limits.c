@@ -10,7 +10,7 @@
 
 #define TWO_SMALL 1400 /* bytes: an RLIMIT_MSGQUEUE that two queues fit into */
 
-static void test_system_defaults(void **state)
+static void test_defaults_are_the_systems(void **state)
 {
 	struct mq_attr attr;
 	int fd = -1;
@@ -150,7 +150,7 @@ static void test_the_limit_is_that_of_the_callers_process(void **state)
 			 -EPERM);
 }
 
-static void test_the_creator_may_open_it_in_any_way(void **state)
+static void test_the_creator_opens_it_whatever_the_mode(void **state)
 {
 	int fd = -1;
 
@@ -163,7 +163,7 @@ static void test_the_creator_may_open_it_in_any_way(void **state)
 	close(fd);
 }
 
-static void test_without_a_descriptor_no_queue_is_left(void **state)
+static void test_no_free_descriptor_leaves_no_queue(void **state)
 {
 	struct rlimit old;
 	struct stat st;
@@ -178,7 +178,7 @@ static void test_without_a_descriptor_no_queue_is_left(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
-static void test_queues_max_is_the_users(void **state)
+static void test_queues_max_applies_to_a_user(void **state)
 {
 	long max = read_limit(LIMITS "queues_max");
 	int r, fd = -1;
@@ -207,7 +207,7 @@ static int create_with_maxmsg(void *arg)
 			    &attr, 0, &fd);
 }
 
-static void test_limits_of_a_users_process(void **state)
+static void test_limits_apply_to_a_daemon_of_a_user(void **state)
 {
 	long queues_max = read_limit(LIMITS "queues_max");
 	long maxmsg = read_limit(LIMITS "msg_max") + 1;
@@ -230,14 +230,14 @@ static void test_limits_of_a_users_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(system_defaults),
+		TEST(defaults_are_the_systems),
 		TEST(rlimit_msgqueue),
 		TEST(a_queue_is_charged_to_its_creator),
 		TEST(the_limit_is_that_of_the_callers_process),
-		TEST(the_creator_may_open_it_in_any_way),
-		TEST(without_a_descriptor_no_queue_is_left),
-		TEST(queues_max_is_the_users),
-		TEST(limits_of_a_users_process),
+		TEST(the_creator_opens_it_whatever_the_mode),
+		TEST(no_free_descriptor_leaves_no_queue),
+		TEST(queues_max_applies_to_a_user),
+		TEST(limits_apply_to_a_daemon_of_a_user),
 	};
 
 	return cmocka_run_group_tests_name("mq_limits", tests, set_up_group,

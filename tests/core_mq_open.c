@@ -108,7 +108,7 @@ static void *unlink_often(void *closure)
 	return NULL;
 }
 
-static void test_other_processes_remove_the_queue_meanwhile(void **state)
+static void test_create_while_others_unlink(void **state)
 {
 	for (int excl = 0; excl <= O_EXCL; excl += O_EXCL) {
 		atomic_bool done = false;
@@ -214,7 +214,7 @@ static void compare(const struct core_cred *cred, enum before before, int flags,
 	munmap(native, sizeof(*native));
 }
 
-static void test_flags_do_what_they_do_natively(void **state)
+static void test_flags_are_as_native(void **state)
 {
 	static const int more[] = { 0, O_CREAT, O_CREAT | O_EXCL };
 
@@ -232,7 +232,7 @@ static void test_flags_do_what_they_do_natively(void **state)
 	}
 }
 
-static void test_bad_attributes(void **state)
+static void test_invalid_attributes(void **state)
 {
 	static const struct mq_attr bad[] = {
 		{ .mq_maxmsg = -1, .mq_msgsize = 8 },
@@ -248,7 +248,7 @@ static void test_bad_attributes(void **state)
 				 -EINVAL);
 }
 
-static void test_zero_is_the_default(void **state)
+static void test_zero_means_the_default(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 3 }, got;
 	int fd;
@@ -264,7 +264,7 @@ static void test_zero_is_the_default(void **state)
 }
 
 /* Root may exceed msg_max and msgsize_max; a user for whom it acts may not. */
-static void test_limits_are_the_users(void **state)
+static void test_the_users_limits_apply(void **state)
 {
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 1 };
 
@@ -289,11 +289,11 @@ int main(void)
 		TEST(mode_is_less_the_umask),
 		TEST(other_flags_are_ignored),
 		TEST(open_errors),
-		TEST(other_processes_remove_the_queue_meanwhile),
-		TEST(flags_do_what_they_do_natively),
-		TEST(bad_attributes),
-		TEST(zero_is_the_default),
-		TEST(limits_are_the_users),
+		TEST(create_while_others_unlink),
+		TEST(flags_are_as_native),
+		TEST(invalid_attributes),
+		TEST(zero_means_the_default),
+		TEST(the_users_limits_apply),
 	};
 
 	return cmocka_run_group_tests_name("mq_open", tests, set_up_group,

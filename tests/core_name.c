@@ -25,7 +25,7 @@ static void test_good_names_are_accepted(void **state)
 		assert_int_equal(core_name_check(names[i]), 0);
 }
 
-static void test_bad_names(void **state)
+static void test_bad_names_are_refused(void **state)
 {
 	static const char *const names[] = { "",   ".",	 "..", "/",
 					     "/a", "a/", "a/b" };
@@ -35,7 +35,7 @@ static void test_bad_names(void **state)
 		assert_int_equal(core_name_check(names[i]), -EINVAL);
 }
 
-static void test_length(void **state)
+static void test_length_limit(void **state)
 {
 	(void)state;
 	assert_int_equal(core_name_check(long_name(256)), -ENAMETOOLONG);
@@ -46,8 +46,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_names_are_accepted),
-		cmocka_unit_test(test_bad_names),
-		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_bad_names_are_refused),
+		cmocka_unit_test(test_length_limit),
 	};
 
 	return cmocka_run_group_tests_name("name", tests, NULL, NULL);

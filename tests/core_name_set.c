@@ -27,7 +27,7 @@ static bool has(struct core_name_set *set, const char *name)
 	return n == 1;
 }
 
-static void test_set(void **state)
+static void test_add_remove_and_list(void **state)
 {
 	static const char *const added[] = { "b", "\xff", "a", "b", "B", "ab" };
 	struct core_name_set *set;
@@ -72,7 +72,7 @@ static void test_names_are_copied(void **state)
 	core_name_set_free(set);
 }
 
-static void test_a_name_that_stays_is_found_once(void **state)
+static void test_a_kept_name_is_listed_once(void **state)
 {
 	char name[16], found[NAME_MAX + 1];
 	struct core_name_set *set;
@@ -101,7 +101,7 @@ static void test_a_name_that_stays_is_found_once(void **state)
 	core_name_set_free(set);
 }
 
-static void test_the_last_names_are_kept(void **state)
+static void test_a_full_set_keeps_the_last_names(void **state)
 {
 	struct core_name_set *set;
 	char name[16];
@@ -149,7 +149,7 @@ static void *hammer(void *closure)
 	return NULL;
 }
 
-static void test_threads_share_it(void **state)
+static void test_threads_share_a_set(void **state)
 {
 	struct hammer h[2] = { { .base = 'a' }, { .base = 'b' } };
 	struct core_name_set *set;
@@ -176,11 +176,11 @@ static void test_threads_share_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_add_remove_and_list),
 		cmocka_unit_test(test_names_are_copied),
-		cmocka_unit_test(test_a_name_that_stays_is_found_once),
-		cmocka_unit_test(test_the_last_names_are_kept),
-		cmocka_unit_test(test_threads_share_it),
+		cmocka_unit_test(test_a_kept_name_is_listed_once),
+		cmocka_unit_test(test_a_full_set_keeps_the_last_names),
+		cmocka_unit_test(test_threads_share_a_set),
 	};
 
 	return cmocka_run_group_tests_name("name_set", tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void test_each_change_is_reported(void **state)
 	assert_int_equal(watches[0].calls, 600);
 }
 
-static void test_once_for_each_watch(void **state)
+static void test_a_watch_reports_once(void **state)
 {
 	(void)state;
 	send_natively(7);
@@ -124,7 +124,7 @@ static void test_once_for_each_watch(void **state)
 }
 
 /* A watch that is renewed on a queue that doesn't change isn't called again. */
-static void test_watching_on(void **state)
+static void test_a_watch_renewed_in_its_callback(void **state)
 {
 	(void)state;
 	watches[0].again = true;
@@ -137,7 +137,7 @@ static void test_watching_on(void **state)
 	unwatch(0);
 }
 
-static void test_all_watchers_are_notified_but_the_removed(void **state)
+static void test_a_removed_watch_is_not_notified(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(watches); i++)
@@ -151,7 +151,7 @@ static void test_all_watchers_are_notified_but_the_removed(void **state)
 }
 
 /* Waiters still get their messages and room. */
-static void test_waiters_and_watchers(void **state)
+static void test_a_message_ends_a_wait_and_a_watch(void **state)
 {
 	(void)state;
 	submit(reader(MAX_OPS - 1));
@@ -162,7 +162,7 @@ static void test_waiters_and_watchers(void **state)
 	assert_result(reader(MAX_OPS - 1), 0);
 }
 
-static void test_unwatch_outlasts_a_running_ready(void **state)
+static void test_unwatch_waits_for_a_running_callback(void **state)
 {
 	sem_t sem[2];
 
@@ -180,7 +180,7 @@ static void test_unwatch_outlasts_a_running_ready(void **state)
 }
 
 /* The next source may get the same descriptor number. */
-static void test_a_queue_is_watched_anew(void **state)
+static void test_a_queue_is_opened_again_and_watched(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
@@ -196,7 +196,7 @@ static void test_a_queue_is_watched_anew(void **state)
 	}
 }
 
-static void test_no_descriptors(void **state)
+static void test_no_free_descriptor(void **state)
 {
 	struct core_wait_source *other = NULL;
 	struct rlimit old;
@@ -231,7 +231,7 @@ static void *watch_often(void *closure)
 	return NULL;
 }
 
-static void test_races(void **state)
+static void test_watch_and_unwatch_race(void **state)
 {
 	size_t halves[2] = { 0, 1 };
 	pthread_t threads[2];
@@ -256,14 +256,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WATCH_TEST(each_change_is_reported),
-		WATCH_TEST(once_for_each_watch),
-		WATCH_TEST(watching_on),
-		WATCH_TEST(all_watchers_are_notified_but_the_removed),
-		WATCH_TEST(waiters_and_watchers),
-		WATCH_TEST(unwatch_outlasts_a_running_ready),
-		WATCH_TEST(a_queue_is_watched_anew),
-		WATCH_TEST(no_descriptors),
-		WATCH_TEST(races),
+		WATCH_TEST(a_watch_reports_once),
+		WATCH_TEST(a_watch_renewed_in_its_callback),
+		WATCH_TEST(a_removed_watch_is_not_notified),
+		WATCH_TEST(a_message_ends_a_wait_and_a_watch),
+		WATCH_TEST(unwatch_waits_for_a_running_callback),
+		WATCH_TEST(a_queue_is_opened_again_and_watched),
+		WATCH_TEST(no_free_descriptor),
+		WATCH_TEST(watch_and_unwatch_race),
 	};
 
 	return cmocka_run_group_tests_name("poll_notify", tests, NULL, NULL);

@@ -143,7 +143,7 @@ static void test_a_fifo_or_a_link_is_not_a_semaphore(void **state)
 	assert_int_equal(access("/dev/shm/target", F_OK), -1);
 }
 
-static void test_names(void **state)
+static void test_longest_and_invalid_names(void **state)
 {
 	char name[LONGEST + 2], file[NAME_MAX + 1];
 	int fd = UNKNOWN;
@@ -186,7 +186,7 @@ static void test_names(void **state)
 	assert_int_equal(core_sem_unlink(dirs, &test_root, name), 0);
 }
 
-static void test_inode_numbers_and_descriptors(void **state)
+static void test_wrong_inode_number_and_no_free_descriptor(void **state)
 {
 	int r, fd = must_open(O_RDWR | O_CREAT);
 	ino_t ino = test_stat(PATH).st_ino;
@@ -239,7 +239,7 @@ static int open_as(const struct core_cred *cred, int flags)
 /*
  * The kernel checks the bits of the user's class only: owner, group or others.
  */
-static void test_rights(void **state)
+static void test_rights_are_as_native(void **state)
 {
 	static const struct {
 		uid_t owner;
@@ -294,7 +294,7 @@ static void test_rights(void **state)
 	assert_int_equal(core_sem_unlink(dirs, &test_user, "it"), 0);
 }
 
-static void test_none_can_be_made_on_a_32_bit_machine(void **state)
+static void test_no_semaphores_on_a_32_bit_machine(void **state)
 {
 	(void)state;
 	assert_int_equal(open_fails(&test_root, "it", O_RDWR | O_CREAT),
@@ -305,8 +305,8 @@ static void test_none_can_be_made_on_a_32_bit_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests_32_bit[] = {
-		cmocka_unit_test_setup(
-			test_none_can_be_made_on_a_32_bit_machine, set_up),
+		cmocka_unit_test_setup(test_no_semaphores_on_a_32_bit_machine,
+				       set_up),
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_a_new_semaphore, set_up),
@@ -315,10 +315,10 @@ int main(void)
 		cmocka_unit_test_setup(test_files_of_other_sizes, set_up),
 		cmocka_unit_test_setup(test_a_fifo_or_a_link_is_not_a_semaphore,
 				       set_up),
-		cmocka_unit_test_setup(test_names, set_up),
-		cmocka_unit_test_setup(test_inode_numbers_and_descriptors,
-				       set_up),
-		cmocka_unit_test_setup(test_rights, set_up),
+		cmocka_unit_test_setup(test_longest_and_invalid_names, set_up),
+		cmocka_unit_test_setup(
+			test_wrong_inode_number_and_no_free_descriptor, set_up),
+		cmocka_unit_test_setup(test_rights_are_as_native, set_up),
 	};
 
 	if (sizeof(long) < 8)

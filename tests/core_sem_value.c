@@ -131,7 +131,7 @@ static void end_waiters(struct waiters *waiters)
 	(void)sem_close(waiters->sem);
 }
 
-static void test_as_many_wake_as_are_posted(void **state)
+static void test_n_posts_wake_n_waiters(void **state)
 {
 	int fd = must_open(O_RDWR | O_CREAT);
 	struct waiters waiters;
@@ -158,7 +158,7 @@ static void test_as_many_wake_as_are_posted(void **state)
 	close(fd);
 }
 
-static void test_a_raised_value_wakes(void **state)
+static void test_set_wakes_waiters(void **state)
 {
 	int fd = must_open(O_RDWR | O_CREAT);
 	struct waiters waiters;
@@ -186,7 +186,7 @@ static void *cut_and_extend(void *end)
 	return NULL;
 }
 
-static void test_a_file_that_is_cut_short_meanwhile(void **state)
+static void test_a_file_truncated_meanwhile(void **state)
 {
 	int fd = must_open(O_RDWR | O_CREAT), refused = 0, changed = 0;
 	_Atomic bool is_over = false;
@@ -248,7 +248,7 @@ static int post_and_take_natively(void)
 	return 0;
 }
 
-static void test_nothing_is_lost_by_threads_and_processes(void **state)
+static void test_threads_and_processes_lose_no_count(void **state)
 {
 	int fd = must_open(O_RDWR | O_CREAT), status;
 	pthread_t threads[N_ACTORS];
@@ -287,12 +287,11 @@ int main(void)
 				       set_up),
 		cmocka_unit_test_setup(test_take_is_all_or_nothing, set_up),
 		cmocka_unit_test_setup(test_the_greatest_value, set_up),
-		cmocka_unit_test_setup(test_as_many_wake_as_are_posted, set_up),
-		cmocka_unit_test_setup(test_a_raised_value_wakes, set_up),
-		cmocka_unit_test_setup(test_a_file_that_is_cut_short_meanwhile,
+		cmocka_unit_test_setup(test_n_posts_wake_n_waiters, set_up),
+		cmocka_unit_test_setup(test_set_wakes_waiters, set_up),
+		cmocka_unit_test_setup(test_a_file_truncated_meanwhile, set_up),
+		cmocka_unit_test_setup(test_threads_and_processes_lose_no_count,
 				       set_up),
-		cmocka_unit_test_setup(
-			test_nothing_is_lost_by_threads_and_processes, set_up),
 	};
 
 	/* tests/core_sem shows that there can be none. */

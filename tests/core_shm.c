@@ -50,7 +50,7 @@ static void test_a_new_object(void **state)
 	close(fd);
 }
 
-static void test_the_pages_are_the_objects(void **state)
+static void test_mappings_share_the_objects_memory(void **state)
 {
 	int fd = must_open("object", O_RDWR | O_CREAT);
 	int native = shm_open("/object", O_RDWR, 0);
@@ -98,7 +98,7 @@ static void test_other_flags_are_ignored(void **state)
 	close(fd);
 }
 
-static void test_names_and_inode_numbers(void **state)
+static void test_invalid_names_and_wrong_inode_numbers(void **state)
 {
 	char name[NAME_MAX + 2];
 	struct rlimit old;
@@ -217,7 +217,7 @@ static void open_by_core(const struct core_cred *cred, struct outcome *outcome)
 	note(outcome, fd);
 }
 
-static void test_flags_do_what_they_do_natively(void **state)
+static void test_flags_are_as_native(void **state)
 {
 	static const struct core_cred *const creds[] = { &test_root,
 							 &test_user };
@@ -259,7 +259,7 @@ static void test_flags_do_what_they_do_natively(void **state)
 	munmap(native, sizeof(*native));
 }
 
-static void test_unlink(void **state)
+static void test_unlink_removes_the_name(void **state)
 {
 	int fd = must_open("object", O_RDWR | O_CREAT);
 
@@ -292,7 +292,7 @@ static void test_unlink_errors(void **state)
 	assert_int_equal(core_shm_unlink(dirs, &test_user, "object"), 0);
 }
 
-static void test_is_object(void **state)
+static void test_names_of_objects_and_semaphores(void **state)
 {
 	static const char *const objects[] = { ".sem.", "a\nb\xff", "sem",
 					       "semaphore", "x" };
@@ -305,7 +305,7 @@ static void test_is_object(void **state)
 		assert_false(core_shm_is_object(semaphores[i]));
 }
 
-static void test_statfs(void **state)
+static void test_statfs_is_that_of_dev_shm(void **state)
 {
 	struct statvfs before, native, after;
 	int fd = must_open("object", O_RDWR | O_CREAT);
@@ -323,7 +323,7 @@ static void test_statfs(void **state)
 	close(fd);
 }
 
-static void test_anonymous(void **state)
+static void test_anonymous_object(void **state)
 {
 	size_t before = test_count_entries(SHM);
 	struct stat st;
@@ -357,7 +357,7 @@ static void test_anonymous(void **state)
 	assert_int_equal(fd, UNKNOWN);
 }
 
-static void test_anonymous_as_another(void **state)
+static void test_anonymous_object_of_another_user(void **state)
 {
 	struct rlimit old;
 	struct stat st;
@@ -392,7 +392,7 @@ static int renames(const char *name, const char *new_name, unsigned int flags)
 	return core_shm_rename(dirs, &test_root, name, new_name, flags);
 }
 
-static void test_rename(void **state)
+static void test_rename_replaces(void **state)
 {
 	ino_t a, b;
 
@@ -514,7 +514,7 @@ static void *hammer(void *closure)
 	return NULL;
 }
 
-static void test_races_give_no_other_errors(void **state)
+static void test_races_end_in_expected_errors(void **state)
 {
 	int unexpected[2] = { 0 };
 	pthread_t threads[2];
@@ -531,24 +531,28 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_a_new_object, set_up),
-		cmocka_unit_test_setup(test_the_pages_are_the_objects, set_up),
+		cmocka_unit_test_setup(test_mappings_share_the_objects_memory,
+				       set_up),
 		cmocka_unit_test_setup(test_mode_is_less_the_umask, set_up),
 		cmocka_unit_test_setup(test_other_flags_are_ignored, set_up),
-		cmocka_unit_test_setup(test_names_and_inode_numbers, set_up),
+		cmocka_unit_test_setup(
+			test_invalid_names_and_wrong_inode_numbers, set_up),
 		cmocka_unit_test_setup(test_a_fifo_or_a_link_is_not_an_object,
 				       set_up),
-		cmocka_unit_test_setup(test_flags_do_what_they_do_natively,
-				       set_up),
-		cmocka_unit_test_setup(test_unlink, set_up),
+		cmocka_unit_test_setup(test_flags_are_as_native, set_up),
+		cmocka_unit_test_setup(test_unlink_removes_the_name, set_up),
 		cmocka_unit_test_setup(test_unlink_errors, set_up),
-		cmocka_unit_test_setup(test_is_object, set_up),
-		cmocka_unit_test_setup(test_statfs, set_up),
-		cmocka_unit_test_setup(test_anonymous, set_up),
-		cmocka_unit_test_setup(test_anonymous_as_another, set_up),
-		cmocka_unit_test_setup(test_rename, set_up),
+		cmocka_unit_test_setup(test_names_of_objects_and_semaphores,
+				       set_up),
+		cmocka_unit_test_setup(test_statfs_is_that_of_dev_shm, set_up),
+		cmocka_unit_test_setup(test_anonymous_object, set_up),
+		cmocka_unit_test_setup(test_anonymous_object_of_another_user,
+				       set_up),
+		cmocka_unit_test_setup(test_rename_replaces, set_up),
 		cmocka_unit_test_setup(test_rename_flags_and_names, set_up),
 		cmocka_unit_test_setup(test_rename_rights, set_up),
-		cmocka_unit_test_setup(test_races_give_no_other_errors, set_up),
+		cmocka_unit_test_setup(test_races_end_in_expected_errors,
+				       set_up),
 	};
 
 	return cmocka_run_group_tests_name("shm", tests, set_up_group,

@@ -121,7 +121,7 @@ static void compare(const struct core_cred *cred, struct change *native,
 	assert_string_equal(content(ours), theirs);
 }
 
-static void test_changes_are_as_native_ones(void **state)
+static void test_changes_are_as_native(void **state)
 {
 	static const struct core_cred *const creds[] = { &test_root, &test_user,
 							 &test_member };
@@ -162,7 +162,7 @@ static void test_changes_clear_setuid_and_setgid(void **state)
 	}
 }
 
-static void test_write(void **state)
+static void test_write_at_a_position(void **state)
 {
 	const struct core_cred *const as = &test_root;
 	int fd = must_open(O_RDWR | O_CREAT);
@@ -223,9 +223,9 @@ static void test_change_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(changes_are_as_native_ones),
+		TEST(changes_are_as_native),
 		TEST(changes_clear_setuid_and_setgid),
-		TEST(write),
+		TEST(write_at_a_position),
 		TEST(change_errors),
 	};
 

@@ -3,7 +3,7 @@
 
 #include <sys/epoll.h>
 
-static void test_at_once(void **state)
+static void test_no_wait_if_the_queue_is_ready(void **state)
 {
 	(void)state;
 	send_natively(7);
@@ -26,7 +26,7 @@ static void assert_waiting(size_t n_readers, size_t n_writers)
 	assert_int_equal(n[CORE_WAIT_OUT], n_writers);
 }
 
-static void test_count(void **state)
+static void test_count_of_waiters(void **state)
 {
 	size_t n[2] = { 77, 77 };
 
@@ -62,7 +62,7 @@ static void test_count(void **state)
 	assert_int_equal(core_wait_count(wait_, -1, n), -EBADF);
 }
 
-static void test_stop(void **state)
+static void test_stop_ends_all_waiters(void **state)
 {
 	(void)state;
 	fill();
@@ -103,7 +103,7 @@ static void stop_during(sem_t sem[2])
 	assert_int_equal(n, 1);
 }
 
-static void test_stop_outlasts_a_running_attempt(void **state)
+static void test_stop_waits_for_a_running_attempt(void **state)
 {
 	sem_t sem[2];
 
@@ -119,7 +119,7 @@ static void test_stop_outlasts_a_running_attempt(void **state)
 	assert_result(reader(0), -ENOTCONN);
 }
 
-static void test_stop_outlasts_a_running_done(void **state)
+static void test_stop_waits_for_a_running_done(void **state)
 {
 	sem_t sem[2];
 
@@ -171,7 +171,7 @@ static void test_close_right_after_done(void **state)
 	}
 }
 
-static void test_a_queue_is_shared(void **state)
+static void test_opens_of_a_queue_share_a_source(void **state)
 {
 	struct core_wait_source *again = NULL;
 	int copy = dup(fd);
@@ -191,7 +191,7 @@ static void test_a_queue_is_shared(void **state)
  * A queue with a new owner counts as a new queue with the same inode number:
  * its waiters are kept apart.
  */
-static void test_a_queue_of_another_owner_is_not_shared(void **state)
+static void test_another_users_open_shares_no_source(void **state)
 {
 	struct core_wait_source *again = NULL;
 
@@ -233,7 +233,7 @@ static void done_and_submit(struct core_waiter *waiter, int result)
 }
 
 /* done() may submit to another queue. */
-static void test_a_queue_feeds_another(void **state)
+static void test_submit_to_another_queue_in_done(void **state)
 {
 	(void)state;
 	assert_int_equal(core_wait_open_queue(wait_, other_fd, &other_queue),
@@ -246,7 +246,7 @@ static void test_a_queue_feeds_another(void **state)
 	core_wait_close(other_queue);
 }
 
-static void test_no_descriptors(void **state)
+static void test_no_free_descriptor(void **state)
 {
 	struct core_wait_source *no_queue = NULL;
 	struct core_wait *no_wait = NULL;
@@ -285,7 +285,7 @@ static void change(int epoll, int op, uint32_t events)
  * epoll reports an event once; changing the events that are watched reports it
  * again.
  */
-static void test_epolloneshot(void **state)
+static void test_the_kernels_epolloneshot_on_queues(void **state)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 
@@ -317,19 +317,19 @@ static void test_epolloneshot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(at_once),
-		TEST(count),
-		TEST(stop),
-		TEST(stop_outlasts_a_running_attempt),
-		TEST(stop_outlasts_a_running_done),
+		TEST(no_wait_if_the_queue_is_ready),
+		TEST(count_of_waiters),
+		TEST(stop_ends_all_waiters),
+		TEST(stop_waits_for_a_running_attempt),
+		TEST(stop_waits_for_a_running_done),
 		TEST(end_all_during_an_attempt),
 		TEST(close_right_after_done),
-		TEST(a_queue_is_shared),
-		TEST(a_queue_of_another_owner_is_not_shared),
+		TEST(opens_of_a_queue_share_a_source),
+		TEST(another_users_open_shares_no_source),
 		TEST(the_descriptor_may_be_closed_first),
-		TEST(a_queue_feeds_another),
-		TEST(no_descriptors),
-		TEST(epolloneshot),
+		TEST(submit_to_another_queue_in_done),
+		TEST(no_free_descriptor),
+		TEST(the_kernels_epolloneshot_on_queues),
 	};
 
 	return cmocka_run_group_tests_name("wait", tests, NULL, NULL);

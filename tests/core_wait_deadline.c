@@ -19,7 +19,7 @@ static void submit_until(struct op *op, uint64_t deadline)
 	submit(op);
 }
 
-static void test_ends_at_its_deadline(void **state)
+static void test_a_wait_ends_at_its_deadline(void **state)
 {
 	const uint64_t deadline = core_wait_now() + SECOND / 10;
 
@@ -36,7 +36,7 @@ static void test_ends_at_its_deadline(void **state)
 	assert_result(reader(1), -ETIMEDOUT);
 }
 
-static void test_a_past_deadline_ends_only_what_must_wait(void **state)
+static void test_a_past_deadline_still_allows_an_attempt(void **state)
 {
 	(void)state;
 	send_natively(7);
@@ -48,7 +48,7 @@ static void test_a_past_deadline_ends_only_what_must_wait(void **state)
 	assert_result(reader(1), -ETIMEDOUT);
 }
 
-static void test_other_ends_come_first(void **state)
+static void test_other_ends_before_the_deadline(void **state)
 {
 	const uint64_t far = core_wait_now() + 1000 * SECOND;
 
@@ -104,7 +104,7 @@ static void hold(void)
 }
 
 /* Readers are submitted with deadlines in the past, and some get messages. */
-static void test_ends_in_order(void **state)
+static void test_deadlines_pass_in_order(void **state)
 {
 	unsigned int by_deadline[MAX_OPS], n = 0, n_messages = 0;
 
@@ -137,7 +137,7 @@ static void test_ends_in_order(void **state)
 	core_wait_close(other);
 }
 
-static void test_is_past_when_the_thread_sees_the_message(void **state)
+static void test_a_message_in_time_counts_when_seen_late(void **state)
 {
 	uint64_t deadline;
 
@@ -226,14 +226,14 @@ static void try_beyond(int result)
 	core_wait_close(other);
 }
 
-static void test_passes_during_an_attempt_that_fails(void **state)
+static void test_passes_during_a_failing_attempt(void **state)
 {
 	(void)state;
 	try_beyond(-EAGAIN);
 	assert_result(reader(0), -ETIMEDOUT);
 }
 
-static void test_passes_during_an_attempt_that_succeeds(void **state)
+static void test_passes_during_a_successful_attempt(void **state)
 {
 	(void)state;
 	try_beyond(0);
@@ -278,14 +278,14 @@ test_a_waiter_that_needs_a_name_ends_when_the_name_goes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ends_at_its_deadline),
-		TEST(a_past_deadline_ends_only_what_must_wait),
-		TEST(other_ends_come_first),
-		TEST(ends_in_order),
-		TEST(is_past_when_the_thread_sees_the_message),
+		TEST(a_wait_ends_at_its_deadline),
+		TEST(a_past_deadline_still_allows_an_attempt),
+		TEST(other_ends_before_the_deadline),
+		TEST(deadlines_pass_in_order),
+		TEST(a_message_in_time_counts_when_seen_late),
 		TEST(two_thousand_end_in_order),
-		TEST(passes_during_an_attempt_that_fails),
-		TEST(passes_during_an_attempt_that_succeeds),
+		TEST(passes_during_a_failing_attempt),
+		TEST(passes_during_a_successful_attempt),
 		TEST(a_waiter_that_needs_a_name_ends_when_the_name_goes),
 	};
 

@@ -34,7 +34,7 @@ static void test_writers_are_served_in_order(void **state)
 		assert_result(writer(i), 0);
 }
 
-static void test_nowait(void **state)
+static void test_nowait_fails_behind_a_waiter(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -389,7 +389,7 @@ static void submit_parts(unsigned int i, int n)
 	submit(writer(i));
 }
 
-static void test_parts_keep_the_order(void **state)
+static void test_a_message_in_parts_keeps_its_turn(void **state)
 {
 	(void)state;
 	memset(log_, 0, sizeof(log_));
@@ -413,7 +413,7 @@ static void test_parts_keep_the_order(void **state)
 	assert_string_equal(log_, "0001122244");
 }
 
-static void test_both_directions(void **state)
+static void test_readers_and_writers_at_once(void **state)
 {
 	pthread_t thread;
 
@@ -435,7 +435,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(readers_are_served_in_order),
 		TEST(writers_are_served_in_order),
-		TEST(nowait),
+		TEST(nowait_fails_behind_a_waiter),
 		TEST(an_error_is_final),
 		TEST(cancel_before_submit),
 		TEST(cancel_while_waiting),
@@ -446,8 +446,8 @@ int main(void)
 		TEST(work_does_not_grow_with_the_waiters),
 		TEST(a_busy_waitlist_leaves_time_for_others),
 		TEST(a_long_attempt_leaves_time_for_other_waitlists),
-		TEST(parts_keep_the_order),
-		TEST(both_directions),
+		TEST(a_message_in_parts_keeps_its_turn),
+		TEST(readers_and_writers_at_once),
 	};
 
 	return cmocka_run_group_tests_name("wait_order", tests, NULL, NULL);

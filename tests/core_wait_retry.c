@@ -69,7 +69,7 @@ static void let_all_succeed(void)
 	core_wait_retry(wait_);
 }
 
-static void test_at_once(void **state)
+static void test_no_wait_if_the_first_attempt_succeeds(void **state)
 {
 	(void)state;
 	ready_at = 1;
@@ -78,7 +78,7 @@ static void test_at_once(void **state)
 	assert_result(reader(0), 0);
 }
 
-static void test_is_tried_again_and_again(void **state)
+static void test_the_timer_retries_until_success(void **state)
 {
 	(void)state;
 	ready_at = 5;
@@ -111,7 +111,7 @@ static int64_t now_ns(void)
  * Without a retry each waiter would wait for 10 ms. A slow machine isn't slow
  * each time.
  */
-static void test_retry_is_soon(void **state)
+static void test_retry_does_not_wait_for_the_timer(void **state)
 {
 	int64_t start, shortest = INT64_MAX;
 
@@ -131,7 +131,7 @@ static void test_retry_is_soon(void **state)
 	core_wait_retry(wait_);
 }
 
-static void test_is_served_in_order(void **state)
+static void test_waiters_are_served_in_order(void **state)
 {
 	(void)state;
 	open_retry(0);
@@ -154,7 +154,7 @@ static void test_is_served_in_order(void **state)
 	}
 }
 
-static void test_nowait(void **state)
+static void test_nowait_makes_one_attempt(void **state)
 {
 	(void)state;
 	reader(0)->waiter.nowait = -EAGAIN;
@@ -164,7 +164,7 @@ static void test_nowait(void **state)
 	assert_int_equal(attempts[CORE_WAIT_IN], 1);
 }
 
-static void test_cancel(void **state)
+static void test_cancel_before_and_while_waiting(void **state)
 {
 	(void)state;
 	cancel_op(reader(0));
@@ -183,7 +183,7 @@ static void test_cancel(void **state)
 	assert_result(reader(2), 0);
 }
 
-static void test_stop(void **state)
+static void test_stop_ends_all_waiters(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 10; i++)
@@ -217,7 +217,7 @@ static void *submit_one(void *closure)
  * A queue without waiters: reader 0 is in its first attempt when readers 1 and
  * 2 are submitted, and reader 1 is in done() when core_wait_stop() is called.
  */
-static void test_stop_while_the_first_one_comes(void **state)
+static void test_stop_during_the_first_submit(void **state)
 {
 	struct submission first = { .queue = 0, .op = reader(0) };
 	sem_t sem[4];
@@ -356,7 +356,7 @@ static void *submit_retry_half(void *closure)
 	return NULL;
 }
 
-static void test_races(void **state)
+static void test_submit_cancel_and_retry_race(void **state)
 {
 	size_t halves[2] = { 0, 1 };
 	pthread_t threads[4];
@@ -387,7 +387,7 @@ static void test_races(void **state)
 	}
 }
 
-static void test_end_all(void **state)
+static void test_end_all_ends_all_waiters(void **state)
 {
 	(void)state;
 	core_wait_end_all(wait_);
@@ -416,7 +416,7 @@ static void test_end_all(void **state)
 	assert_int_equal(now_completed(), 12);
 }
 
-static void test_end_all_and_the_cancelled(void **state)
+static void test_end_all_keeps_the_error_of_cancelled_waiters(void **state)
 {
 	(void)state;
 	submit(reader(0));
@@ -442,7 +442,7 @@ static void *end_all_often(void *closure)
 	return closure;
 }
 
-static void test_end_all_races(void **state)
+static void test_end_all_races_with_submit_and_cancel(void **state)
 {
 	size_t halves[2] = { 0, 1 };
 	pthread_t threads[5];
@@ -473,21 +473,21 @@ static void test_end_all_races(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RETRY_TEST(at_once),
-		RETRY_TEST(is_tried_again_and_again),
-		RETRY_TEST(retry_is_soon),
-		RETRY_TEST(is_served_in_order),
-		RETRY_TEST(nowait),
-		RETRY_TEST(cancel),
-		RETRY_TEST(stop),
-		RETRY_TEST(stop_while_the_first_one_comes),
+		RETRY_TEST(no_wait_if_the_first_attempt_succeeds),
+		RETRY_TEST(the_timer_retries_until_success),
+		RETRY_TEST(retry_does_not_wait_for_the_timer),
+		RETRY_TEST(waiters_are_served_in_order),
+		RETRY_TEST(nowait_makes_one_attempt),
+		RETRY_TEST(cancel_before_and_while_waiting),
+		RETRY_TEST(stop_ends_all_waiters),
+		RETRY_TEST(stop_during_the_first_submit),
 		RETRY_TEST(close_in_done),
 		RETRY_TEST(a_hundred_sources),
 		RETRY_TEST(a_queue_does_not_wait_for_all_retries),
-		RETRY_TEST(races),
-		RETRY_TEST(end_all),
-		RETRY_TEST(end_all_and_the_cancelled),
-		RETRY_TEST(end_all_races),
+		RETRY_TEST(submit_cancel_and_retry_race),
+		RETRY_TEST(end_all_ends_all_waiters),
+		RETRY_TEST(end_all_keeps_the_error_of_cancelled_waiters),
+		RETRY_TEST(end_all_races_with_submit_and_cancel),
 	};
 
 	return cmocka_run_group_tests_name("wait_retry", tests, NULL, NULL);

@@ -68,7 +68,7 @@ ticks() {
 	awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"
 }
 
-@test "two thousand waiters use little memory and delay nobody" {
+@test "two thousand waiters use little memory and delay no other request" {
 	before=$(rss)
 	start_crowds
 	[ "$(find "/proc/$DAEMON/task" -mindepth 1 -maxdepth 1 | wc -l)" -lt 32 ]

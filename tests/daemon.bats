@@ -58,7 +58,7 @@ waiters_failed() {
 	ipcfs_ended 0
 }
 
-@test "-V prints the versions and a line for each ability" {
+@test "-V prints the versions and a line for each feature" {
 	for option in -V --version; do
 		run "$IPCFS" $option
 		[ "$status" -eq 0 ]

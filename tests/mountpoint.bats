@@ -123,7 +123,7 @@ space"
 	finish 0
 }
 
-@test "a link in place of the directory after the check isn't followed" {
+@test "a link that replaces the directory after the check isn't followed" {
 	mkdir "$WORK/aside"
 	# strace stops the daemon when it looks for /dev/fuse, which is after the check.
 	# LeakSanitizer doesn't work under strace.

@@ -25,7 +25,7 @@ content() {
 		sed 's/\.gz\>//g' | sort
 }
 
-@test "an argument is wrong usage" {
+@test "a kind of package that does not exist is refused" {
 	run "$PACKAGE" nonsense
 	[ "$status" -eq 2 ]
 	[[ $output == *"'nonsense' is not understood; usage: "* ]]

@@ -66,7 +66,7 @@ static void test_each_owner_has_a_line(void **state)
 	assert_line(2, "XY");
 }
 
-static void test_all_have_a_limit_together(void **state)
+static void test_the_limit_is_for_all_owners_together(void **state)
 {
 	(void)state;
 	assert_int_equal(add(1, "01234"), 0);
@@ -102,7 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_owner_has_a_line),
-		TEST(all_have_a_limit_together),
+		TEST(the_limit_is_for_all_owners_together),
 		TEST(a_line_is_put_back),
 	};
 

@@ -45,7 +45,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void test_an_empty_list_has_no_line(void **state)
+static void test_an_empty_buffer_has_no_text(void **state)
 {
 	struct fs_read_piece piece = { .from = UNKNOWN };
 	off_t position = 0;
@@ -60,7 +60,7 @@ static void test_an_empty_list_has_no_line(void **state)
 	fs_read_piece_free(&(struct fs_read_piece){ 0 });
 }
 
-static void test_reads_go_on_behind_each_other(void **state)
+static void test_each_read_continues_after_the_last(void **state)
 {
 	(void)state;
 	fill("abcdef", 100);
@@ -74,7 +74,7 @@ static void test_reads_go_on_behind_each_other(void **state)
 	assert_taken(106, 10, "");
 }
 
-static void test_without_a_position_too(void **state)
+static void test_reads_without_a_position_continue_too(void **state)
 {
 	struct fs_read_piece piece = { 0 };
 
@@ -105,7 +105,7 @@ static void test_a_seek_back_reads_again(void **state)
 	assert_int_equal(buffer.n_fills, 1);
 }
 
-static void test_another_position_goes_on(void **state)
+static void test_any_other_position_continues(void **state)
 {
 	(void)state;
 	fill("abcd", 10);
@@ -118,7 +118,7 @@ static void test_another_position_goes_on(void **state)
 	assert_taken(2, 1, "");
 }
 
-static void test_what_was_not_read_is_put_back(void **state)
+static void test_unread_text_is_put_back(void **state)
 {
 	struct fs_read_piece first = { 0 }, second = { 0 };
 	off_t position = 0;
@@ -167,12 +167,12 @@ static void test_an_empty_text_has_no_piece(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_empty_list_has_no_line),
-		TEST(reads_go_on_behind_each_other),
-		TEST(without_a_position_too),
+		TEST(an_empty_buffer_has_no_text),
+		TEST(each_read_continues_after_the_last),
+		TEST(reads_without_a_position_continue_too),
 		TEST(a_seek_back_reads_again),
-		TEST(another_position_goes_on),
-		TEST(what_was_not_read_is_put_back),
+		TEST(any_other_position_continues),
+		TEST(unread_text_is_put_back),
 		TEST(a_piece_keeps_its_text),
 		TEST(an_empty_text_has_no_piece),
 	};

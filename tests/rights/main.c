@@ -296,7 +296,7 @@ static void sweep_directories(const struct kind *kind)
 	MUST(chmod(dir, 01777));
 }
 
-static void test_shm(void **state)
+static void test_shm_all_modes(void **state)
 {
 	(void)state;
 	sweep_all_modes(&shm);
@@ -308,13 +308,13 @@ static void test_shm_special_modes(void **state)
 	sweep_special_modes(&shm);
 }
 
-static void test_shm_directories(void **state)
+static void test_shm_directory_modes(void **state)
 {
 	(void)state;
 	sweep_directories(&shm);
 }
 
-static void test_mq(void **state)
+static void test_mq_all_modes(void **state)
 {
 	(void)state;
 	sweep_all_modes(&mq);
@@ -326,7 +326,7 @@ static void test_mq_special_modes(void **state)
 	sweep_special_modes(&mq);
 }
 
-static void test_mq_directories(void **state)
+static void test_mq_directory_modes(void **state)
 {
 	(void)state;
 	sweep_directories(&mq);
@@ -381,12 +381,12 @@ static int set_up(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shm),
+		cmocka_unit_test(test_shm_all_modes),
 		cmocka_unit_test(test_shm_special_modes),
-		cmocka_unit_test(test_shm_directories),
-		cmocka_unit_test(test_mq),
+		cmocka_unit_test(test_shm_directory_modes),
+		cmocka_unit_test(test_mq_all_modes),
 		cmocka_unit_test(test_mq_special_modes),
-		cmocka_unit_test(test_mq_directories),
+		cmocka_unit_test(test_mq_directory_modes),
 	};
 
 	if (argc > 1)
