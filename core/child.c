@@ -150,7 +150,7 @@ CORE_IN_CHILD static int become(const struct core_cred *cred, bool is_self)
 			       (uid_t)-1) < 0
 			       ? -EPERM
 			       : 0;
-	/* The kernel takes -1 for "no change". */
+	/* For the kernel -1 means "no change". */
 	if (cred->uid == (uid_t)-1 || cred->gid == (gid_t)-1)
 		return -EPERM;
 	if (syscall(CORE_SYS_SETGROUPS, cred->n_groups, cred->groups) < 0)

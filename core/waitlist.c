@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Attempts begin at the head of the list and go on until a waiter must wait.
+ * Attempts begin at the head of the list and continue until a waiter must wait.
  * The waiters behind it must wait too, without an attempt of their own, so the
  * work per message doesn't grow with their number. This conclusion holds only
  * for waiters that were in the list when the failed attempt began. A waiter

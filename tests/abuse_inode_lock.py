@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: abuse_inode_lock.py DAEMON SILENT UID
 
-A user's process holds an inode's lock for ever; others go on.
+A user's process holds an inode's lock for ever; other users are served.
 """
 import errno
 import os

@@ -348,7 +348,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	export IPCFS
 	export -f eventually waits look is_idle
 	unshare --mount --propagation private bash -es 3>&- <<-'END'
-		# The kernel gives out the mount table in pieces of a kilobyte.
+		# The kernel returns the mount table in pieces of a kilobyte.
 		for path in $(cut -d' ' -f5 /proc/self/mountinfo | tac); do
 			for kept in "$IPCFS" "$MNT" /dev/fuse /dev/shm /proc; do
 				[[ $kept/ != "${path%/}"/* ]] || continue 2

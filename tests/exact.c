@@ -178,7 +178,7 @@ static void note_open_file(struct outcome *outcome, int fd)
 	note(outcome, "read %.*s\n", n < 0 ? 0 : (int)n, bytes);
 }
 
-/* The looks. Both sides use the same name and the same number. */
+/* The looks: each notes what it finds. Both sides use the same name and number. */
 
 static void look_at_name(enum side side, const char *name, unsigned int number,
 			 struct outcome *ret)

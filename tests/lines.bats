@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 # The view "lines": each line of text is a message.
-# shellcheck disable=SC2002 # cmp would go by the size of a file
+# shellcheck disable=SC2002 # cmp would trust the size of a file
 
 load mount.bash
 

@@ -94,7 +94,7 @@ $(cat)" "$@"
 
 @test "names that stay while other names come and go are listed once" {
 	mount_for_all
-	# Names that stay and names that go alternate.
+	# Kept names and removed names alternate.
 	as_root <<-'END'
 		import native
 		def make_queue(path):

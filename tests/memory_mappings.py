@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: memory_mappings.py FILE
 
-Mappings of /dev/shm/a grow natively, end in SIGBUS, and take mprotect.
+Mappings of /dev/shm/a grow natively, end in SIGBUS, and allow mprotect.
 """
 import ctypes
 import mmap

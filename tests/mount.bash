@@ -192,7 +192,7 @@ ended_well() {
 ipcfs_ended() {
 	cat "$LOG"
 	[ "$1" -eq 0 ]
-	# libfuse prints this if the mount goes while it reads a request.
+	# libfuse prints this if the mount is removed while it reads a request.
 	not grep -vxF 'fuse: reading device: Software caused connection abort' "$LOG"
 	not is_mounted
 	umount "$NATIVE"

@@ -43,7 +43,7 @@ content() {
 	deb=$(tail -n1 "$WORK/out")
 	[[ $deb == */build-package/ipcfs_*_"$(dpkg --print-architecture)".deb ]]
 
-	# A second build gives the same bytes.
+	# A second build has the same bytes.
 	cp "$deb" "$WORK/first.deb"
 	[ "$("$PACKAGE" 2>"$WORK/err" | tail -n1)" = "$deb" ]
 	cmp "$WORK/first.deb" "$deb"

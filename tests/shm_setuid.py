@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: shm_setuid.py FILE
 
-Setuid and setgid go, natively and on the mount, by the same changes.
+The same changes clear setuid and setgid natively and on the mount.
 """
 import os
 import stat

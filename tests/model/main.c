@@ -432,7 +432,7 @@ int main(void)
 	bool good;
 
 	if (geteuid() != 0 || setegid(USER) < 0 || setegid(0) < 0) {
-		(void)printf("1..0 # skip it takes several users\n");
+		(void)printf("1..0 # skip needs several users\n");
 		return EXIT_SUCCESS;
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
