@@ -124,6 +124,20 @@ copy() {
 	find /dev/shm -type f -delete
 }
 
+@test "a new owner can change the ACL through a descriptor after fstat" {
+	: >/dev/shm/a
+	chmod 666 /dev/shm/a
+	python3 - "$SHM/a" $USER <<-'END'
+		import os, sys
+		path, user = sys.argv[1], int(sys.argv[2])
+		fd = os.open(path, os.O_RDWR)
+		os.chown("/dev/shm/a", user, user)
+		os.seteuid(user)
+		os.fstat(fd)
+		os.removexattr(fd, "system.posix_acl_access")
+	END
+}
+
 @test "a SELinux label can be read if it is set, otherwise ENOTSUP" {
 	echo x >"$SHM/a"
 	run getfattr -n security.selinux "$SHM/a"

@@ -91,7 +91,7 @@ int shm_to_fd(enum side side, const struct args *x)
 	return fds[side][x->to];
 }
 
-void shm_show_size(int fd)
+void shm_show_attributes(int fd)
 {
 	struct stat st;
 
@@ -371,6 +371,7 @@ OP(setxattr)
 	int flags = CHOOSE(x, 2, all);
 	size_t size = x->size % 300;
 
+	shm_show_attributes(shm_fd(side, x));
 	note_result(ret, ONE_IN(x, 3, 2) ? fsetxattr(shm_fd(side, x), name,
 						     value, size, flags)
 					 : setxattr(shm_path(side, x), name,
@@ -412,6 +413,7 @@ OP(removexattr)
 {
 	const char *name = attribute(x);
 
+	shm_show_attributes(shm_fd(side, x));
 	note_result(ret, ONE_IN(x, 1, 2)
 				 ? fremovexattr(shm_fd(side, x), name)
 				 : removexattr(shm_path(side, x), name));

@@ -18,10 +18,11 @@ int shm_to_fd(enum side side, const struct args *x);
 const char *shm_path(enum side side, const struct args *x);
 
 /*
- * Shows the kernel the size. The kernel uses the size that it saw last for
- * copy_file_range, for locks relative to the end, and without passthrough for
- * appends.
+ * Shows the kernel the size and the owner. The kernel uses the size that it saw
+ * last for copy_file_range, for locks relative to the end, and without
+ * passthrough for appends. It uses the owner that it saw last when a descriptor
+ * changes an ACL.
  */
-void shm_show_size(int fd);
+void shm_show_attributes(int fd);
 
 #endif

@@ -77,7 +77,7 @@ static int fd_to_write(enum side side, const struct args *x)
 	int fd = shm_fd(side, x);
 
 	if (!self.passthrough)
-		shm_show_size(fd);
+		shm_show_attributes(fd);
 	return fd;
 }
 
@@ -119,7 +119,7 @@ OP(copy)
 	int fd = shm_fd(side, x), to_fd = shm_to_fd(side, x);
 	ssize_t n;
 
-	shm_show_size(fd);
+	shm_show_attributes(fd);
 	n = copy_file_range(fd, ONE_IN(x, 0, 4) ? NULL : &from, to_fd,
 			    ONE_IN(x, 1, 4) ? NULL : &to, x->size, 0);
 	/* With passthrough the kernel reads and writes itself. */

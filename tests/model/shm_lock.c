@@ -58,7 +58,7 @@ OP(setlk)
 	int fd = shm_fd(side, x);
 	int r;
 
-	shm_show_size(fd);
+	shm_show_attributes(fd);
 	begin_wait(wait);
 	if (wait)
 		r = fcntl(fd, ofd ? F_OFD_SETLKW : F_SETLKW, &lock);
@@ -95,7 +95,7 @@ OP(getlk)
 	int fd = shm_fd(side, x), r;
 	bool held;
 
-	shm_show_size(fd);
+	shm_show_attributes(fd);
 	r = fcntl(fd, ONE_IN(x, 3, 3) ? F_OFD_GETLK : F_GETLK, &lock);
 	note_result(ret, r);
 	held = r == 0 && lock.l_type != F_UNLCK;
