@@ -307,19 +307,19 @@ static void attack(const struct place *place,
 	assert_string_equal(shared->broken, "");
 }
 
-static void test_two_shm_names_are_exchanged(void **state)
+static void test_shm_names_are_exchanged(void **state)
 {
 	(void)state;
 	attack(&shm, swap_names);
 }
 
-static void test_an_shm_name_is_recreated_for_each_user(void **state)
+static void test_shm_name_is_recreated_for_each_user(void **state)
 {
 	(void)state;
 	attack(&shm, swap_in_turn);
 }
 
-static void test_a_queues_name_is_recreated_for_each_user(void **state)
+static void test_mq_name_is_recreated_for_each_user(void **state)
 {
 	(void)state;
 	attack(&mq, swap_in_turn);
@@ -369,9 +369,9 @@ static int set_up(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_two_shm_names_are_exchanged),
-		cmocka_unit_test(test_an_shm_name_is_recreated_for_each_user),
-		cmocka_unit_test(test_a_queues_name_is_recreated_for_each_user),
+		cmocka_unit_test(test_shm_names_are_exchanged),
+		cmocka_unit_test(test_shm_name_is_recreated_for_each_user),
+		cmocka_unit_test(test_mq_name_is_recreated_for_each_user),
 	};
 
 	if (argc > 1)
