@@ -18,10 +18,13 @@ mount_for_all() {
 }
 
 setup() {
+	read -r PROTECTED </proc/sys/fs/protected_regular
 	[[ $BATS_TEST_DESCRIPTION == max_user* ]] || mount_for_all
 }
 
 teardown() {
+	echo "$PROTECTED" >/proc/sys/fs/protected_regular
+	chmod 1777 /dev/shm
 	ipcfs_end
 }
 
@@ -176,6 +179,36 @@ python_as() {
 		cat
 	} >"$WORK/script.$1"
 	as "$1" timeout 60 python3 "$WORK/script.$1" "${@:2}"
+}
+
+# overwrite DIR: prints the result of ">" on other users' objects.
+overwrite() {
+	local owner command
+
+	for owner in 0 $A $B; do
+		for command in env "as $A"; do
+			rm -f /dev/shm/trap
+			echo old >/dev/shm/trap
+			chown "$owner" /dev/shm/trap
+			chmod 666 /dev/shm/trap
+			# shellcheck disable=SC2016 # it is the other shell's
+			$command sh -c 'echo new >"$0"' "$1/trap" 2>/dev/null || true
+			echo "$command $owner: $(cat /dev/shm/trap)"
+		done
+	done
+	rm /dev/shm/trap
+}
+
+@test "fs.protected_regular holds for > through the mount" {
+	for value in 0 1 2; do
+		echo $value >/proc/sys/fs/protected_regular
+		for mode in 1777 1775 777; do
+			chmod $mode /dev/shm
+			overwrite /dev/shm >"$WORK/natively"
+			overwrite "$SHM" >"$WORK/mounted"
+			diff "$WORK/natively" "$WORK/mounted"
+		done
+	done
 }
 
 @test "rights to link are as natively" {
