@@ -444,6 +444,7 @@ int main(void)
 	add_ops(model_shm_data_ops);
 	add_ops(model_shm_lock_ops);
 	add_ops(model_mq_ops);
+	add_ops(model_mq_data_ops);
 	teams = mmap(NULL, N_TEAMS * sizeof(*teams), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	(void)printf("1..1\n# SEED=%lu\n", (unsigned long)seed);

@@ -70,7 +70,7 @@ struct op {
 
 /* Tables of operations; the last entry has no name. */
 extern const struct op model_shm_ops[], model_shm_data_ops[],
-	model_shm_lock_ops[], model_mq_ops[];
+	model_shm_lock_ops[], model_mq_ops[], model_mq_data_ops[];
 
 /* This process. It uses the mount, or makes native calls instead. */
 struct self {

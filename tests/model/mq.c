@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Message queues as files, and their twins. A twin's call that would wait
- * returns EINTR, as a waiting call does after a signal. On the mount such a
- * call takes time, so mostly the call is left out there.
- */
-#include "tests/model/model.h"
-#include "tests/model/mq_twin.h"
+/* Message queues as files: their names, handles and attributes. */
+#include "tests/model/mq.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -41,15 +34,14 @@ static const struct view views[] = {
 	{ .dir = "mq:lines,timeout=0.001", .timeout = true, .lines = true },
 };
 
-static const struct view plain = { .dir = "mq" };
+const struct view mq_plain = { .dir = "mq" };
 static const struct view info_view = { .dir = "mq:info" };
 
 static struct handle *slots[N_SIDES][N_SLOTS];
 
 /* The names and handles of a step. */
 
-/* A queue's name has no slash, and the queues' directory isn't native. */
-static const char *name_of(enum side side, const struct args *x)
+const char *mq_name(enum side side, const struct args *x)
 {
 	return model_name(
 		side, x->name == DIRECTORY || x->name == BELOW ? 0 : x->name);
@@ -62,16 +54,16 @@ static const char *path_in(const struct view *view, enum side side,
 
 	if (natively(side))
 		(void)snprintf(path, PATH_MAX, "%s/%s", self.mqueue,
-			       name_of(side, x));
+			       mq_name(side, x));
 	else
 		(void)snprintf(path, PATH_MAX, "%s/%s/%s", self.mnt, view->dir,
-			       name_of(side, x));
+			       mq_name(side, x));
 	return path;
 }
 
-static const char *path_of(enum side side, const struct args *x)
+const char *mq_path(enum side side, const struct args *x)
 {
-	return path_in(&plain, side, x);
+	return path_in(&mq_plain, side, x);
 }
 
 static unsigned int slot(enum side side, const struct args *x)
@@ -83,16 +75,15 @@ static unsigned int slot(enum side side, const struct args *x)
 	return i;
 }
 
-/* Returns the step's handle, which may be closed. */
-static struct handle *handle_of(enum side side, const struct args *x)
+struct handle *mq_handle(enum side side, const struct args *x)
 {
-	static struct handle closed = { .fd = -1, .view = &plain };
+	static struct handle closed = { .fd = -1, .view = &mq_plain };
 	struct handle *handle = slots[side][slot(side, x)];
 
 	return handle ? handle : &closed;
 }
 
-static const char *link_to(const struct handle *handle)
+const char *mq_link(const struct handle *handle)
 {
 	static char path[64];
 
@@ -177,7 +168,7 @@ static int open_flags(const struct args *x)
 OP(open)
 {
 	const struct view *view =
-		ONE_IN(x, 4, 3) ? &plain : &CHOOSE(x, 5, views);
+		ONE_IN(x, 4, 3) ? &mq_plain : &CHOOSE(x, 5, views);
 	int flags = open_flags(x);
 	mode_t mode = x->mode | 0600;
 
@@ -186,18 +177,18 @@ OP(open)
 	note(ret, "%s flags %#o ", view->dir, (unsigned int)flags);
 	fill_new(side, x->slot,
 		 natively(side)
-			 ? twin_open(name_of(side, x), view, flags, mode)
+			 ? twin_open(mq_name(side, x), view, flags, mode)
 			 : model_open(path_in(view, side, x), flags, mode),
 		 flags, view, ret);
 }
 
 OP(reopen)
 {
-	struct handle *handle = handle_of(side, x);
+	struct handle *handle = mq_handle(side, x);
 	const struct view *view = handle->view;
 	int flags = open_flags(x);
 	int twins_flags = (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC;
-	int fd = open(link_to(handle), natively(side) ? twins_flags : flags);
+	int fd = open(mq_link(handle), natively(side) ? twins_flags : flags);
 
 	handle->several = handle->several || fd >= 0;
 	fill_new(side, x->to, fd, flags, view, ret);
@@ -229,195 +220,13 @@ OP(close)
 
 OP(setfl)
 {
-	struct handle *handle = handle_of(side, x);
+	struct handle *handle = mq_handle(side, x);
 	int flags = open_flags(x) & (O_NONBLOCK | O_APPEND);
 
 	handle->nonblock = flags & O_NONBLOCK;
 	if (natively(side)) /* the twin's stays O_NONBLOCK */
 		flags |= O_NONBLOCK;
 	note_result(ret, fcntl(handle->fd, F_SETFL, flags));
-}
-
-/* Messages. */
-
-/*
- * Whether the mount's side is left out: the twin would wait, and did nothing.
- */
-static bool is_left_out(const struct args *x, const struct outcome *native,
-			struct outcome *ret)
-{
-	if (!native || strcmp(native->text, "EINTR ") != 0 || ONE_IN(x, 60, 50))
-		return false;
-	note(ret, "%s", native->text);
-	return true;
-}
-
-static void note_received(struct outcome *ret, ssize_t n)
-{
-	ret->waits = n < 0 && errno == EINTR;
-	note_read(ret, n);
-}
-
-OP(read)
-{
-	struct handle *handle = handle_of(side, x);
-	size_t size = x->size % 200, half = size / 2;
-	struct iovec pieces[] = { { model_buf, half },
-				  { model_buf + half, size - half } };
-	ssize_t n;
-
-	if (is_left_out(x, native, ret))
-		return;
-	if (natively(side)) {
-		n = twin_read(handle, model_buf, size, handle->pos);
-		handle->pos += n > 0 ? n : 0;
-	} else {
-		begin_wait(native->waits);
-		n = readv(handle->fd, pieces, 2);
-		end_wait();
-	}
-	note_received(ret, n);
-}
-
-OP(pread)
-{
-	struct handle *handle = handle_of(side, x);
-	size_t size = x->size % 200;
-	off_t pos = x->offset % 100;
-	ssize_t n = -1;
-
-	if (is_left_out(x, native, ret))
-		return;
-	/* Mostly back, within the text that was read. */
-	if (handle->fd >= 0 && handle->access == O_RDONLY && !ONE_IN(x, 0, 4))
-		pos = (natively(side) ? handle->pos
-				      : lseek(handle->fd, 0, SEEK_CUR)) -
-		      pos;
-	if (!natively(side)) {
-		begin_wait(native->waits);
-		n = pread(handle->fd, model_buf, size, pos);
-		end_wait();
-	} else if (pos < 0) {
-		errno = EINVAL;
-	} else if (handle->fd >= 0 && handle->access != O_RDONLY) {
-		errno = ESPIPE;
-	} else {
-		n = twin_read(handle, model_buf, size, pos);
-	}
-	note_received(ret, n);
-}
-
-/*
- * Makes a text of up to three lines. A line may begin with a priority, or with
- * a similar text. In the view "lines" every line is complete: the time at which
- * an unfinished line is sent is uncertain.
- */
-static size_t compose(const struct args *x, bool lines, char *ret)
-{
-	static const char *const prefixes[] = {
-		"0 ",	  "7 ",	  "9 ", "10 ", "32767 ",
-		"32768 ", "007 ", "5",	" 5 ", "-1 ",
-	};
-	unsigned int n = ONE_IN(x, 0, 3) ? draw(x, 1) % 3 + 1 : 1;
-	size_t len = 0, size = x->size % 140;
-
-	for (unsigned int i = 10; i < 10 + n; i++, size /= 3) {
-		if (ONE_IN(x, i, 2))
-			len += (size_t)sprintf(ret + len, "%s",
-					       CHOOSE(x, 10 + i, prefixes));
-		memcpy(ret + len, model_data(draw(x, 20 + i)), size);
-		len += size;
-		if (lines || n > 1)
-			ret[len++] = '\n';
-	}
-	return len;
-}
-
-OP(write)
-{
-	struct handle *handle = handle_of(side, x);
-	char text[300];
-	size_t size = compose(x, handle->view->lines, text), half = size / 2;
-	struct iovec pieces[] = { { text, half },
-				  { text + half, size - half } };
-	bool waits = native && native->waits;
-	ssize_t n;
-
-	if (is_left_out(x, native, ret))
-		return;
-	if (natively(side)) {
-		n = twin_write(handle, text, size, &waits);
-	} else {
-		begin_wait(waits);
-		/*
-		 * The signal may come before the part that can be sent is sent.
-		 */
-		do
-			n = writev(handle->fd, pieces, 2);
-		while (n < 0 && errno == EINTR && !native->failed);
-		end_wait();
-	}
-	note_result(ret, n);
-	ret->waits = waits;
-}
-
-/* Sends natively on both sides: any priority, and messages of no bytes. */
-OP(send)
-{
-	mqd_t mqd = twin_open(name_of(side, x), &plain, O_WRONLY, 0);
-
-	note_result(ret, mq_send(mqd, model_data(draw(x, 1)), x->size % 100,
-				 draw(x, 2) % 20));
-	(void)mq_close(mqd);
-}
-
-OP(lseek)
-{
-	static const int whences[] = { SEEK_SET,  SEEK_SET,  SEEK_CUR, SEEK_END,
-				       SEEK_HOLE, SEEK_DATA, 77 };
-	struct handle *handle = handle_of(side, x);
-	int whence = CHOOSE(x, 0, whences);
-	off_t offset = x->offset % 200 - x->to_offset % 200;
-
-	/* Mostly back, within the text that was read. */
-	if (!ONE_IN(x, 1, 4)) {
-		whence = SEEK_CUR;
-		offset = -(x->offset % 100);
-	}
-	note_result(ret, natively(side) ? twin_lseek(handle, offset, whence)
-					: lseek(handle->fd, offset, whence));
-}
-
-OP(truncate)
-{
-	const struct handle *handle = handle_of(side, x);
-	off_t size = ONE_IN(x, 0, 4) ? x->offset % 10000 : 0;
-	bool by_path = ONE_IN(x, 1, 2);
-	int r = -1;
-
-	if (!natively(side))
-		r = by_path ? truncate(path_of(side, x), size)
-			    : ftruncate(handle->fd, size);
-	else if (by_path)
-		r = twin_truncate(path_of(side, x), size);
-	else if (size >= 0 && handle->fd < 0)
-		errno = EBADF;
-	else if (handle->access == O_RDONLY)
-		errno = EINVAL;
-	else
-		r = twin_truncate(link_to(handle), size);
-	note_result(ret, r);
-}
-
-OP(poll)
-{
-	const struct handle *handle = handle_of(side, x);
-	struct pollfd fd = { .fd = handle->fd, .events = POLLIN | POLLOUT };
-
-	note_result(ret, poll(&fd, 1, 0) < 0 ? -1 : 0);
-	if (natively(side) && twin_is_readable(handle))
-		fd.revents |= POLLIN;
-	note(ret, "%#x ", (unsigned int)fd.revents);
 }
 
 /* Attributes. */
@@ -478,34 +287,34 @@ OP(stat)
 	struct stat st;
 
 	y.name %= N_PLAIN;
-	if (note_result(ret, stat(path_of(side, &y), &st)) < 0)
+	if (note_result(ret, stat(mq_path(side, &y), &st)) < 0)
 		return;
 	if (!natively(side))
 		check_native_view(&y, &st, ret);
-	note_queue(ret, side, &plain, &st, NULL, path_of(side, &y));
+	note_queue(ret, side, &mq_plain, &st, NULL, mq_path(side, &y));
 }
 
 OP(fstat)
 {
-	const struct handle *handle = handle_of(side, x);
+	const struct handle *handle = mq_handle(side, x);
 	struct stat st;
 
 	if (note_result(ret, fstat(handle->fd, &st)) == 0)
 		note_queue(ret, side, handle->view, &st, handle,
-			   link_to(handle));
+			   mq_link(handle));
 }
 
 OP(access)
 {
-	note_result(ret, faccessat(AT_FDCWD, path_of(side, x),
+	note_result(ret, faccessat(AT_FDCWD, mq_path(side, x),
 				   (int)(x->mode % 8), AT_EACCESS));
 }
 
 OP(chmod)
 {
 	note_result(ret, ONE_IN(x, 0, 2)
-				 ? fchmod(handle_of(side, x)->fd, x->mode)
-				 : chmod(path_of(side, x), x->mode));
+				 ? fchmod(mq_handle(side, x)->fd, x->mode)
+				 : chmod(mq_path(side, x), x->mode));
 }
 
 /*
@@ -518,8 +327,8 @@ OP(chown)
 	gid_t gid = uid == (uid_t)-1 ? 0 : model_uid(x, 2);
 
 	note_result(ret, ONE_IN(x, 0, 2)
-				 ? fchown(handle_of(side, x)->fd, uid, gid)
-				 : chown(path_of(side, x), uid, gid));
+				 ? fchown(mq_handle(side, x)->fd, uid, gid)
+				 : chown(mq_path(side, x), uid, gid));
 }
 
 OP(utimens)
@@ -528,8 +337,8 @@ OP(utimens)
 
 	note_result(ret,
 		    ONE_IN(x, 0, 2)
-			    ? futimens(handle_of(side, x)->fd, times)
-			    : utimensat(AT_FDCWD, path_of(side, x), times, 0));
+			    ? futimens(mq_handle(side, x)->fd, times)
+			    : utimensat(AT_FDCWD, mq_path(side, x), times, 0));
 }
 
 OP(getxattr)
@@ -538,17 +347,17 @@ OP(getxattr)
 		"user.mq.maxmsg", "user.mq.msgsize",	"user.mq.curmsgs",
 		"user.mq.bytes",  "user.mq.notify_pid", "user.other"
 	};
-	const struct handle *handle = handle_of(side, x);
+	const struct handle *handle = mq_handle(side, x);
 	const char *name = CHOOSE(x, 0, names);
 	size_t size = x->size % 3 * 10 + x->size % 2;
 	bool by_path = handle->fd < 0 || ONE_IN(x, 1, 2);
 	ssize_t n;
 
 	if (natively(side))
-		n = twin_getxattr(by_path ? path_of(side, x) : link_to(handle),
+		n = twin_getxattr(by_path ? mq_path(side, x) : mq_link(handle),
 				  name, model_buf, size);
 	else if (by_path)
-		n = getxattr(path_of(side, x), name, model_buf, size);
+		n = getxattr(mq_path(side, x), name, model_buf, size);
 	else
 		n = fgetxattr(handle->fd, name, model_buf, size);
 	if (size == 0)
@@ -613,8 +422,8 @@ OP(unlink)
 	char name[NAME_MAX + 3];
 	int r;
 
-	(void)snprintf(name, sizeof(name), "/%s", name_of(side, x));
-	r = natively(side) ? mq_unlink(name) : unlink(path_of(side, x));
+	(void)snprintf(name, sizeof(name), "/%s", mq_name(side, x));
+	r = natively(side) ? mq_unlink(name) : unlink(mq_path(side, x));
 	if (r < 0 && errno == EPERM)
 		errno = EACCES;
 	note_result(ret, r);
@@ -622,7 +431,7 @@ OP(unlink)
 
 OP(readdir)
 {
-	const struct view *view = ONE_IN(x, 0, 2) ? &plain : &info_view;
+	const struct view *view = ONE_IN(x, 0, 2) ? &mq_plain : &info_view;
 	char path[PATH_MAX];
 
 	if (natively(side))
@@ -638,7 +447,7 @@ OP(no_file)
 {
 	unsigned int kind = draw(x, 0) % 5;
 	bool there_needed = kind < 2;
-	const char *path = path_of(side, x);
+	const char *path = mq_path(side, x);
 	char other[PATH_MAX];
 	int r = -1;
 
@@ -658,7 +467,7 @@ OP(no_file)
 
 OP(no_open_file)
 {
-	const struct handle *handle = handle_of(side, x);
+	const struct handle *handle = mq_handle(side, x);
 	const int errors[] = { ENOLCK, ENOLCK,
 			       handle->access == O_RDONLY ? EBADF : EOPNOTSUPP,
 			       handle->access == O_WRONLY ? EACCES : ENODEV,
@@ -689,13 +498,6 @@ const struct op model_mq_ops[] = {
 	{ "mq_dup", 8, do_dup, false },
 	{ "mq_close", 24, do_close, false },
 	{ "mq_setfl", 8, do_setfl, false },
-	{ "mq_read", 120, do_read, false },
-	{ "mq_pread", 20, do_pread, false },
-	{ "mq_write", 100, do_write, false },
-	{ "mq_send", 20, do_send, false },
-	{ "mq_lseek", 20, do_lseek, false },
-	{ "mq_truncate", 14, do_truncate, false },
-	{ "mq_poll", 20, do_poll, false },
 	{ "mq_stat", 20, do_stat, false },
 	{ "mq_fstat", 20, do_fstat, false },
 	{ "mq_access", 4, do_access, false },
