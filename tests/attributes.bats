@@ -124,17 +124,20 @@ copy() {
 	find /dev/shm -type f -delete
 }
 
-@test "a new owner can change the ACL through a descriptor after fstat" {
+@test "a new owner has the owner's rights through a descriptor after fstat" {
 	: >/dev/shm/a
 	chmod 666 /dev/shm/a
 	python3 - "$SHM/a" $USER <<-'END'
-		import os, sys
+		import fcntl, os, struct, sys
+		FS_IOC_SETFLAGS, FS_NODUMP_FL = 0x40086602, 0x40
 		path, user = sys.argv[1], int(sys.argv[2])
 		fd = os.open(path, os.O_RDWR)
 		os.chown("/dev/shm/a", user, user)
 		os.seteuid(user)
 		os.fstat(fd)
 		os.removexattr(fd, "system.posix_acl_access")
+		fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("l", FS_NODUMP_FL))
+		fcntl.fcntl(fd, fcntl.F_SETFL, os.O_NOATIME)
 	END
 }
 
