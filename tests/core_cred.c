@@ -211,7 +211,7 @@ static int root_enters_user(void *arg)
 	return root_tries(&test_member, 0);
 }
 
-static void test_leave_restores_capabilities(void **state)
+static void test_leave_restores_root(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -343,8 +343,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_threads_are_unaffected,
 				       set_up),
 		cmocka_unit_test_setup(test_errno_is_kept, set_up),
-		cmocka_unit_test_setup(test_leave_restores_capabilities,
-				       set_up),
+		cmocka_unit_test_setup(test_leave_restores_root, set_up),
 		cmocka_unit_test_setup(test_a_failed_enter_changes_nothing,
 				       set_up),
 		cmocka_unit_test_setup(test_too_many_groups, set_up),

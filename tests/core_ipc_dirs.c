@@ -214,7 +214,7 @@ static int enter(void *arg)
 	return 0;
 }
 
-static void test_enter_another_process(void **state)
+static void test_enter_the_namespaces_of_a_process(void **state)
 {
 	(void)state;
 	assert_int_equal(test_in_child(enter, NULL), 0);
@@ -248,7 +248,7 @@ int main(void)
 		cmocka_unit_test(test_root_mounts_a_private_mqueue),
 		cmocka_unit_test(test_errors_of_new),
 		cmocka_unit_test(test_a_user_uses_the_mounted_mqueue),
-		cmocka_unit_test(test_enter_another_process),
+		cmocka_unit_test(test_enter_the_namespaces_of_a_process),
 		cmocka_unit_test(test_a_user_cannot_enter),
 	};
 

@@ -403,7 +403,7 @@ static int without_a_directory(void *arg)
 	return 0;
 }
 
-static void test_no_listing_without_dev_mqueue(void **state)
+static void test_opened_queues_are_listed_without_dev_mqueue(void **state)
 {
 	(void)state;
 	NEEDS(test_privileged(), "root");
@@ -428,7 +428,7 @@ int main(void)
 		TEST(unlink_and_its_errors),
 		TEST(statfs_counts_queues),
 		TEST(attributes_of_the_directory),
-		TEST(no_listing_without_dev_mqueue),
+		TEST(opened_queues_are_listed_without_dev_mqueue),
 	};
 
 	return cmocka_run_group_tests_name("mq", tests, set_up_group,

@@ -162,7 +162,7 @@ static void test_changes_clear_setuid_and_setgid(void **state)
 	}
 }
 
-static void test_write_at_a_position(void **state)
+static void test_write_at_a_position_or_at_the_end(void **state)
 {
 	const struct core_cred *const as = &test_root;
 	int fd = must_open(O_RDWR | O_CREAT);
@@ -225,7 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(changes_are_as_native),
 		TEST(changes_clear_setuid_and_setgid),
-		TEST(write_at_a_position),
+		TEST(write_at_a_position_or_at_the_end),
 		TEST(change_errors),
 	};
 

@@ -191,7 +191,7 @@ static void test_opens_of_a_queue_share_a_source(void **state)
  * A queue with a new owner counts as a new queue with the same inode number:
  * its waiters are kept apart.
  */
-static void test_another_users_open_shares_no_source(void **state)
+static void test_a_queue_with_a_new_owner_has_another_source(void **state)
 {
 	struct core_wait_source *again = NULL;
 
@@ -325,7 +325,7 @@ int main(void)
 		TEST(end_all_during_an_attempt),
 		TEST(close_right_after_done),
 		TEST(opens_of_a_queue_share_a_source),
-		TEST(another_users_open_shares_no_source),
+		TEST(a_queue_with_a_new_owner_has_another_source),
 		TEST(the_descriptor_may_be_closed_first),
 		TEST(submit_to_another_queue_in_done),
 		TEST(no_free_descriptor),
