@@ -36,7 +36,8 @@ void core_name_set_remove(struct core_name_set *set, const char *name);
 
 /*
  * Finds the first name at or after a place. A name keeps its place while it is
- * in the set, so a caller that continues from place to place finds each name once.
+ * in the set, so a caller that continues from place to place finds each name
+ * once.
  *
  * place: 0 for the first call; becomes the place after the name. ret: NAME_MAX
  * + 1 bytes. Returns whether a name was found.
