@@ -113,7 +113,10 @@ void core_wait_close(struct core_wait_source *source);
 void core_wait_submit(struct core_wait_source *source, enum core_wait_dir dir,
 		      struct core_waiter *waiter);
 
-/* Whether a waitlist is empty, and no thread works on it. */
+/*
+ * Whether a waitlist is empty, and no attempt() is running. The done() of the
+ * last waiter may be running: it may already have replied to the client.
+ */
 bool core_wait_is_idle(struct core_wait_source *source, enum core_wait_dir dir);
 
 /*

@@ -174,11 +174,11 @@ core_waitlist_finished(struct core_waitlist *list) CORE_WAIT_LOCKED
 	list->busy = false;
 }
 
-/* Whether the list is empty, and core_waitlist_next()'s last waiter is back. */
+/* Whether the list is empty, and no attempt is running; done() may be. */
 static inline bool
 core_waitlist_is_idle(const struct core_waitlist *list) CORE_WAIT_LOCKED
 {
-	return !list->busy && TAILQ_EMPTY(&list->fifo);
+	return !list->trying && TAILQ_EMPTY(&list->fifo);
 }
 
 /* Whether the list has waiters that all wait for core_waitlist_wake(). */

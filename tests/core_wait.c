@@ -154,6 +154,29 @@ static void test_end_all_during_an_attempt(void **state)
 	assert_result(reader(0), -ENOTCONN);
 }
 
+/* While done() runs, the client may already have the reply. */
+static void test_idle_once_the_attempt_has_succeeded(void **state)
+{
+	sem_t sem[2];
+	bool idle;
+
+	(void)state;
+	sem_init(&sem[0], 0, 0);
+	sem_init(&sem[1], 0, 0);
+	assert_true(core_wait_is_idle(queue, CORE_WAIT_IN));
+	reader(0)->running = &sem[0];
+	reader(0)->go_on = &sem[1];
+	submit(reader(0));
+	assert_false(core_wait_is_idle(queue, CORE_WAIT_IN));
+	send_natively(7);
+	sem_wait(&sem[0]);
+	idle = core_wait_is_idle(queue, CORE_WAIT_IN);
+	sem_post(&sem[1]);
+	await(1);
+	assert_true(idle);
+	assert_result(reader(0), 0);
+}
+
 static void test_close_right_after_done(void **state)
 {
 	(void)state;
@@ -323,6 +346,7 @@ int main(void)
 		TEST(stop_waits_for_a_running_attempt),
 		TEST(stop_waits_for_a_running_done),
 		TEST(end_all_during_an_attempt),
+		TEST(idle_once_the_attempt_has_succeeded),
 		TEST(close_right_after_done),
 		TEST(opens_of_a_queue_share_a_source),
 		TEST(a_queue_with_a_new_owner_has_another_source),

@@ -293,7 +293,7 @@ static void run_once(void) CORE_WAIT_LOCKED
 		;
 	for (unsigned int i = 0; i < scenario->n_waiters; i++)
 		check_result(&waiters[i], i);
-	CHECK(core_waitlist_is_idle(&list));
+	CHECK(core_waitlist_is_idle(&list) && !list.busy);
 	CHECK(TAILQ_EMPTY(&all.ended) && !all.due && n_running == 0);
 	n_interleavings++;
 }
