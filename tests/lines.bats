@@ -130,6 +130,11 @@ killed" ]
 	rm "$MQ/q"
 }
 
+@test "lines: an unfinished line is in the queue when close returns" {
+	echo 501 >/proc/sys/fs/mqueue/msg_max
+	python3 "$TESTS/lines_close_busy.py" "$MQ"
+}
+
 @test "lines: an unfinished line waits for room after close returns" {
 	: >"$MQ:maxmsg=1,msgsize=64/q"
 	echo full >"$MQ:lines/q"

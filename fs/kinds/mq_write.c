@@ -7,10 +7,11 @@
  * can be sent, for instance because of a signal, the write returns the number
  * of bytes sent.
  *
- * An unfinished line is sent when its process closes the file. The send may
- * have to wait for room, but close(2) must not wait: a process that is exiting
- * can't be interrupted. So the daemon waits instead, without a request. Nobody
- * can interrupt this wait, and the wait keeps the queue and its memory in use.
+ * An unfinished line is sent when its process closes the file. If the queue has
+ * room, the line is in the queue when close(2) returns. Otherwise the line must
+ * wait, but close(2) must not wait for room: a process that is exiting can't be
+ * interrupted. So the daemon waits instead, without a request. Nobody can
+ * interrupt this wait, and the wait keeps the queue and its memory in use.
  * Therefore the wait ends after a minute, or when the queue is removed.
  */
 #include "fs/kinds/mq_write.h"
@@ -330,22 +331,64 @@ static int send_line(struct fs_mq_handle *handle, struct fs_pending_line *line)
 	return 0;
 }
 
+static int flush_attempt(struct core_waiter *waiter)
+{
+	(void)waiter;
+	return 0;
+}
+
+static void flush_done(struct core_waiter *waiter, int result)
+{
+	struct fs_waiting *flush = (struct fs_waiting *)waiter;
+
+	(void)result;
+	fs_waiting_finish(flush);
+	(void)fuse_reply_err(flush->req, 0);
+	free(flush);
+}
+
+/*
+ * Another thread may be working on the waitlist, so the lines that were
+ * submitted may not have been tried yet. The flush is a waiter behind the lines
+ * that doesn't wait: it ends when the lines are sent or must wait.
+ */
+static int reply_after_lines(const struct fs_request *rq,
+			     struct fs_mq_handle *handle)
+{
+	struct fs_waiting *flush = calloc(1, sizeof(*flush));
+
+	if (!flush)
+		return -ENOMEM;
+	flush->waiter.attempt = flush_attempt;
+	flush->waiter.done = flush_done;
+	flush->req = rq->req;
+	fs_waiting_limit(flush, true, 0);
+	fs_waiting_submit(flush, rq->fs, rq->caller->uid, handle->source,
+			  CORE_WAIT_OUT);
+	return FS_REPLY_LATER;
+}
+
 int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle_,
 		      uint64_t owner)
 {
 	struct fs_mq_handle *handle = (struct fs_mq_handle *)handle_;
 	struct fs_pending_line *line;
+	bool sent = false;
 	int r = 0;
 
 	/* Two threads of a process can leave a line each. */
 	while (r == 0 && (line = remove_line(handle, &owner))) {
 		r = send_line(handle, line);
+		sent = true;
 		if (r == -ENOMEM)
 			put_line_back(handle, line);
 	}
-	if (r == 0)
-		(void)fuse_reply_err(rq->req, 0);
-	return r;
+	if (r < 0)
+		return r;
+	if (sent)
+		return reply_after_lines(rq, handle);
+	(void)fuse_reply_err(rq->req, 0);
+	return 0;
 }
 
 void fs_mq_write_end(struct fs_mq_handle *handle)

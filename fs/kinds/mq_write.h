@@ -16,7 +16,8 @@ int fs_mq_write(const struct fs_request *rq, struct fs_handle *handle,
 		const struct fuse_file_info *fi);
 
 /*
- * The slot flush: sends the owner's unfinished lines. Returns 0 after a reply,
+ * The slot flush: sends the owner's unfinished lines, and replies when they are
+ * sent or must wait for room. Returns 0 after a reply, FS_REPLY_LATER,
  * -EMSGSIZE or -EINVAL (a line is no message of the queue), or -ENOMEM.
  */
 int fs_mq_write_flush(const struct fs_request *rq, struct fs_handle *handle,
