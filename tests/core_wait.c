@@ -89,67 +89,63 @@ static void test_stop_ends_all_waiters(void **state)
 	assert_int_equal(now_completed(), 14);
 }
 
+static sem_t running, go_on;
+
+/* Makes reader 0 post running, and then wait for go_on; see linger(). */
+static void let_reader_linger(void)
+{
+	sem_init(&running, 0, 0);
+	sem_init(&go_on, 0, 0);
+	reader(0)->running = &running;
+	reader(0)->go_on = &go_on;
+}
+
 /* Stops while reader 0 lingers: stop must not return before it is done. */
-static void stop_during(sem_t sem[2])
+static void stop_while_the_reader_lingers(void)
 {
 	unsigned int n;
 
-	sem_wait(&sem[0]);
+	sem_wait(&running);
 	core_wait_stop(wait_);
 	n = now_completed();
-	sem_post(&sem[1]);
-	sem_post(&sem[1]);
+	sem_post(&go_on);
+	sem_post(&go_on);
 	await(1);
 	assert_int_equal(n, 1);
 }
 
 static void test_stop_waits_for_a_running_attempt(void **state)
 {
-	sem_t sem[2];
-
 	(void)state;
-	sem_init(&sem[0], 0, 0);
-	sem_init(&sem[1], 0, 0);
 	reader(0)->waiter.attempt = attempt_lingering;
-	reader(0)->running = &sem[0];
-	reader(0)->go_on = &sem[1];
+	let_reader_linger();
 	submit(reader(0));
 	send_natively(7);
-	stop_during(sem);
+	stop_while_the_reader_lingers();
 	assert_result(reader(0), -ENOTCONN);
 }
 
 static void test_stop_waits_for_a_running_done(void **state)
 {
-	sem_t sem[2];
-
 	(void)state;
-	sem_init(&sem[0], 0, 0);
-	sem_init(&sem[1], 0, 0);
-	reader(0)->running = &sem[0];
-	reader(0)->go_on = &sem[1];
+	let_reader_linger();
 	submit(reader(0));
 	cancel_op(reader(0));
-	stop_during(sem);
+	stop_while_the_reader_lingers();
 	assert_result(reader(0), -EINTR);
 }
 
 /* A waiter counts while its attempt is repeated, too. */
 static void test_end_all_during_an_attempt(void **state)
 {
-	static sem_t sem[2];
-
 	(void)state;
-	sem_init(&sem[0], 0, 0);
-	sem_init(&sem[1], 0, 0);
 	reader(0)->waiter.attempt = attempt_lingering;
-	reader(0)->running = &sem[0];
-	reader(0)->go_on = &sem[1];
+	let_reader_linger();
 	submit(reader(0));
 	send_natively(7);
-	sem_wait(&sem[0]);
+	sem_wait(&running);
 	core_wait_end_all(wait_);
-	sem_post(&sem[1]);
+	sem_post(&go_on);
 	await(1);
 	assert_result(reader(0), -ENOTCONN);
 }
@@ -157,21 +153,17 @@ static void test_end_all_during_an_attempt(void **state)
 /* While done() runs, the client may already have the reply. */
 static void test_idle_once_the_attempt_has_succeeded(void **state)
 {
-	sem_t sem[2];
 	bool idle;
 
 	(void)state;
-	sem_init(&sem[0], 0, 0);
-	sem_init(&sem[1], 0, 0);
 	assert_true(core_wait_is_idle(queue, CORE_WAIT_IN));
-	reader(0)->running = &sem[0];
-	reader(0)->go_on = &sem[1];
+	let_reader_linger();
 	submit(reader(0));
 	assert_false(core_wait_is_idle(queue, CORE_WAIT_IN));
 	send_natively(7);
-	sem_wait(&sem[0]);
+	sem_wait(&running);
 	idle = core_wait_is_idle(queue, CORE_WAIT_IN);
-	sem_post(&sem[1]);
+	sem_post(&go_on);
 	await(1);
 	assert_true(idle);
 	assert_result(reader(0), 0);
