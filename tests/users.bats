@@ -18,12 +18,14 @@ mount_for_all() {
 }
 
 setup() {
-	read -r PROTECTED </proc/sys/fs/protected_regular
+	read -r REGULAR </proc/sys/fs/protected_regular
+	read -r HARDLINKS </proc/sys/fs/protected_hardlinks
 	[[ $BATS_TEST_DESCRIPTION == max_user* ]] || mount_for_all
 }
 
 teardown() {
-	echo "$PROTECTED" >/proc/sys/fs/protected_regular
+	echo "$REGULAR" >/proc/sys/fs/protected_regular
+	echo "$HARDLINKS" >/proc/sys/fs/protected_hardlinks
 	chmod 1777 /dev/shm
 	ipcfs_end
 }
@@ -212,7 +214,6 @@ overwrite() {
 }
 
 @test "rights to link are as natively" {
-	old=$(</proc/sys/fs/protected_hardlinks)
 	for protected in 1 0; do
 		echo $protected >/proc/sys/fs/protected_hardlinks
 		for mode in 600 644 666 4755; do
@@ -229,7 +230,6 @@ overwrite() {
 			done
 		done
 	done
-	echo "$old" >/proc/sys/fs/protected_hardlinks
 }
 
 # status NAME: prints the attribute user.ipcfs.NAME of the root.
