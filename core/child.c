@@ -235,5 +235,5 @@ int core_child_run(const struct core_child *child)
 		theirs = start.socket = ends[1];
 	}
 	r = start_and_wait(&start);
-	return r == 0 && child->ret_fd ? receive_fd(ours, child->ret_fd) : r;
+	return r == 0 && ours >= 0 ? receive_fd(ours, child->ret_fd) : r;
 }

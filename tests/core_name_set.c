@@ -74,7 +74,7 @@ static void test_names_are_copied(void **state)
 
 static void test_a_kept_name_is_listed_once(void **state)
 {
-	char name[16], found[NAME_MAX + 1];
+	char name[32], found[NAME_MAX + 1];
 	struct core_name_set *set;
 	size_t place = 0, n = 0;
 
@@ -104,7 +104,7 @@ static void test_a_kept_name_is_listed_once(void **state)
 static void test_a_full_set_keeps_the_last_names(void **state)
 {
 	struct core_name_set *set;
-	char name[16];
+	char name[32];
 	size_t n;
 
 	(void)state;
@@ -136,7 +136,7 @@ struct hammer {
 static void *hammer(void *closure)
 {
 	struct hammer *h = closure;
-	char name[16];
+	char name[32];
 
 	for (int i = 0; i < 200; i++) {
 		(void)snprintf(name, sizeof(name), "%c%d", h->base, i);

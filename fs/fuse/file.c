@@ -308,8 +308,9 @@ int fs_file_setattr(const struct fs_request *rq, struct fs_handle *handle,
 	 */
 	else if (r == 0 && (to_set & SET_TIMES))
 		r = set_times(rq, fd, set, to_set);
-	if (r == 0)
-		r = attr(rq, fd, &stx);
+	if (r < 0)
+		return r;
+	r = attr(rq, fd, &stx);
 	return r < 0 ? r : fs_reply_attr(rq, &stx);
 }
 

@@ -126,7 +126,7 @@ int fs_view_add_option(const struct fs_kind *kind, const char *word,
 				     "info excludes all but holders");
 	if (is_info)
 		return 0;
-	*(long *)(void *)((char *)view->options + option->offset) = n;
+	memcpy((char *)view->options + option->offset, &n, sizeof(n));
 	why = kind->check_view ? kind->check_view(view->options) : NULL;
 	return why ? fs_view_wrong(is_path, word, why) : 0;
 }

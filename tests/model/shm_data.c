@@ -373,15 +373,15 @@ OP(store)
 
 OP(madvise)
 {
-	static const int advices[] = { MADV_REMOVE, MADV_DONTNEED,
-				       MADV_WILLNEED };
+	static const int advice[] = { MADV_REMOVE, MADV_DONTNEED,
+				      MADV_WILLNEED };
 	const struct map *map = mapped(side, x);
 
 	if (!map)
 		return;
 	note_result(ret, ONE_IN(x, 0, 3) ? msync(map->at, map->len, MS_SYNC)
 					 : madvise(map->at, map->len,
-						   CHOOSE(x, 1, advices)));
+						   CHOOSE(x, 1, advice)));
 }
 
 const struct op model_shm_data_ops[] = {
