@@ -13,6 +13,7 @@ setup_file() {
 }
 
 setup() {
+	[ -e "$TESTS/../.git" ] || skip 'not a git checkout'
 	ipcfs_prepare
 	MNT=/mnt/ipc SHM=/mnt/ipc/shm
 	mkdir -p "$MNT"
