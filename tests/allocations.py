@@ -336,8 +336,8 @@ def send_lines():
                     part = part[n:]
         finally:
             os.close(fd)
-        # If another thread works on the queue, that thread sends the rest after the
-        # close.
+        # Without memory for a wait, a thread that works on the queue may send the
+        # rest after the close.
         until(lambda: found.extend(taken(mqd)) or len(found) == 2)
     finally:
         found += messages(mqd)

@@ -350,15 +350,19 @@ static void flush_done(struct core_waiter *waiter, int result)
 /*
  * Another thread may be working on the waitlist, so the lines that were
  * submitted may not have been tried yet. The flush is a waiter behind the lines
- * that doesn't wait: it ends when the lines are sent or must wait.
+ * that doesn't wait: it ends when the lines are sent or must wait. Without
+ * memory the reply comes at once: the lines are accepted, so the close must not
+ * fail.
  */
 static int reply_after_lines(const struct fs_request *rq,
 			     struct fs_mq_handle *handle)
 {
 	struct fs_waiting *flush = calloc(1, sizeof(*flush));
 
-	if (!flush)
-		return -ENOMEM;
+	if (!flush) {
+		(void)fuse_reply_err(rq->req, 0);
+		return 0;
+	}
 	flush->waiter.attempt = flush_attempt;
 	flush->waiter.done = flush_done;
 	flush->req = rq->req;
