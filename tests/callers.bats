@@ -25,37 +25,34 @@ with() {
 	as_a --inh-caps "+$1" --ambient-caps "+$1" "${@:2}"
 }
 
-# make DIR: makes objects of user B, and one of root.
+# make: makes objects of user B, and one of root.
 make() {
-	rm -f "$1"/{secret,other,root}
-	echo secret >"$1/secret"
-	echo text >"$1/other"
-	chown $B:$B "$1/secret" "$1/other"
-	chmod 600 "$1/secret"
-	chmod 644 "$1/other"
-	echo root >"$1/root"
-	chmod 600 "$1/root"
+	rm -f secret other root moved fresh
+	umask 077
+	echo secret >secret
+	echo root >root
+	umask 022
+	echo text >other
+	chown $B:$B secret other
 }
 
 # everything DIR COMMAND...: tries each operation there, run by the command, and prints
 # the results.
-everything() {
-	local dir=$1 op
-
+everything() (
+	cd "$1"
 	shift
 	for op in 'cat secret' 'cat root' 'dd if=/dev/null of=secret status=none' 'truncate -s 3 root' \
 		'chmod 640 other' 'chown 4001 other' 'chgrp 5000 root' 'touch -d @1 other' \
 		'setfattr -n user.a -v x secret' 'setfattr -n trusted.a -v x other' \
 		'mv other moved' 'rm -f secret' 'test -r root' 'test -w root' \
 		'dd if=other of=fresh status=none'; do
-		make "$dir"
-		rm -f "$dir/moved" "$dir/fresh"
+		make
 		# shellcheck disable=SC2086 # words
-		(cd "$dir" && "$@" $op 2>/dev/null) && echo "$op: done" || echo "$op: refused"
-		(cd "$dir" && stat -c '%n %U:%G %a %s' ./*)
+		"$@" $op 2>/dev/null && echo "$op: done" || echo "$op: refused"
+		stat -c '%n %U:%G %a %s' ./*
 	done
-	rm -f "$dir"/*
-}
+	rm -f ./*
+)
 
 # the_same COMMAND...: compares "everything" natively and through the mount.
 the_same() {
