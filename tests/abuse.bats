@@ -23,7 +23,7 @@ teardown() {
 
 # as_python: runs a Python program from stdin as the user.
 as_python() {
-	setpriv --reuid $USER --regid $USER --clear-groups timeout 60 python3 -
+	setpriv --reuid $USER --regid $USER --clear-groups timeout 250 python3 -
 }
 
 @test "descriptors for record locks count as open files" {
@@ -191,7 +191,7 @@ full_queue() {
 		    assert e.errno == errno.EMFILE, e
 	END
 	# Their order is kept.
-	[ "$(timeout 20 head -n 3 "$MQ:lines,follow/q")" = $'full\nunfinished\nunfinished' ]
+	[ "$(timeout 50 head -n 3 "$MQ:lines,follow/q")" = $'full\nunfinished\nunfinished' ]
 	rm "$MQ/q"
 	eventually has_fds "$DAEMON" "$DAEMON_FDS"
 	logged "an unfinished line of 10 bytes: it was removed"
@@ -203,7 +203,7 @@ full_queue() {
 # gone, the path of a removed object: ESTALE. Then it looks up path. Because of the
 # ESTALE the daemon keeps a descriptor of that object, one for each thread.
 with_kept() {
-	timeout 60 python3 - "$DAEMON" $USER <<-END
+	timeout 250 python3 - "$DAEMON" $USER <<-END
 		import errno, os, sys
 		from client import SHM, fails, until
 		daemon, user = map(int, sys.argv[1:])
@@ -388,7 +388,7 @@ hold_nodes() {
 	chmod 666 "$MQ/full"
 	: >"$SHM/a"
 	chmod 666 "$SHM/a"
-	timeout 60 python3 "$TESTS/abuse_async.py" $USER
+	timeout 250 python3 "$TESTS/abuse_async.py" $USER
 	[ "$(cat "$MQ/full")" = x ]
 	rm "$SHM/a" "$MQ/full"
 }
@@ -442,7 +442,7 @@ release_lock() {
 	: >"$SHM/covered"
 	mount --bind /dev/null "$SHM/covered"
 	hold_lock
-	timeout 60 python3 "$TESTS/abuse_inode_lock.py" "$DAEMON" $SILENT $USER || failed=1
+	timeout 250 python3 "$TESTS/abuse_inode_lock.py" "$DAEMON" $SILENT $USER || failed=1
 	release_lock
 	[ -z "${failed-}" ]
 	umount "$SHM/covered"

@@ -43,7 +43,7 @@ as_python() {
 		cat
 	} >"$WORK/script"
 	chmod 644 "$WORK/script"
-	setpriv --reuid "$1" --regid "$1" --clear-groups timeout 60 \
+	setpriv --reuid "$1" --regid "$1" --clear-groups timeout 250 \
 		python3 "$WORK/script" "${@:2}"
 }
 
@@ -358,7 +358,7 @@ as_copier() {
 	: >/dev/shm/roots
 	chmod 644 /dev/shm/roots
 	# shellcheck disable=SC2016 # it is the other shell's
-	as_user unshare --user --map-root-user --mount timeout 60 sh -ec 'cd own
+	as_user unshare --user --map-root-user --mount timeout 250 sh -ec 'cd own
 		trap "umount mnt; wait" EXIT
 		./daemon -f mnt >log 2>&1 &
 		for i in $(seq 200); do [ ! -d mnt/shm ] || break; sleep 0.05; done

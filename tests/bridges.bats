@@ -72,7 +72,7 @@ send() {
 # receive LAST: prints the lines up to LAST, each once. A line arrives twice if its
 # receipt was on its way when a program died.
 receive() {
-	timeout 60 sed "/^$1\$/q" "$MNT/mq:lines,follow/in" | sort -un
+	timeout 250 sed "/^$1\$/q" "$MNT/mq:lines,follow/in" | sort -un
 }
 
 # left QUEUE N: whether the queue has N messages.

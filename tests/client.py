@@ -42,7 +42,7 @@ def join(*pids):
 
 
 def until(f, *args):
-    """Waits until f is true; fails after a minute."""
+    """Waits until f is true; fails after two minutes."""
     end = time.monotonic() + 120
     while not f(*args):
         assert time.monotonic() < end, ("never true", f, args)

@@ -79,10 +79,10 @@ ticks() {
 	before=$(ticks)
 	sleep 1
 	[ $(($(ticks) - before)) -le 1 ]
-	[ "$(timeout 10 ls "$MQ" | wc -l)" -eq 101 ]
-	[ "$(timeout 10 stat -c %s "$MQ/one" "$MQ"/empty* | sort -u)" = 0 ]
-	[ "$(timeout 10 stat -c %s "$MQ"/full* | sort -u)" = 6 ]
-	timeout 10 sh -c ": >'$view/other'; echo x >'$SHM/other'; chmod 600 '$MQ/full1'"
+	[ "$(timeout 60 ls "$MQ" | wc -l)" -eq 101 ]
+	[ "$(timeout 60 stat -c %s "$MQ/one" "$MQ"/empty* | sort -u)" = 0 ]
+	[ "$(timeout 60 stat -c %s "$MQ"/full* | sort -u)" = 6 ]
+	timeout 60 sh -c ": >'$view/other'; echo x >'$SHM/other'; chmod 600 '$MQ/full1'"
 	rm "$SHM/other"
 	kill -INT -- "${CROWDS[@]/#/-}"
 	all_end Interrupt

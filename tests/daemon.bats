@@ -14,7 +14,7 @@ fails_with() {
 	local want=$1 text=$2
 
 	shift 2
-	run timeout 10 "$IPCFS" "$@"
+	run timeout 60 "$IPCFS" "$@"
 	echo "$status: $output"
 	[ "$status" -eq "$want" ]
 	[[ $output == *"$text"* ]]
@@ -287,7 +287,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 	: >"$SHM/a"
 	chmod 666 "$SHM/a"
 	setpriv --reuid 4001 --regid 4001 --clear-groups \
-		timeout 60 python3 - "$SHM/a" >"$WORK/ready" 3>&- <<-'END' &
+		timeout 250 python3 - "$SHM/a" >"$WORK/ready" 3>&- <<-'END' &
 		import fcntl, os, signal, sys
 		fd = os.open(sys.argv[1], os.O_RDWR)
 		fcntl.flock(fd, fcntl.LOCK_EX)
@@ -359,7 +359,7 @@ print(s.recv(100).decode(), s.recv(100).decode())' "$socket" >"$WORK/states" 3>&
 		wc -c /proc/self/mountinfo
 		"$IPCFS" "$MNT"
 		DAEMON=$(pgrep -x ipcfs)
-		timeout 20 cat "$MQ/empty" &
+		timeout 50 cat "$MQ/empty" &
 		has_reader() { waits "$(pgrep -P $!)"; }
 		eventually has_reader
 		umount -l "$MNT"

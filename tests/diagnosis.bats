@@ -34,7 +34,7 @@ says() {
 
 	shift 3
 	[ "$who" != root ] || who=
-	run $who timeout 10 "$IPCFS" "$@" 3>&-
+	run $who timeout 60 "$IPCFS" "$@" 3>&-
 	echo "$status: $output"
 	[ "$status" -eq "$want" ]
 	[ "$output" = "ipcfs: $line" ]
@@ -47,7 +47,7 @@ fails_by() {
 
 	shift 2
 	# LeakSanitizer doesn't work under strace.
-	run env "ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0" timeout 20 strace -f -o /dev/null \
+	run env "ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0" timeout 50 strace -f -o /dev/null \
 		-e "inject=$fault" "$@" "$IPCFS" -f "$MNT" 3>&-
 	echo "$status: $output"
 	[ "$status" -eq 1 ]

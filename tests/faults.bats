@@ -27,7 +27,7 @@ ends_well() {
 	native send full x
 	native create busy 10 10
 	ipcfs_start
-	timeout 60 python3 "$TESTS/faults_kill.py" "$DAEMON" 3>&- &
+	timeout 250 python3 "$TESTS/faults_kill.py" "$DAEMON" 3>&- &
 	local program=$!
 	hears killed
 	not wait "$DAEMON"
@@ -44,7 +44,7 @@ ends_well() {
 on_small_shm() {
 	mount -t tmpfs -o "mode=1777,$1" tmpfs /dev/shm
 	ipcfs_start "${@:2}"
-	timeout 60 python3 -
+	timeout 250 python3 -
 	umount "$MNT"
 	wait "$DAEMON"
 	is_empty /dev/shm
@@ -167,7 +167,7 @@ assert mounted == natively, mounted'
 	native create q 2 10
 	ipcfs_start
 	prlimit --pid "$DAEMON" --nofile=200:200
-	timeout 60 python3 "$TESTS/faults_descriptors.py" "$DAEMON"
+	timeout 250 python3 "$TESTS/faults_descriptors.py" "$DAEMON"
 	ends_well
 }
 
@@ -177,7 +177,7 @@ assert mounted == natively, mounted'
 	native send full x
 	mount -t fusectl fusectl /sys/fs/fuse/connections
 	ipcfs_start
-	timeout 60 python3 "$TESTS/faults_abort.py" "$DAEMON"
+	timeout 250 python3 "$TESTS/faults_abort.py" "$DAEMON"
 	# The daemon may learn of the abort after the writers, which still wait there.
 	wait "$DAEMON"
 	[ "$(native receive full)" = x ]
@@ -195,7 +195,7 @@ assert mounted == natively, mounted'
 @test "a lazy unmount: open files still work, the daemon ends with the last one" {
 	native create q 2 10
 	ipcfs_start
-	timeout 60 python3 "$TESTS/faults_lazy_unmount.py" "$DAEMON"
+	timeout 250 python3 "$TESTS/faults_lazy_unmount.py" "$DAEMON"
 	ended_well
 }
 
@@ -204,7 +204,7 @@ assert mounted == natively, mounted'
 	ipcfs_start
 	mkdir "$WORK/second"
 	"$IPCFS" "$WORK/second" 3>&-
-	timeout 60 python3 "$TESTS/faults_two_daemons.py" "$WORK/second"
+	timeout 250 python3 "$TESTS/faults_two_daemons.py" "$WORK/second"
 	rm "$WORK/second/shm/a" "$WORK/second/mq/q"
 	is_empty "$SHM"
 	is_empty "$MQ"
@@ -215,7 +215,7 @@ assert mounted == natively, mounted'
 @test "a stopped daemon: nothing is lost, new clients can be killed" {
 	native create q 2 10
 	ipcfs_start
-	timeout 60 python3 "$TESTS/faults_stopped.py" "$DAEMON"
+	timeout 250 python3 "$TESTS/faults_stopped.py" "$DAEMON"
 	rm "$MQ/q"
 	ends_well
 }

@@ -205,7 +205,7 @@ holders() {
 	logged "view option 'holders': it needs info"
 	logged "view option 'holders': it is given twice"
 	[ "$(ls "$MNT/shm:holders,info")" = a ]
-	as_user $USER timeout 60 python3 - "$MNT/shm:info,holders/a" <<-'END'
+	as_user $USER timeout 250 python3 - "$MNT/shm:info,holders/a" <<-'END'
 		import errno, os, sys
 		fds = [os.open(sys.argv[1], os.O_RDONLY) for _ in range(8)]
 		try:

@@ -57,7 +57,7 @@ messages() {
 	[ "$(messages)" -eq 2 ]
 	[ "$(cat "$MQ:lines/q")" = $'9\n10' ]
 	seq 20000 >"$MQ:lines/q" 3>&- &
-	timeout 60 python3 - "$MQ:lines,follow/q" <<-'END'
+	timeout 250 python3 - "$MQ:lines,follow/q" <<-'END'
 		import os, sys
 		fd = os.open(sys.argv[1], os.O_RDONLY)
 		text, n = b"", 0
@@ -138,9 +138,9 @@ killed" ]
 @test "lines: an unfinished line waits for room after close returns" {
 	: >"$MQ:maxmsg=1,msgsize=64/q"
 	echo full >"$MQ:lines/q"
-	timeout 20 printf one >"$MQ:lines/q"
-	timeout 20 printf two >"$MQ:lines/q"
-	[ "$(timeout 20 head -n 3 "$MQ:lines,follow/q")" = $'full\none\ntwo' ]
+	timeout 50 printf one >"$MQ:lines/q"
+	timeout 50 printf two >"$MQ:lines/q"
+	[ "$(timeout 50 head -n 3 "$MQ:lines,follow/q")" = $'full\none\ntwo' ]
 	# At the end of the mount the line is lost, and the log says so.
 	echo full >"$MQ:lines/q"
 	printf lost >"$MQ:lines/q"
@@ -154,7 +154,7 @@ killed" ]
 
 @test "lines: a write that waits or is interrupted returns what it has sent" {
 	: >"$MQ:maxmsg=2,msgsize=64/q"
-	timeout 60 python3 - "$MQ" <<-'END'
+	timeout 250 python3 - "$MQ" <<-'END'
 		import os, signal, sys
 		mq = sys.argv[1]
 		fd = os.open(mq + ":lines/q", os.O_WRONLY | os.O_NONBLOCK)
@@ -246,6 +246,6 @@ killed" ]
 	sleep 59
 	eventually grep -qF "a queue did not get an unfinished line of 4 bytes: it was full for a minute" "$LOG"
 	logged "ipcfs: a queue did not get an unfinished line of 4 bytes: it was full for a minute"
-	[ "$(timeout 20 cat "$MQ:lines/q")" = full ]
+	[ "$(timeout 50 cat "$MQ:lines/q")" = full ]
 	rm "$MQ/q"
 }

@@ -23,8 +23,9 @@ teardown() {
 #                                     after close(2)
 #   child(f)                          runs f in a process; its exit status
 with_locks() {
-	timeout 60 python3 -c "
+	timeout 250 python3 -c "
 import ctypes, errno, fcntl, os, struct, sys
+from client import until, waits
 mount, native = sys.argv[1:]
 OFD_SETLK, OFD_SETLKW = 37, 38
 
@@ -128,10 +129,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 
 @test "a waiting lock is granted when it is free, and can be interrupted" {
 	with_locks <<-'END'
-		import signal, time
-
-		def waiting(pid):
-		    return open(f"/proc/{pid}/wchan").read() == "request_wait_answer"
+		import signal
 
 		def waiter(kind):
 		    pid = os.fork()
@@ -144,14 +142,13 @@ $(cat)" "$SHM/a" /dev/shm/a
 		            fcntl.fcntl(fd, fcntl.F_SETLKW if kind == "posix" else OFD_SETLKW,
 		                        record(fcntl.F_WRLCK))
 		        os._exit(0)
-		    while not waiting(pid):
-		        pass
 		    return pid
 
 		for kind in "flock", "posix", "ofd":
 		    for holder in mount, native:
 		        held = lock(holder, kind)
 		        pids = [waiter(kind) for _ in range(100)]
+		        until(waits, *pids)
 		        # No other request has to wait.
 		        assert os.listdir(os.path.dirname(mount)) == ["a"]
 		        os.stat(mount)
@@ -159,7 +156,7 @@ $(cat)" "$SHM/a" /dev/shm/a
 		            os.kill(pid, signal.SIGTERM)
 		        for pid in pids[::2]:
 		            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGTERM
-		        assert all(map(waiting, pids[1::2]))
+		        assert waits(*pids[1::2])
 		        os.close(held)
 		        for pid in pids[1::2]:
 		            assert os.waitpid(pid, 0)[1] == 0

@@ -148,7 +148,7 @@ teardown() {
 			echo "m$i" | tee -a "$WORK/plain" >"$MQ/q"
 		done
 		# shellcheck disable=SC2002,SC2086 # a pipe, and words
-		[ "$(cat "$WORK/plain" | $command)" = "$(timeout 20 $command <"$MQ/q")" ]
+		[ "$(cat "$WORK/plain" | $command)" = "$(timeout 50 $command <"$MQ/q")" ]
 		truncate -s 0 "$MQ/q"
 	done
 	echo text >"$MQ/q"
@@ -547,7 +547,7 @@ user.mq.notify_pid="0"'
 
 @test "a message sent after a discard stays, also among other senders" {
 	native create q 10 10
-	timeout 60 python3 "$TESTS/mq_discard.py" "$MQ/q"
+	timeout 250 python3 "$TESTS/mq_discard.py" "$MQ/q"
 	rm "$MQ/q"
 }
 

@@ -89,8 +89,8 @@ make() {
 
 @test "an empty queue is an empty file at once" {
 	native create q 1 10
-	[ "$(timeout 60 cat "$PEEK/q")" = '' ]
-	[ "$(timeout 60 cat "$MNT/mq:peek,lines,prefix/q")" = '' ]
+	[ "$(timeout 250 cat "$PEEK/q")" = '' ]
+	[ "$(timeout 250 cat "$MNT/mq:peek,lines,prefix/q")" = '' ]
 }
 
 @test "a read from the beginning looks anew, other reads continue in the same text" {

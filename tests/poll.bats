@@ -19,7 +19,7 @@ teardown() {
 #   waiter(f)       runs f in a thread that has begun to wait
 #   settle()        waits until the daemon has sent its notifications
 polling() {
-	timeout 60 python3 -c "
+	timeout 250 python3 -c "
 import asyncio, os, re, select, selectors, signal, sys, threading
 sys.path.insert(0, sys.argv[1])
 import native

@@ -35,7 +35,7 @@ state() {
 # inspects_only UID: tries all changes as a user to whom the modes allow them.
 inspects_only() {
 	state >"$WORK/before"
-	timeout 60 python3 "$TESTS/readonly.py" "$1" "$MNT" "${IPCFS_OPTIONS-}"
+	timeout 250 python3 "$TESTS/readonly.py" "$1" "$MNT" "${IPCFS_OPTIONS-}"
 	state >"$WORK/after"
 	diff "$WORK/before" "$WORK/after"
 }

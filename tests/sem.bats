@@ -599,12 +599,12 @@ used no" ]
 }
 
 @test "users have the same rights as in sem_open" {
-	timeout 60 python3 "$TESTS/sem_rights.py" rights
+	timeout 250 python3 "$TESTS/sem_rights.py" rights
 	rm /dev/shm/sem.*
 }
 
 @test "semaphores belong to their creators; others can't remove them" {
-	timeout 60 python3 "$TESTS/sem_rights.py" create
+	timeout 250 python3 "$TESTS/sem_rights.py" create
 	native sem-create a 1 666
 	as_user sh -c "echo +1 >'$SEM/a'"
 	has_value a 2

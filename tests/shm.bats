@@ -168,7 +168,7 @@ teardown() {
 }
 
 @test "files that aren't objects can't be opened, followed or changed" {
-	timeout 60 python3 "$TESTS/shm_strangers.py" "$SHM" "$WORK"
+	timeout 250 python3 "$TESTS/shm_strangers.py" "$SHM" "$WORK"
 }
 
 @test "an object with two names is one object, and keeps the other name" {

@@ -54,7 +54,7 @@ unmount() {
 
 # refused TEXT PID: ipcfs must say TEXT, end with status 2, and mount nothing.
 refused() {
-	run timeout 10 "$IPCFS" -o "target=$2" "$MNT" 3>&-
+	run timeout 60 "$IPCFS" -o "target=$2" "$MNT" 3>&-
 	echo "$status: $output"
 	[ "$status" -eq 2 ]
 	[ "$output" = "ipcfs: option 'target=${2##*=}': $1" ]

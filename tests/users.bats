@@ -99,12 +99,12 @@ fill() {
 @test "mq_notify names the sender, in each view, once for each message" {
 	: >"$MQ:maxmsg=2,msgsize=64/q"
 	chmod 666 "$MQ/q"
-	DAEMON=$DAEMON timeout 60 python3 "$TESTS/users_notify.py" "$MQ" $A $B
+	DAEMON=$DAEMON timeout 250 python3 "$TESTS/users_notify.py" "$MQ" $A $B
 	rm "$MQ/q" "$MQ/one" "$MQ/many"
 }
 
 @test "a user can't signal the daemon while it creates queues" {
-	as $A timeout 60 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
+	as $A timeout 250 python3 - "$DAEMON" "$MQ:maxmsg=1,msgsize=1/q" <<-'END'
 		import os, sys
 		daemon, path = sys.argv[1:]
 		creator = os.fork()
@@ -180,7 +180,7 @@ python_as() {
 		END
 		cat
 	} >"$WORK/script.$1"
-	as "$1" timeout 60 python3 "$WORK/script.$1" "${@:2}"
+	as "$1" timeout 250 python3 "$WORK/script.$1" "${@:2}"
 }
 
 # overwrite DIR: prints the result of ">" on other users' objects.

@@ -209,10 +209,10 @@ is_refused() {
 
 @test "drain: an empty queue is end of file at once" {
 	: >"$MQ/q"
-	[ -z "$(timeout 10 cat "$MQ:drain/q")" ]
+	[ -z "$(timeout 60 cat "$MQ:drain/q")" ]
 	echo x >"$MQ/q"
-	[ "$(timeout 10 cat "$MQ:drain/q")" = x ]
-	[ -z "$(timeout 10 dd if="$MQ:drain/q" iflag=nonblock status=none)" ]
+	[ "$(timeout 60 cat "$MQ:drain/q")" = x ]
+	[ -z "$(timeout 60 dd if="$MQ:drain/q" iflag=nonblock status=none)" ]
 	rm "$MQ/q"
 }
 
@@ -422,7 +422,7 @@ used no" ]
 	ipcfs_end
 	ipcfs_mount -o drain,priority=4,maxmsg=2
 	: >"$MQ/q"
-	[ -z "$(timeout 10 cat "$MQ/q")" ]
+	[ -z "$(timeout 60 cat "$MQ/q")" ]
 	echo x >"$MQ/q"
 	[ "$(cat "$MQ:prefix/q")" = "4 x" ]
 	rm "$MQ/q"
@@ -439,7 +439,7 @@ used no" ]
 		'drain,follow:exclude' 'timeout=0,drain:timeout and drain exclude' \
 		"timeout=1.2.3:'timeout=1.2.3': it takes seconds" 'timeout=:seconds' \
 		'timeout=-1:seconds' 'timeout=1000001:0 to 1000000' 'prefix=3:prefix=3'; do
-		run timeout 10 "$IPCFS" -o "${pair%%:*}" "$WORK"
+		run timeout 60 "$IPCFS" -o "${pair%%:*}" "$WORK"
 		echo "$status: $output"
 		[ "$status" -eq 2 ]
 		[[ $output == *"${pair#*:}"* ]]

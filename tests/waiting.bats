@@ -154,7 +154,7 @@ make_full() {
 
 @test "threads that read and write one O_RDWR descriptor don't block each other" {
 	: >"$MQ/q"
-	timeout 60 python3 - "$MQ/q" <<-'END'
+	timeout 250 python3 - "$MQ/q" <<-'END'
 		import os, sys, threading, time
 		fd = os.open(sys.argv[1], os.O_RDWR)
 		got = []
@@ -175,7 +175,7 @@ make_full() {
 	cat "$MQ/q" >"$WORK/out" 3>&- &
 	reader=$!
 	eventually waits $reader
-	timeout 10 rm "$MQ/q"
+	timeout 60 rm "$MQ/q"
 	echo new >"$MQ/q"
 	eventually waits $reader
 	kill $reader
