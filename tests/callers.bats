@@ -39,7 +39,7 @@ make() {
 # everything DIR COMMAND...: tries each operation there, run by the command, and prints
 # the results.
 everything() (
-	cd "$1"
+	cd "$1" || exit
 	shift
 	for op in 'cat secret' 'cat root' 'dd if=/dev/null of=secret status=none' 'truncate -s 3 root' \
 		'chmod 640 other' 'chown 4001 other' 'chgrp 5000 root' 'touch -d @1 other' \
